@@ -1,0 +1,1 @@
+"""What every layer may import: tables, parameters, files, seeds, spans and errors."""

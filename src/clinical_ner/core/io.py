@@ -1,0 +1,76 @@
+"""Read and write files: tables checked against their schema both ways, JSON with sorted keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pandera.errors
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.schema import Table
+
+
+def write(table: Table, frame: pd.DataFrame, folder: Path) -> None:
+    """Write `frame` as `folder/NAME.parquet`, sorted by its key, after checking it.
+
+    Raises:
+        UserError: a column or a row does not hold what the schema states.
+    """
+    path = folder / f"{table.name}.parquet"
+    ordered = frame.sort_values(list(table.key), kind="stable", ignore_index=True)
+    checked = _check(table, ordered, path)
+    folder.mkdir(parents=True, exist_ok=True)
+    checked.to_parquet(path, index=False, compression="zstd")
+
+
+def read(table: Table, folder: Path) -> pd.DataFrame:
+    """Read `folder/NAME.parquet` and check it.
+
+    Raises:
+        UserError: the file is missing, is no Parquet, or does not hold what the schema states.
+    """
+    path = folder / f"{table.name}.parquet"
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", "run 'dvc repro' or 'dvc pull'")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as Parquet: {error}", "delete it and run 'dvc repro'") from None
+    return _check(table, frame, path)
+
+
+def _check(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    try:
+        checked: pd.DataFrame = table.schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        first = error.failure_cases.iloc[0]
+        raise UserError(
+            f"{path}: table '{table.name}', column '{first['column']}', row {first['index']}: fails '{first['check']}'"
+            f" ({len(error.failure_cases)} failures in all)",
+            f"compare with {table.name.upper()} in clinical_ner/core/schema.py",
+        ) from None
+    return checked
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with sorted keys and a final newline: the same content is the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one step: a reader sees the old file or the new one."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,143 @@
+"""`params.yaml` as frozen, typed, closed objects; the file is the whole truth, no default here."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clinical_ner.core.errors import UserError, closest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+FeatureGroup = Literal["word", "affix", "shape", "context", "gazetteer"]
+
+
+class Section(BaseModel):
+    """A section of `params.yaml`: unknown names are refused, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VocabularyParams(Section):
+    """Which terms are kept."""
+
+    max_words: int = Field(gt=0, description="longest term kept, in words")
+    min_characters: int = Field(gt=0, description="shortest term kept, in characters")
+
+
+class PopulationParams(Section):
+    """How many people, as of when."""
+
+    seed: Seed
+    size: int = Field(gt=0, description="number of patients")
+    reference_date: date = Field(description="the day on which ages and histories end")
+
+
+class NotesParams(Section):
+    """How much is written, and how untidily."""
+
+    seed: Seed
+    notes_per_patient: int = Field(gt=0)
+    literature_texts: int = Field(ge=0, description="case reports and abstracts about nobody of the population")
+    typo_rate: Share = Field(description="probability that a word outside the entities is misspelt")
+
+
+class DatasetParams(Section):
+    """What is held out; every share is of the thing named."""
+
+    seed: Seed
+    unseen_patients: Share
+    unseen_notes: Share = Field(description="of the notes of the seen patients")
+    unseen_templates: Share
+    unseen_terms: Share = Field(description="concepts whose mentions are never trained on")
+    unlisted_terms: Share = Field(description="concepts, of the unseen, that the gazetteer does not hold either")
+
+
+class TrainParams(Section):
+    """The CRF; c1 and c2 are the coefficients of L1 and L2 regularisation."""
+
+    seed: Seed
+    c1: float = Field(ge=0)
+    c2: float = Field(ge=0)
+    max_iterations: int = Field(gt=0)
+    min_frequency: int = Field(ge=0, description="features seen less often are dropped")
+    gazetteer_dropout: Share = Field(description="known concepts hidden from the gazetteer features while training")
+    feature_groups: tuple[FeatureGroup, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def groups_are_distinct(self) -> Self:
+        if len(set(self.feature_groups)) != len(self.feature_groups):
+            raise ValueError("feature_groups names a group twice")
+        return self
+
+
+class EvaluateParams(Section):
+    """What is measured beside the CRF."""
+
+    seed: Seed
+    ablation_iterations: int = Field(gt=0, description="training iterations of each ablated model")
+    ablation_sentences: int = Field(gt=0, description="training sentences of each ablated model")
+
+
+class DriftParams(Section):
+    """When a batch of notes has drifted: normalised Wasserstein distances per column."""
+
+    seed: Seed
+    min_notes: int = Field(ge=2, description="batches smaller than this are refused")
+    current_share: Share = Field(description="of the unseen patients' notes, the latest, taken as the current batch")
+    warn: float = Field(gt=0)
+    drift: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def warn_comes_first(self) -> Self:
+        if self.warn > self.drift:
+            raise ValueError("warn must not be above drift")
+        return self
+
+
+class Params(Section):
+    """The whole of `params.yaml`, one section a stage."""
+
+    vocabulary: VocabularyParams
+    population: PopulationParams
+    notes: NotesParams
+    dataset: DatasetParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    drift: DriftParams
+
+
+def load(path: Path) -> Params:
+    """Read and check the parameters.
+
+    Raises:
+        UserError: the file is missing, is no YAML, or a value is unknown, missing or out of range.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", "run from the top of the repository, or pass --params FILE")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(_explain(path, error)) from None
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    return "\n".join(
+        f"{path}: {'.'.join(map(str, e['loc']))}: {_reason(e['type'], e['msg'], e['loc'])}" for e in error.errors()
+    )
+
+
+def _reason(kind: str, message: str, place: tuple[int | str, ...]) -> str:
+    if kind != "extra_forbidden":
+        return message[0].lower() + message[1:]
+    section = Params if len(place) == 1 else Params.model_fields[str(place[0])].annotation
+    known = list(getattr(section, "model_fields", {}))
+    return f"unknown parameter; {closest(str(place[-1]), known) or 'known: ' + ', '.join(known)}"

@@ -1,0 +1,240 @@
+"""Every table of the project: names, types, keys and what holds between columns.
+
+A table is written and read through `core.io`, which checks it both ways. Dates are midnight
+timestamps without a zone; offsets are half-open code points of the note's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+import pandera.pandas as pa
+
+from clinical_ner.core.span import LABELS
+
+ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothetical")
+SEXES = ("female", "male")
+RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
+NOTE_KINDS = ("progress", "discharge", "consult", "emergency", "referral", "case_report", "abstract")
+TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named table: the pandera schema and the columns that identify a row."""
+
+    name: str
+    schema: pa.DataFrameSchema
+    key: tuple[str, ...] = field(default=())
+
+
+def _text(pattern: str | None = None, *, nullable: bool = False, among: tuple[str, ...] | None = None) -> pa.Column:
+    checks = []
+    if pattern:
+        checks.append(pa.Check.str_matches(pattern))
+    if among:
+        checks.append(pa.Check.isin(list(among)))
+    return pa.Column(str, checks, nullable=nullable)
+
+
+def _count(minimum: int = 0) -> pa.Column:
+    return pa.Column("int64", pa.Check.ge(minimum))
+
+
+def _date(*, nullable: bool = False) -> pa.Column:
+    return pa.Column("datetime64[ns]", nullable=nullable)
+
+
+def _ordered(first: str, second: str, *, strictly: bool = False) -> pa.Check:
+    def holds(frame: pd.DataFrame) -> pd.Series[bool]:
+        apart = frame[first] < frame[second] if strictly else frame[first] <= frame[second]
+        return apart | frame[first].isna() | frame[second].isna()
+
+    return pa.Check(holds, name=f"{first} {'<' if strictly else '<='} {second}")
+
+
+def _table(
+    name: str, key: tuple[str, ...], columns: dict[str, pa.Column], checks: tuple[pa.Check, ...] = ()
+) -> Table:
+    schema = pa.DataFrameSchema(columns, checks=list(checks), strict=True, ordered=True, unique=list(key), name=name)
+    return Table(name, schema, key)
+
+
+# --- vocabulary: one row a surface form -------------------------------------------------------
+DISEASES = _table(
+    "diseases",
+    ("term", "concept_id"),
+    {
+        "term": _text(r"\S"),  # as it is written in running text
+        "concept_id": _text(r"^D\d+$"),  # MeSH descriptor
+        "name": _text(r"\S"),  # the descriptor's preferred name
+        "symptom": pa.Column(bool),  # MeSH tree C23.888 only: a sign or symptom, not a disease
+        "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$", nullable=True),
+    },
+)
+DRUGS = _table(
+    "drugs",
+    ("term", "concept_id"),
+    {
+        "term": _text(r"\S"),
+        "concept_id": _text(r"^(MESH|DRUGBANK|NAME):\S"),
+        "name": _text(r"\S"),  # the generic name, also of a brand
+        "brand": pa.Column(bool),
+    },
+)
+PROCEDURES = _table(
+    "procedures",
+    ("term",),
+    {
+        "term": _text(r"\S"),
+        "concept_id": _text(r"^(PCS|OWN):\S"),
+        "kind": _text(among=("procedure", "therapy", "drug_class")),
+    },
+)
+
+# --- population: one row a person, a condition, a treatment -----------------------------------
+PATIENTS = _table(
+    "patients",
+    ("patient_id",),
+    {
+        "patient_id": _text(r"^P\d{7}$"),
+        "given_name": _text(r"\S"),
+        "family_name": _text(r"\S"),
+        "sex": _text(among=SEXES),
+        "race_ethnicity": _text(among=RACES),
+        "birth_date": _date(),
+        "death_date": _date(nullable=True),
+        "city": _text(r"\S"),
+        "state": _text(r"^[A-Z]{2}$"),
+        "provider": _text(r"\S"),
+        "smoker": pa.Column(bool),
+        "height_cm": pa.Column("float64", pa.Check.in_range(30, 230)),
+        "weight_kg": pa.Column("float64", pa.Check.in_range(1, 350)),
+        "bmi": pa.Column("float64", pa.Check.in_range(8, 90)),
+    },
+    (_ordered("birth_date", "death_date"),),
+)
+CONDITIONS = _table(
+    "conditions",
+    ("condition_id",),
+    {
+        "condition_id": _text(r"^C\d+$"),
+        "patient_id": _text(r"^P\d{7}$"),
+        "concept_id": _text(r"^D\d+$"),
+        "name": _text(r"\S"),
+        "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$"),
+        "onset_date": _date(),
+        "resolved_date": _date(nullable=True),
+    },
+    (_ordered("onset_date", "resolved_date"),),
+)
+TREATMENTS = _table(
+    "treatments",
+    ("treatment_id",),
+    {
+        "treatment_id": _text(r"^T\d+$"),
+        "patient_id": _text(r"^P\d{7}$"),
+        "condition_id": _text(r"^C\d+$"),
+        "kind": _text(among=("drug", "procedure", "therapy")),
+        "name": _text(r"\S"),
+        "dose": _text(nullable=True),
+        "start_date": _date(),
+        "stop_date": _date(nullable=True),
+    },
+    (_ordered("start_date", "stop_date"),),
+)
+
+# --- notes: one row a text, a gold span, a piece of a template, a treatment-for-disease pair ---
+NOTES = _table(
+    "notes",
+    ("note_id",),
+    {
+        "note_id": _text(r"^N\d{7}$"),
+        "patient_id": _text(r"^P\d{7}$", nullable=True),  # null: literature, about nobody of the population
+        "kind": _text(among=NOTE_KINDS),
+        "written_on": _date(),
+        "text": _text(r"\S"),
+    },
+)
+ENTITIES = _table(
+    "entities",
+    ("note_id", "start"),
+    {
+        "note_id": _text(r"^N\d{7}$"),
+        "start": _count(),
+        "end": _count(1),
+        "label": _text(among=LABELS),
+        "concept_id": _text(r"\S"),
+        "assertion": _text(among=ASSERTIONS),
+    },
+    (_ordered("start", "end", strictly=True),),
+)
+SEGMENTS = _table(
+    "segments",
+    ("note_id", "start"),
+    {
+        "note_id": _text(r"^N\d{7}$"),
+        "start": _count(),
+        "end": _count(1),
+        "template_id": _text(r"^[a-z_]+/[0-9a-f]{8}$"),
+    },
+    (_ordered("start", "end", strictly=True),),
+)
+RELATIONS = _table(
+    "relations",
+    ("note_id", "treatment_start", "disease_start"),
+    {"note_id": _text(r"^N\d{7}$"), "treatment_start": _count(), "disease_start": _count()},
+)
+
+# --- dataset: who is held out, and the tokens that are trained on ------------------------------
+SPLITS = _table(
+    "splits",
+    ("note_id",),
+    {
+        "note_id": _text(r"^N\d{7}$"),
+        "train": pa.Column(bool),  # its sentences may be trained on
+        "patient_seen": pa.Column(bool),  # another text of the same patient is trained on
+    },
+)
+TEMPLATE_SPLITS = _table(
+    "template_splits",
+    ("template_id",),
+    {"template_id": _text(r"^[a-z_]+/[0-9a-f]{8}$"), "seen": pa.Column(bool)},
+)
+TOKENS = _table(
+    "tokens",
+    ("sentence", "position"),
+    {
+        "sentence": _count(),
+        "position": _count(),
+        "token": _text(r"\S"),
+        "tag": _text(among=TAGS),
+    },
+)
+LEXICON = _table(
+    "lexicon",
+    ("term", "kind"),
+    {
+        "term": _text(r"\S"),
+        "kind": _text(among=("disease", "symptom", "drug", "procedure", "drug_class")),
+        "concept_id": _text(r"\S"),
+    },
+)
+
+# --- monitoring: one row a note as the tagger sees it, figures only ----------------------------
+PROFILES = _table(
+    "profiles",
+    ("note_id",),
+    {
+        "note_id": _text(r"\S"),
+        "characters": _count(),
+        "tokens": _count(),
+        "tokens_per_sentence": pa.Column("float64", pa.Check.ge(0)),
+        "diseases_per_100_tokens": pa.Column("float64", pa.Check.ge(0)),
+        "treatments_per_100_tokens": pa.Column("float64", pa.Check.ge(0)),
+        "out_of_vocabulary_rate": pa.Column("float64", pa.Check.in_range(0, 1)),
+        "mean_confidence": pa.Column("float64", pa.Check.in_range(0, 1)),
+        "uncertain_token_rate": pa.Column("float64", pa.Check.in_range(0, 1)),
+    },
+)

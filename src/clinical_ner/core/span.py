@@ -1,0 +1,28 @@
+"""The span: half-open character offsets with a label, `text[start:end]`, everywhere.
+
+It stands apart from `schema.py` so that the tagger and the service can use it without pandas.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+DISEASE = "DISEASE"
+TREATMENT = "TREATMENT"
+LABELS = (DISEASE, TREATMENT)
+
+
+class Span(NamedTuple):
+    """`text[start:end]` has this label; offsets count Unicode code points of the original text."""
+
+    start: int
+    end: int
+    label: str
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether the two share at least one character.
+
+        >>> Span(0, 4, "DISEASE").overlaps(Span(4, 6, "DISEASE"))
+        False
+        """
+        return self.start < other.end and other.start < self.end

@@ -1,0 +1,1 @@
+"""Watching it: note profiles and drift decisions."""

@@ -1,0 +1,1 @@
+"""Reading it back: tokens, tags, features, training, the tagger, metrics and corpora."""

@@ -1,0 +1,1 @@
+"""What is written about the patients: clinical text with gold spans, in words."""

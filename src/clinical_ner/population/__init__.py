@@ -1,0 +1,1 @@
+"""Who the patients are: people, conditions and treatments, in concepts."""

@@ -1,0 +1,1 @@
+"""Handing it out: the REST contract and the BentoML service."""

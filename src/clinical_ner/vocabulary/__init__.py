@@ -1,0 +1,1 @@
+"""The terms of medicine and their codes, built from released packages."""
