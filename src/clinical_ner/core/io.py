@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -73,4 +72,4 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content` in one step: a reader sees the old file or the new one."""
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)

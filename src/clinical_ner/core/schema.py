@@ -54,9 +54,7 @@ def _ordered(first: str, second: str, *, strictly: bool = False) -> pa.Check:
     return pa.Check(holds, name=f"{first} {'<' if strictly else '<='} {second}")
 
 
-def _table(
-    name: str, key: tuple[str, ...], columns: dict[str, pa.Column], checks: tuple[pa.Check, ...] = ()
-) -> Table:
+def _table(name: str, key: tuple[str, ...], columns: dict[str, pa.Column], checks: tuple[pa.Check, ...] = ()) -> Table:
     schema = pa.DataFrameSchema(columns, checks=list(checks), strict=True, ordered=True, unique=list(key), name=name)
     return Table(name, schema, key)
 
