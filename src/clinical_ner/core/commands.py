@@ -12,12 +12,16 @@ from clinical_ner.core.errors import EXIT_CODE, UserError
 
 
 def run(command: Callable[..., Any]) -> None:
-    """Run a typer command or application; exits 2 with a plain message on a `UserError`."""
+    """Run a function as a typer command, or a typer application; exits 2 with a plain message on a `UserError`.
+
+    Tracebacks are Python's own: typer's pretty ones can show local variables, and with them a note.
+    """
+    app = command if isinstance(command, typer.Typer) else typer.Typer(add_completion=False)
+    app.pretty_exceptions_enable = False
+    if app is not command:
+        app.command()(command)
     try:
-        if isinstance(command, typer.Typer):
-            command()
-        else:
-            typer.run(command)
+        app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_CODE)

@@ -1,17 +1,15 @@
-"""Read and write files: tables checked against their schema both ways, JSON with sorted keys."""
+"""Read and write tables, checked against their schema both ways."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 import pandera.errors
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.schema import Table
+from clinical_ner.core.schema import DISEASES, DRUGS, PROCEDURES, SUBSTANCES, Table
 
 
 def write(table: Table, frame: pd.DataFrame, folder: Path) -> None:
@@ -43,6 +41,23 @@ def read(table: Table, folder: Path) -> pd.DataFrame:
     return _check(table, frame, path)
 
 
+class Vocabulary(NamedTuple):
+    """The term tables DISEASES, DRUGS, PROCEDURES and SUBSTANCES."""
+
+    diseases: pd.DataFrame
+    drugs: pd.DataFrame
+    procedures: pd.DataFrame
+    substances: pd.DataFrame
+
+
+VOCABULARY = (DISEASES, DRUGS, PROCEDURES, SUBSTANCES)
+
+
+def read_vocabulary(folder: Path) -> Vocabulary:
+    """Read the four term tables; raises as `read` does."""
+    return Vocabulary(*(read(table, folder) for table in VOCABULARY))
+
+
 def _check(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     try:
         checked: pd.DataFrame = table.schema.validate(frame, lazy=True)
@@ -54,22 +69,3 @@ def _check(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"compare with {table.name.upper()} in clinical_ner/core/schema.py",
         ) from None
     return checked
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys and a final newline: the same content is the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def sha256(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step: a reader sees the old file or the new one."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)

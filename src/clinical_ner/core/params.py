@@ -33,7 +33,7 @@ class PopulationParams(Section):
     """How many people, as of when."""
 
     seed: Seed
-    size: int = Field(gt=0, description="number of patients")
+    patients: int = Field(gt=0)
     reference_date: date = Field(description="the day on which ages and histories end")
 
 

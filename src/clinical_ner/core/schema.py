@@ -17,7 +17,6 @@ ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothe
 SEXES = ("female", "male")
 RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
 NOTE_KINDS = ("progress", "discharge", "consult", "emergency", "referral", "case_report", "abstract")
-TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ DRUGS = _table(
         "concept_id": _text(r"^(MESH|DRUGBANK|NAME):\S"),
         "name": _text(r"\S"),  # the generic name, also of a brand
         "brand": pa.Column(bool),
+        "common": pa.Column(bool),  # in a national patient leaflet (MedlinePlus, NHS)
     },
 )
 PROCEDURES = _table(
@@ -88,6 +88,16 @@ PROCEDURES = _table(
         "term": _text(r"\S"),
         "concept_id": _text(r"^(PCS|OWN):\S"),
         "kind": _text(among=("procedure", "therapy", "drug_class")),
+        "common": pa.Column(bool),  # of our own list, not made from an ICD-10-PCS title
+    },
+)
+SUBSTANCES = _table(
+    "substances",
+    ("term",),
+    {
+        "term": _text(r"\S"),
+        "concept_id": _text(r"^(MESH|OWN):\S"),
+        "common": pa.Column(bool),  # of our own list of analytes
     },
 )
 
@@ -207,7 +217,7 @@ TOKENS = _table(
         "sentence": _count(),
         "position": _count(),
         "token": _text(r"\S"),
-        "tag": _text(among=TAGS),
+        "tag": _text(rf"^(O|[BI]-({'|'.join(LABELS)}))$"),
     },
 )
 LEXICON = _table(
@@ -215,7 +225,7 @@ LEXICON = _table(
     ("term", "kind"),
     {
         "term": _text(r"\S"),
-        "kind": _text(among=("disease", "symptom", "drug", "procedure", "drug_class")),
+        "kind": _text(among=("disease", "symptom", "drug", "procedure", "drug_class", "substance")),
         "concept_id": _text(r"\S"),
     },
 )

@@ -1,0 +1,96 @@
+# The only door: people, hooks and CI run these targets and nothing else.
+# Needs Python 3.11 or newer, git and make; everything else comes from the lock into .venv.
+
+PYTHON ?= python3
+BASE ?= HEAD
+LOCK_OPTIONS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export BENTOML_DO_NOT_TRACK := True
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+
+# DVC lists metrics in no fixed order: keep the two lines of the head, sort the rest.
+SORTED := awk 'NR < 3 {print; fflush()} NR > 2 && NF {print | "sort"}'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help repro data test check format serve bento metrics-diff reproducible lock hooks clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
+
+# uv is installed by pip with its hash from the lock, and then installs the rest of the lock.
+$(INSTALLED): requirements.txt pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: '$(PYTHON)' is not Python 3.11 or newer" >&2; \
+		echo "  remedy: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r .venv/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+repro: $(INSTALLED) ## Build what is not up to date: patients, notes, model, figures, reports
+	$(BIN)/dvc repro
+	@$(BIN)/dvc metrics diff --all --md | $(SORTED)
+	@echo "Reports:"; find reports -name '*.html'
+
+# What the tests and the service read: built if it is not up to date.
+data: $(INSTALLED)
+	$(BIN)/dvc repro --quiet
+
+test: data ## Run the tests, on the true model
+	$(BIN)/pytest
+
+check: $(INSTALLED) ## Lint, types, workflows, and whether dvc.lock is true
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --quiet .
+	@plan=$$($(BIN)/dvc repro --allow-missing --dry 2>&1); case "$$plan" in \
+		*"are up to date."*) echo "dvc.lock is true" ;; \
+		*) echo "$$plan"; echo "error: dvc.lock is behind the code, the parameters or the figures" >&2; \
+			echo "  remedy: make repro, then commit dvc.lock and what changed with it" >&2; exit 1 ;; esac
+
+format: $(INSTALLED) ## Rewrite the code in the common format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+serve: data ## Start the service on http://localhost:3000
+	$(BIN)/bentoml serve --host localhost clinical_ner.serving.service:ClinicalNer
+
+bento: data ## Build the Bento and ask it one question
+	$(BIN)/python -m clinical_ner.serving.build
+
+metrics-diff: $(INSTALLED) ## Figures and parameters before and after, as Markdown (BASE=commit)
+	@echo "### Figures"; echo
+	@$(BIN)/dvc metrics diff --all --md "$(BASE)" | $(SORTED)
+	@echo; echo "### Changed parameters"; echo
+	@$(BIN)/dvc params diff --md "$(BASE)"
+
+# In a clone: nothing that git does not hold can help, and nothing here is lost.
+reproducible: $(INSTALLED) ## Rebuild the last commit from nothing and compare every byte
+	rm -rf build/fresh
+	git clone --quiet . build/fresh
+	cd build/fresh && PYTHONPATH="$$PWD/src" dvc repro --force --quiet
+	git -C build/fresh diff --exit-code dvc.lock
+
+lock: $(INSTALLED) ## Write the locks anew (LOCK_OPTIONS=--upgrade: with newer versions)
+	$(BIN)/uv pip compile pyproject.toml --all-extras $(LOCK_OPTIONS) $(COMPILE) -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra serving -c requirements.txt $(COMPILE) -o requirements-serving.txt
+
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --fork-strategy fewest
+
+hooks: $(INSTALLED) ## Let git run the checks before each commit
+	$(BIN)/pre-commit install
+
+clean: ## Remove the environment, builds and caches; data and models stay
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,44 @@
+"""Hold out patients, templates and terms; tokenise what is left to train on."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from clinical_ner.core import files, io, params
+from clinical_ner.core.commands import run
+from clinical_ner.core.schema import (
+    ENTITIES,
+    LEXICON,
+    NOTES,
+    SEGMENTS,
+    SPLITS,
+    TEMPLATE_SPLITS,
+    TOKENS,
+)
+from clinical_ner.ner import dataset
+
+
+def main(
+    vocabulary: Annotated[Path, Option()],
+    notes: Annotated[Path, Option()],
+    out: Annotated[Path, Option()],
+    metrics: Annotated[Path, Option()],
+    params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
+) -> None:
+    """Write the tables splits, template_splits, lexicon and tokens to OUT."""
+    section = params.load(params_file).dataset
+    corpus = dataset.Corpus(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS)))
+    splits = dataset.split_notes(corpus.notes, section)
+    templates = dataset.split_templates(corpus.segments, section)
+    lexicon = dataset.lexicon(io.read_vocabulary(vocabulary), section)
+    examples = dataset.training_examples(corpus, splits, templates, section)
+    io.write(SPLITS, splits, out)
+    io.write(TEMPLATE_SPLITS, templates, out)
+    io.write(LEXICON, lexicon, out)
+    io.write(TOKENS, dataset.token_table(examples), out)
+    files.write_json(metrics, dataset.dataset_metrics(splits, templates, lexicon, examples))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""Write the clinical notes and the literature, with gold spans."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from clinical_ner.core import files, io, params
+from clinical_ner.core.commands import run
+from clinical_ner.core.schema import (
+    CONDITIONS,
+    ENTITIES,
+    NOTES,
+    PATIENTS,
+    RELATIONS,
+    SEGMENTS,
+    TREATMENTS,
+)
+from clinical_ner.notes.tables import Record, notes_metrics, write_notes
+from clinical_ner.notes.terms import lexis
+
+
+def main(
+    vocabulary: Annotated[Path, Option()],
+    population: Annotated[Path, Option()],
+    out: Annotated[Path, Option()],
+    metrics: Annotated[Path, Option()],
+    params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
+) -> None:
+    """Write the tables notes, entities, segments and relations to OUT."""
+    settings = params.load(params_file)
+    record = Record(*(io.read(table, population) for table in (PATIENTS, CONDITIONS, TREATMENTS)))
+    words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
+    writing = write_notes(record, words, settings.notes, settings.population.reference_date)
+    for table, frame in zip((NOTES, ENTITIES, SEGMENTS, RELATIONS), writing, strict=True):
+        io.write(table, frame, out)
+    files.write_json(metrics, notes_metrics(writing))
+
+
+if __name__ == "__main__":
+    run(main)

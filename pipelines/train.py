@@ -1,0 +1,33 @@
+"""Train the CRF on the token table."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from clinical_ner.core import files, io, params
+from clinical_ner.core.commands import run
+from clinical_ner.core.schema import LEXICON, TOKENS
+from clinical_ner.ner import training
+from clinical_ner.ner.dataset import examples_of
+
+
+def main(
+    dataset: Annotated[Path, Option()],
+    out: Annotated[Path, Option()],
+    metrics: Annotated[Path, Option()],
+    curve: Annotated[Path, Option()],
+    params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
+) -> None:
+    """Write the model to OUT (*.crfsuite) with its gazetteer and manifest, its log to CURVE."""
+    section = params.load(params_file).train
+    examples = examples_of(io.read(TOKENS, dataset))
+    entries = training.entries(io.read(LEXICON, dataset))
+    data = {name: files.sha256(dataset / name) for name in ("tokens.parquet", "lexicon.parquet")}
+    log = training.train(examples, entries, section, out, data)
+    training.write_curve(curve, log)
+    files.write_json(metrics, training.training_metrics(out, log))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,73 @@
+"""The one tag codec: spans to BIO tags and back. Tags exist only here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from clinical_ner.core.span import LABELS, Span
+
+OUTSIDE = "O"
+TAGS = (OUTSIDE, *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
+
+
+class Extent(Protocol):
+    """Anything with half-open offsets."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Encoded(NamedTuple):
+    """One tag a token; how many spans were widened to whole tokens, and how many dropped as overlapping."""
+
+    tags: list[str]
+    widened: int
+    dropped: int
+
+
+def encode(tokens: Sequence[Extent], spans: Iterable[Span]) -> Encoded:
+    """BIO tags of the tokens.
+
+    A span that cuts a token is widened to it and counted; of overlapping spans the longest, then the
+    first, is kept and the others are counted as dropped. A span without a token is dropped.
+    """
+    tags = [OUTSIDE] * len(tokens)
+    widened = dropped = 0
+    for span in sorted(set(spans), key=lambda span: (span.start - span.end, span.start, span.label)):
+        covered = [i for i, token in enumerate(tokens) if token.start < span.end and span.start < token.end]
+        if not covered or any(tags[i] != OUTSIDE for i in covered):
+            dropped += 1
+            continue
+        widened += (tokens[covered[0]].start, tokens[covered[-1]].end) != (span.start, span.end)
+        tags[covered[0]] = f"B-{span.label}"
+        for i in covered[1:]:
+            tags[i] = f"I-{span.label}"
+    return Encoded(tags, widened, dropped)
+
+
+def runs(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+    """The entities as (first token, one past the last token, label); two adjacent ones stay two.
+
+    An I tag that continues nothing opens an entity, so that no tag is lost.
+
+    >>> runs(["B-DISEASE", "B-DISEASE", "I-DISEASE", "O"])
+    [(0, 1, 'DISEASE'), (1, 3, 'DISEASE')]
+    """
+    found: list[tuple[int, int, str]] = []
+    for position, tag in enumerate(tags):
+        if tag == OUTSIDE:
+            continue
+        prefix, label = tag.split("-", 1)
+        if prefix == "I" and found and found[-1][1:] == (position, label):
+            found[-1] = (found[-1][0], position + 1, label)
+        else:
+            found.append((position, position + 1, label))
+    return found
+
+
+def decode(tokens: Sequence[Extent], tags: Sequence[str]) -> list[Span]:
+    """The spans that the tags mark, in order."""
+    return [Span(tokens[first].start, tokens[past - 1].end, label) for first, past, label in runs(tags)]

@@ -1,0 +1,136 @@
+"""Hold out patients, templates and terms, and lay out what is trained on.
+
+Membership is a hash of the name, so that a larger population or vocabulary moves nobody between sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from clinical_ner.core.io import Vocabulary
+from clinical_ner.core.params import DatasetParams
+from clinical_ner.core.seeds import unit_hash
+from clinical_ner.core.span import Span
+from clinical_ner.ner import bio
+from clinical_ner.ner.gazetteer import fold
+from clinical_ner.ner.tokenize import Token, sentences, tokens
+from clinical_ner.ner.training import Example
+
+
+class Corpus(NamedTuple):
+    """The tables NOTES, ENTITIES and SEGMENTS."""
+
+    notes: pd.DataFrame
+    entities: pd.DataFrame
+    segments: pd.DataFrame
+
+
+def split_notes(notes: pd.DataFrame, params: DatasetParams) -> pd.DataFrame:
+    """SPLITS: unseen patients keep all their notes out of training, seen ones a share of theirs.
+
+    Literature is about nobody; each text counts as a patient of its own.
+    """
+    person = notes["patient_id"].fillna(notes["note_id"])
+    seen = person.map(lambda key: unit_hash(params.seed, "patients", key) >= params.unseen_patients)
+    kept = notes["note_id"].map(lambda key: unit_hash(params.seed, "notes", key) >= params.unseen_notes)
+    trained = seen & (kept | notes["patient_id"].isna())
+    return pd.DataFrame({"note_id": notes["note_id"], "train": trained, "patient_seen": seen})
+
+
+def split_templates(segments: pd.DataFrame, params: DatasetParams) -> pd.DataFrame:
+    """TEMPLATE_SPLITS: which templates may be trained on."""
+    names = pd.Series(sorted(segments["template_id"].unique()), name="template_id", dtype=str)
+    seen = names.map(lambda name: unit_hash(params.seed, "templates", name) >= params.unseen_templates)
+    return pd.DataFrame({"template_id": names, "seen": seen.astype(bool)})
+
+
+def is_trained_on(concept_id: str, params: DatasetParams) -> bool:
+    """Whether mentions of the concept may be trained on."""
+    return unit_hash(params.seed, "terms", concept_id) >= params.unseen_terms
+
+
+def is_listed(concept_id: str, params: DatasetParams) -> bool:
+    """Whether the gazetteer may hold the concept; an unlisted concept is never trained on either."""
+    return unit_hash(params.seed, "terms", concept_id) >= params.unlisted_terms
+
+
+def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
+    """LEXICON: the terms that the gazetteer holds; a surface form of an unlisted concept is left out everywhere."""
+    diseases, drugs, procedures, substances = vocabulary
+    kinds = pd.concat(
+        [
+            diseases.assign(kind=diseases["symptom"].map({True: "symptom", False: "disease"})),
+            drugs.assign(kind="drug"),
+            procedures.assign(kind=procedures["kind"].replace("therapy", "procedure")),
+            substances.assign(kind="substance"),
+        ]
+    )[["term", "kind", "concept_id"]].drop_duplicates(["term", "kind"])
+    key = kinds["term"].map(lambda term: " ".join(fold(token.text) for token in tokens(term)))
+    listed = kinds["concept_id"].map(lambda concept_id: is_listed(concept_id, params))
+    hidden = set(key[~listed])
+    return kinds[~key.isin(hidden)].reset_index(drop=True)
+
+
+def training_examples(
+    corpus: Corpus, splits: pd.DataFrame, templates: pd.DataFrame, params: DatasetParams
+) -> list[Example]:
+    """The sentences of the training notes that no held-out template wrote and no held-out term is in."""
+    seen = set(templates.loc[templates["seen"], "template_id"])
+    texts = corpus.notes.merge(splits[splits["train"]], on="note_id").sort_values("note_id")
+    entities = {key: list(rows.itertuples(index=False)) for key, rows in corpus.entities.groupby("note_id")}
+    segments = {key: list(rows.itertuples(index=False)) for key, rows in corpus.segments.groupby("note_id")}
+    examples: list[Example] = []
+    for note_id, text in zip(texts["note_id"], texts["text"], strict=True):
+        barred = [s for s in segments.get(note_id, []) if s.template_id not in seen]
+        barred += [e for e in entities.get(note_id, []) if not is_trained_on(str(e.concept_id), params)]
+        examples += _examples(text, entities.get(note_id, []), barred)
+    return examples
+
+
+def _examples(text: str, entities: list[Any], barred: list[Any]) -> Iterator[Example]:
+    for sentence in sentences(text):
+        if not any(_touches(stretch, sentence) for stretch in barred):
+            spans = [Span(e.start, e.end, e.label) for e in entities if _touches(e, sentence)]
+            yield Example([token.text for token in sentence], bio.encode(sentence, spans).tags)
+
+
+def _touches(stretch: Any, sentence: list[Token]) -> bool:
+    return bool(stretch.start < sentence[-1].end and sentence[0].start < stretch.end)
+
+
+def token_table(examples: list[Example]) -> pd.DataFrame:
+    """TOKENS: one row a token of the training sentences."""
+    rows = [
+        (number, position, word, tag)
+        for number, example in enumerate(examples)
+        for position, (word, tag) in enumerate(zip(example.words, example.tags, strict=True))
+    ]
+    return pd.DataFrame(rows, columns=["sentence", "position", "token", "tag"])
+
+
+def examples_of(table: pd.DataFrame) -> list[Example]:
+    """The training sentences of a TOKENS table, in order."""
+    grouped = table.sort_values(["sentence", "position"]).groupby("sentence")
+    return [Example(list(rows["token"]), list(rows["tag"])) for _, rows in grouped]
+
+
+def dataset_metrics(
+    splits: pd.DataFrame, templates: pd.DataFrame, lexicon_table: pd.DataFrame, examples: list[Example]
+) -> dict[str, Any]:
+    """The sizes of what is trained on and of what is held out."""
+    tags = [tag for example in examples for tag in example.tags]
+    return {
+        "texts": {
+            "train": int(splits["train"].sum()),
+            "held_out_seen_patients": int((splits["patient_seen"] & ~splits["train"]).sum()),
+            "held_out_unseen_patients": int((~splits["patient_seen"]).sum()),
+        },
+        "templates": {"seen": int(templates["seen"].sum()), "unseen": int((~templates["seen"]).sum())},
+        "lexicon_terms": len(lexicon_table),
+        "sentences": len(examples),
+        "tokens": len(tags),
+        "entities": sum(tag.startswith("B-") for tag in tags),
+    }

@@ -1,0 +1,91 @@
+"""Score a reader of raw text on annotated documents: the same figures for synthetic and for real text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from clinical_ner.core.span import Span
+from clinical_ner.ner.corpora import Document
+from clinical_ner.ner.metrics import (
+    Counts,
+    add_counts,
+    count_spans,
+    score_table,
+    scores_of,
+    token_labels,
+    token_pairs,
+    weighted_f1,
+)
+from clinical_ner.ner.tokenize import tokens
+
+Reader = Callable[[str], Sequence[Span]]  # from a text to its entities
+Slicer = Callable[[Document, Span], str]  # from a span, gold or predicted, to the slice it counts in
+
+
+class Reading(NamedTuple):
+    """A document and what a reader found in it."""
+
+    document: Document
+    predicted: list[Span]
+
+
+def read_all(reader: Reader, documents: Iterable[Document], labels: Collection[str]) -> list[Reading]:
+    """What the reader finds in every document; other labels than these count neither as gold nor as found."""
+    readings = []
+    for document in documents:
+        gold = tuple(span for span in document.spans if span.label in labels)
+        predicted = [span for span in reader(document.text) if span.label in labels]
+        readings.append(Reading(Document(document.id, document.text, gold, document.tokens), predicted))
+    return readings
+
+
+def scores(readings: Iterable[Reading]) -> dict[str, Any]:
+    """Strict entity scores, micro and per label, and beside them the token-weighted F1 with `O`.
+
+    The token-weighted F1 is the figure that public notebooks quote; it counts the many `O` tokens and
+    is no measure of entities. It counts the corpus's own tokens where it has them.
+    """
+    readings = list(readings)
+    table = score_table(add_counts(count_spans(r.document.spans, r.predicted) for r in readings))
+    pairs: Counter[tuple[str, str]] = Counter()
+    for reading in readings:
+        offsets = _token_offsets(reading.document)
+        gold = token_labels(offsets, reading.document.spans)
+        pairs.update(token_pairs(gold, token_labels(offsets, reading.predicted)))
+    return {**table, "token_weighted_f1": round(weighted_f1(pairs), 6), "tokens": pairs.total()}
+
+
+def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, Any]:
+    """Strict micro scores of every slice: gold and predicted spans are sorted into slices by the same rule."""
+    counts: dict[str, Counts] = {}
+    for document, predicted in readings:
+        gold_slices, predicted_slices = (
+            _by_slice(document, document.spans, slicer),
+            _by_slice(document, predicted, slicer),
+        )
+        for name in sorted({*gold_slices, *predicted_slices}):
+            found = count_spans(gold_slices.get(name, []), predicted_slices.get(name, []))
+            counts[name] = sum(by_label.values(), counts.get(name, Counts()))
+    return {name: scores_of(counts[name]) for name in sorted(counts)}
+
+
+def confusion(readings: Iterable[Reading]) -> Counter[tuple[str, str]]:
+    """How many tokens have each (gold, predicted) label."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for document, predicted in readings:
+        offsets = _token_offsets(document)
+        pairs.update(token_pairs(token_labels(offsets, document.spans), token_labels(offsets, predicted)))
+    return pairs
+
+
+def _token_offsets(document: Document) -> Sequence[tuple[int, int]]:
+    return document.tokens or [(token.start, token.end) for token in tokens(document.text)]
+
+
+def _by_slice(document: Document, spans: Iterable[Span], slicer: Slicer) -> dict[str, list[Span]]:
+    found: dict[str, list[Span]] = {}
+    for span in spans:
+        found.setdefault(slicer(document, span), []).append(span)
+    return found

@@ -1,0 +1,125 @@
+"""The model on disk: a raw CRFsuite file, its gazetteer, and a manifest that every loader checks.
+
+CRFsuite crashes the process on a truncated file and loads a flipped byte silently, so nothing is
+opened before its SHA-256 has been compared with the manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pycrfsuite
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.files import sha256
+from clinical_ner.core.params import TrainParams
+from clinical_ner.ner.features import FEATURE_VERSION
+from clinical_ner.ner.gazetteer import Gazetteer
+
+CRF, GAZETTEER, MANIFEST = ".crfsuite", ".gazetteer.marisa", ".manifest.json"
+REMEDY = "run 'dvc repro train' or 'dvc pull' to get it again"
+
+
+class Manifest(BaseModel):
+    """What a model is: the hashes of its files, how and on what it was trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1]
+    feature_version: int
+    labels: tuple[str, ...]
+    params: TrainParams
+    files: dict[str, str]  # suffix -> sha256
+    data: dict[str, str]  # training input -> sha256
+    sentences: int
+    tokens: int
+
+    @property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that change with any file of the model."""
+        return hashlib.sha256("".join(self.files[suffix] for suffix in sorted(self.files)).encode()).hexdigest()[:12]
+
+
+def part(model: Path, suffix: str) -> Path:
+    """The file beside MODEL.crfsuite with this suffix."""
+    return model.with_name(model.name.removesuffix(CRF) + suffix)
+
+
+def read(model: Path) -> tuple[Manifest, pycrfsuite.Tagger, Gazetteer]:
+    """Open a model after checking every file of it.
+
+    Raises:
+        UserError: a file is missing, altered or truncated, or was made for other features.
+    """
+    manifest = read_manifest(model)
+    for suffix, expected in manifest.files.items():
+        path = part(model, suffix)
+        if not path.is_file():
+            raise UserError(f"{path} does not exist", REMEDY)
+        if sha256(path) != expected:
+            raise UserError(f"{path} is damaged or altered: its SHA-256 differs from {part(model, MANIFEST)}", REMEDY)
+    tagger = pycrfsuite.Tagger()
+    tagger.open(str(part(model, CRF)))
+    return manifest, tagger, Gazetteer.load(part(model, GAZETTEER))
+
+
+def read_manifest(model: Path) -> Manifest:
+    """Read and check the manifest of MODEL.crfsuite.
+
+    Raises:
+        UserError: it is missing or malformed, or the model was made for other features.
+    """
+    path = part(model, MANIFEST)
+    if model.suffix != CRF:
+        raise UserError(f"{model} is not named *{CRF}", f"name the {CRF} file; its manifest must lie beside it")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", REMEDY)
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
+        raise UserError(f"{path} is not a manifest: {place}: {error.errors()[0]['msg']}", REMEDY) from None
+    if set(manifest.files) != {CRF, GAZETTEER}:
+        raise UserError(f"{path} does not name the files {CRF} and {GAZETTEER}", REMEDY)
+    if manifest.feature_version != FEATURE_VERSION:
+        raise UserError(
+            f"{path} was made for features of version {manifest.feature_version}, this is version {FEATURE_VERSION}",
+            "train it again, or install the release it was made with",
+        )
+    return manifest
+
+
+@contextmanager
+def staged(model: Path) -> Iterator[Path]:
+    """A temporary folder beside `model`; its files are moved into place only if all went well."""
+    if model.suffix != CRF:
+        raise UserError(f"{model} is not named *{CRF}", f"call it, for instance, {model.with_suffix(CRF)}")
+    model.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".training-") as folder:
+        yield Path(folder) / model.name
+        for suffix in (CRF, GAZETTEER, MANIFEST):  # the manifest last: until then the old one refuses new files
+            part(Path(folder) / model.name, suffix).replace(part(model, suffix))
+
+
+def write_manifest(
+    model: Path, params: TrainParams, labels: tuple[str, ...], data: Mapping[str, str], *, sentences: int, tokens: int
+) -> Manifest:
+    """Hash the files of MODEL.crfsuite and write the manifest beside them."""
+    manifest = Manifest(
+        format=1,
+        feature_version=FEATURE_VERSION,
+        labels=labels,
+        params=params,
+        files={suffix: sha256(part(model, suffix)) for suffix in (CRF, GAZETTEER)},
+        data=dict(sorted(data.items())),
+        sentences=sentences,
+        tokens=tokens,
+    )
+    part(model, MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return manifest

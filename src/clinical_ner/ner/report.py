@@ -1,0 +1,133 @@
+"""The evaluation as a whole: the CRF, its baselines, its ablations, and the plots of them."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clinical_ner.core.params import EvaluateParams, TrainParams
+from clinical_ner.core.seeds import stream
+from clinical_ner.core.span import LABELS, Span
+from clinical_ner.ner.baselines import dictionary_reader, token_classifier_reader
+from clinical_ner.ner.evaluation import Reader, Reading, confusion, read_all, scores, scores_by_slice
+from clinical_ner.ner.held_out import HeldOut, Slices, link_scores
+from clinical_ner.ner.tagger import Tagger
+from clinical_ner.ner.training import Entry, Example, partial_gazetteer, train
+
+SYSTEMS = ("crf", "dictionary", "token_classifier")
+
+
+def span_reader(tagger: Tagger) -> Reader:
+    """The tagger as a reader: from a text to its spans."""
+
+    def read(text: str) -> list[Span]:
+        return [entity.span for entity in tagger.tag(text)]
+
+    return read
+
+
+def readers(
+    tagger: Tagger, examples: Sequence[Example], lexicon: Sequence[Entry], params: TrainParams, seed: int
+) -> dict[str, Reader]:
+    """The three systems that are compared, by name."""
+    gazetteers = (partial_gazetteer(lexicon, params), tagger.gazetteer)
+    return {
+        "crf": span_reader(tagger),
+        "dictionary": dictionary_reader(tagger.gazetteer),
+        "token_classifier": token_classifier_reader(examples, gazetteers, params.feature_groups, seed),
+    }
+
+
+def system_scores(readings: list[Reading], slices: Slices) -> dict[str, Any]:
+    """All figures of one system on the held-out texts."""
+    return {
+        "all": scores(readings),
+        "patients": scores_by_slice(readings, slices.patients),
+        "templates": scores_by_slice(readings, slices.templates),
+        "terms": scores_by_slice(readings, slices.terms),
+        "kinds": scores_by_slice(readings, slices.kinds),
+    }
+
+
+def evaluate(systems: dict[str, Reader], held_out: HeldOut, slices: Slices) -> tuple[dict[str, Any], list[Reading]]:
+    """The figures of every system, and what the CRF read."""
+    found: dict[str, Any] = {}
+    kept: list[Reading] = []
+    for name, reader in systems.items():
+        readings = read_all(reader, held_out.documents, LABELS)
+        found[name] = system_scores(readings, slices)
+        if name == "crf":
+            kept = readings
+            found["relations"] = link_scores(readings, held_out.origins)
+    return found, kept
+
+
+def ablations(
+    examples: Sequence[Example],
+    lexicon: Sequence[Entry],
+    held_out: HeldOut,
+    slices: Slices,
+    params: EvaluateParams,
+    train_params: TrainParams,
+) -> dict[str, Any]:
+    """Micro F1 with all feature groups and with each left out, of models trained alike on a sample of sentences."""
+    chosen = stream(params.seed, "ablation").permutation(len(examples))[: params.ablation_sentences]
+    sample = [examples[index] for index in sorted(chosen)]
+    groups = train_params.feature_groups
+    kept = {"all": groups, **{f"without_{name}": tuple(g for g in groups if g != name) for name in groups}}
+    return {
+        name: _ablation(sample, lexicon, held_out, slices, _lighter(train_params, params, rest))
+        for name, rest in kept.items()
+        if rest
+    }
+
+
+def _lighter(params: TrainParams, own: EvaluateParams, groups: tuple[Any, ...]) -> TrainParams:
+    return params.model_copy(update={"max_iterations": own.ablation_iterations, "feature_groups": groups})
+
+
+def _ablation(
+    sample: Sequence[Example], lexicon: Sequence[Entry], held_out: HeldOut, slices: Slices, params: TrainParams
+) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ablated.crfsuite"
+        train(sample, lexicon, params, path, {})
+        readings = read_all(span_reader(Tagger.load(path)), held_out.documents, LABELS)
+    terms = scores_by_slice(readings, slices.terms)
+    return {
+        "f1": scores(readings)["micro"]["f1"],
+        **{f"f1_{name}_terms": found["f1"] for name, found in terms.items()},
+    }
+
+
+def write_plots(folder: Path, figures: dict[str, Any], readings: list[Reading]) -> None:
+    """Write slices.csv, ablation.csv and confusion.csv to the folder, for `dvc plots show`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "slices.csv", ("system", "slice", "f1"), _slice_rows(figures))
+    _write(folder / "ablation.csv", ("features", "f1"), [(n, f["f1"]) for n, f in figures["ablation"].items()])
+    counted = sorted(confusion(readings).items())
+    rows = [(gold, predicted) for (gold, predicted), count in counted for _ in range(_shrunk(count))]
+    _write(folder / "confusion.csv", ("gold", "predicted"), rows)
+
+
+def _slice_rows(figures: dict[str, Any]) -> list[tuple[str, str, float]]:
+    return [
+        (system, f"{by}: {name}", found["f1"])
+        for system in SYSTEMS
+        for by in ("patients", "templates", "terms", "kinds")
+        for name, found in figures[system][by].items()
+    ]
+
+
+def _shrunk(count: int) -> int:
+    return -(-count // 100)  # the plot counts rows; a row stands for up to a hundred tokens
+
+
+def _write(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(names)
+        table.writerows(rows)

@@ -1,0 +1,146 @@
+"""Train the CRF from sentences of words and tags; one way for synthetic and for real text."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import sklearn_crfsuite
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.params import TrainParams
+from clinical_ner.core.seeds import unit_hash
+from clinical_ner.core.span import LABELS
+from clinical_ner.ner import bio, model
+from clinical_ner.ner.corpora import Document
+from clinical_ner.ner.features import sentence_features
+from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.tokenize import sentences
+
+
+class Example(NamedTuple):
+    """A sentence to learn from: its words and one BIO tag each."""
+
+    words: list[str]
+    tags: list[str]
+
+
+class Entry(NamedTuple):
+    """A known term, the kind it is of, and the concept it names."""
+
+    term: str
+    kind: str
+    concept_id: str
+
+
+class Iteration(NamedTuple):
+    """One iteration of the optimiser."""
+
+    iteration: int
+    loss: float
+    active_features: int
+
+
+class Prepared(NamedTuple):
+    """Sentences ready to learn from, and what had to be done to the gold spans."""
+
+    examples: list[Example]
+    widened: int
+    dropped: int
+
+
+def prepare(documents: Iterable[Document]) -> Prepared:
+    """Sentences of annotated documents, split and tokenised as the tagger does it."""
+    examples, widened, dropped = [], 0, 0
+    for document in documents:
+        for sentence in sentences(document.text):
+            inside = [s for s in document.spans if sentence[0].start <= s.start < sentence[-1].end]
+            encoded = bio.encode(sentence, inside)
+            examples.append(Example([token.text for token in sentence], encoded.tags))
+            widened, dropped = widened + encoded.widened, dropped + encoded.dropped
+    return Prepared(examples, widened, dropped)
+
+
+def train(
+    examples: Sequence[Example],
+    lexicon: Iterable[Entry],
+    params: TrainParams,
+    out: Path,
+    data: Mapping[str, str],
+) -> list[Iteration]:
+    """Train a CRF and write it, its gazetteer and its manifest to `out` (*.crfsuite) and beside it.
+
+    While training, the concepts of `gazetteer_dropout` are hidden from the gazetteer features, so that
+    the CRF learns to do without them; the gazetteer that is written knows all of `lexicon`.
+
+    Args:
+        data: the name and SHA-256 of every training input, for the manifest.
+
+    Raises:
+        UserError: there is nothing to learn from.
+    """
+    if not any(tag != bio.OUTSIDE for example in examples for tag in example.tags):
+        raise UserError("the training sentences hold no entity", "check the corpus and its --map")
+    lexicon = list(lexicon)
+    with model.staged(out) as staged:
+        log = fit(examples, partial_gazetteer(lexicon, params), params, staged)
+        Gazetteer.build((entry.term, entry.kind) for entry in lexicon).save(model.part(staged, model.GAZETTEER))
+        tokens = sum(len(example.words) for example in examples)
+        model.write_manifest(staged, params, LABELS, data, sentences=len(examples), tokens=tokens)
+    return log
+
+
+def partial_gazetteer(lexicon: Iterable[Entry], params: TrainParams) -> Gazetteer:
+    """The gazetteer without the concepts that are hidden while training."""
+
+    def known(concept_id: str) -> bool:
+        return unit_hash(params.seed, "gazetteer_dropout", concept_id) >= params.gazetteer_dropout
+
+    return Gazetteer.build((entry.term, entry.kind) for entry in lexicon if known(entry.concept_id))
+
+
+def fit(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, out: Path) -> list[Iteration]:
+    """Fit a CRF with L-BFGS and write the raw CRFsuite file `out`; returns the training log."""
+    crf = sklearn_crfsuite.CRF(
+        algorithm="lbfgs",
+        c1=params.c1,
+        c2=params.c2,
+        max_iterations=params.max_iterations,
+        min_freq=params.min_frequency,
+        all_possible_transitions=True,
+        model_filename=str(out),
+    )
+    features = (sentence_features(example.words, gazetteer, params.feature_groups) for example in examples)
+    crf.fit(features, (example.tags for example in examples))
+    log = crf.training_log_.iterations
+    return [Iteration(int(row["num"]), round(row["loss"], 3), int(row["active_features"])) for row in log]
+
+
+def entries(lexicon: pd.DataFrame) -> list[Entry]:
+    """The rows of a LEXICON table."""
+    return [Entry(*row) for row in lexicon[["term", "kind", "concept_id"]].itertuples(index=False)]
+
+
+def write_curve(path: Path, log: Sequence[Iteration]) -> None:
+    """Write the training log as CSV, one row an iteration."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(Iteration._fields)
+        rows.writerows(log)
+
+
+def training_metrics(out: Path, log: Sequence[Iteration]) -> dict[str, Any]:
+    """The size of the model and where the optimiser ended."""
+    manifest = model.read_manifest(out)
+    return {
+        "sentences": manifest.sentences,
+        "tokens": manifest.tokens,
+        "iterations": log[-1].iteration,
+        "loss": log[-1].loss,
+        "active_features": log[-1].active_features,
+        "megabytes": round(model.part(out, model.CRF).stat().st_size / 1e6, 2),
+    }

@@ -1,0 +1,197 @@
+"""Compose a text: choose templates for each section and fill their slots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from clinical_ner.core.span import DISEASE, TREATMENT
+from clinical_ner.notes.subjects import Problem, Subject, pick, problem_term
+from clinical_ner.notes.templates import (
+    DISEASE_SLOTS,
+    ECHO,
+    TREATMENT_SLOTS,
+    Slot,
+    Template,
+    fillers,
+    layout,
+    templates,
+)
+from clinical_ner.notes.terms import Lexis, Term
+from clinical_ner.notes.writing import Page
+
+LITERATURE = ("case_report", "abstract")
+ABOUT_PATIENTS = ("progress", "discharge", "consult", "emergency", "referral")
+OTHERS_DISEASE = frozenset({"absent", "family", "uncertain", "hypothetical"})  # never one of the record
+DESCRIBED_SHARE = 0.5  # of the findings, with an adjective
+ADULT = 18
+ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years"})
+Numbers = Callable[[np.random.Generator], str]
+
+NUMBERS: dict[str, Numbers] = {
+    "adult_age": lambda rng: str(rng.integers(35, 90)),
+    "bp": lambda rng: f"{rng.integers(88, 190)}/{rng.integers(48, 110)}",
+    "duration": lambda rng: f"{rng.integers(2, 20)} {pick(rng, ('days', 'weeks', 'months', 'years'))}",
+    "n": lambda rng: str(rng.integers(2, 140)),
+    "pack_years": lambda rng: str(rng.integers(5, 60)),
+    "percent": lambda rng: f"{rng.integers(2, 97)}%",
+    "ratio": lambda rng: f"{rng.integers(2, 90) / 10:.1f}",
+    "size": lambda rng: f"{rng.integers(2, 90) / 10:.1f} {pick(rng, ('cm', 'mm', 'x 3 cm', '× 2.5 cm'))}",
+    "temp": lambda rng: f"{rng.integers(360, 402) / 10:.1f}",
+    "value": lambda rng: f"{rng.integers(1, 900) / 10:.1f} {pick(rng, fillers()['unit'])}",
+    "year": lambda rng: str(rng.integers(1985, 2024)),
+}
+
+
+class Blank(NamedTuple):
+    """A slot's words; a label makes them an entity."""
+
+    text: str
+    label: str = ""
+    concept_id: str = ""
+
+
+def compose(kind: str, subject: Subject, lexis: Lexis, rng: np.random.Generator, typo_rate: float) -> Page:
+    """A text of this kind about the subject, with its gold mentions, segments and relations."""
+    page = Page(rng, typo_rate)
+    style = kind if kind in LITERATURE else "clinical"
+    joint = " " if kind in LITERATURE else "\n"  # sentences of a section share a line in literature
+    for section, low, high in layout(kind):
+        eligible = [t for t in templates(style)[section] if _is_eligible(t, subject)]
+        count = min(int(rng.integers(low, high + 1)), len(eligible))
+        for place, index in enumerate(rng.permutation(len(eligible))[:count]):
+            if page.text:
+                page.text += joint if place else "\n"
+            _write(page, eligible[int(index)], Filling(subject, lexis, rng))
+    return page
+
+
+def _is_eligible(template: Template, subject: Subject) -> bool:
+    names = {slot.name for slot in template.slots}
+    if names & ADULT_SLOTS and subject.age < ADULT:
+        return False
+    if "regimen" in names:
+        return subject.has_treated_problem()
+    return "problem" not in names or bool(subject.problems)
+
+
+def _write(page: Page, template: Template, filling: Filling) -> None:
+    start = len(page.text)
+    for piece in template.pieces:
+        if isinstance(piece, str):
+            page.literal(piece)
+            continue
+        blank = filling.fill(piece)
+        words = blank.text[0].upper() + blank.text[1:] if piece.capital else blank.text
+        if blank.label:
+            page.mention(words, blank.label, blank.concept_id, piece.assertion, piece.link)
+        else:
+            page.text += words
+    page.close(start, template.template_id)
+
+
+def initials(term: str) -> str:
+    """The abbreviation that an author would define for a term.
+
+    >>> initials("squamous cell carcinoma"), initials("metformin")
+    ('SCC', 'MET')
+    """
+    words = re.findall(r"[^\W\d_]+", term)
+    return "".join(word[0] for word in words).upper() if len(words) > 1 else term[:3].upper()
+
+
+class Filling:
+    """Fills the slots of one sentence; linked slots share a problem, unlinked ones do not repeat one."""
+
+    def __init__(self, subject: Subject, lexis: Lexis, rng: np.random.Generator) -> None:
+        self._subject = subject
+        self._lexis = lexis
+        self._rng = rng
+        self._linked: dict[str, Problem] = {}
+        self._used: set[str] = set()
+        self._onset_year = 0  # of the problem named last
+        self._last = Blank("")  # the entity named last
+        self._details = dict(subject.details)
+        child = fillers()["unfit_child"] if subject.age < ADULT else ()
+        self._unfit = frozenset((*fillers()[f"unfit_{subject.sex}"], *child))
+
+    def fill(self, slot: Slot) -> Blank:
+        """Words for the slot."""
+        if slot.name == ECHO:
+            return Blank(initials(self._last.text), self._last.label, self._last.concept_id)
+        if slot.name in DISEASE_SLOTS:
+            self._last = self._disease(slot)
+            return self._last
+        if slot.name in TREATMENT_SLOTS:
+            self._last = self._treatment(slot)
+            return self._last
+        return Blank(self._words(slot.name))
+
+    def _disease(self, slot: Slot) -> Blank:
+        if slot.name == "problem":
+            term = problem_term(self._rng, self._problem(slot.link), self._lexis)
+        else:
+            avoid = self._subject.record if slot.assertion in OTHERS_DISEASE else frozenset()
+            term = self._lexis.diseases.draw(self._rng, avoid | self._used)
+        self._used.add(term.concept_id)
+        return Blank(term.text, DISEASE, term.concept_id)
+
+    def _problem(self, link: str, *, treated: bool = False) -> Problem:
+        if link in self._linked:
+            return self._linked[link]
+        choices = [p for p in self._subject.problems if p.regimens] if treated or link else self._subject.problems
+        fresh = [p for p in choices if p.concept_id not in self._used] or choices
+        problem = fresh[int(self._rng.integers(len(fresh)))]
+        if link:
+            self._linked[link] = problem
+        self._onset_year = problem.onset_year
+        return problem
+
+    def _treatment(self, slot: Slot) -> Blank:
+        if slot.name == "regimen":
+            name = pick(self._rng, self._problem(slot.link, treated=True).regimens)
+            return Blank(name, TREATMENT, self._lexis.treatment_ids.get(name.lower(), f"NAME:{name}"))
+        term = self._drawn_treatment(slot.name)
+        self._used.add(term.concept_id)
+        return Blank(term.text, TREATMENT, term.concept_id)
+
+    def _drawn_treatment(self, name: str) -> Term:
+        if name == "treatment":
+            name = pick(self._rng, ("drug", "drug", "therapy", "procedure", "drug_class"))
+        concepts = {
+            "drug": self._lexis.drugs,
+            "drug_class": self._lexis.drug_classes,
+            "procedure": self._lexis.procedures,
+            "therapy": self._lexis.therapies,
+        }[name]
+        return concepts.draw(self._rng, self._used)
+
+    def _words(self, name: str) -> str:
+        if name in self._details:
+            return self._details[name]
+        if name == "age":
+            return str(self._subject.age)
+        if name == "onset_year":
+            return str(self._onset_year)
+        if name in ("sex", "he", "his"):
+            return self._gendered(name)
+        if name in NUMBERS:
+            return NUMBERS[name](self._rng)
+        if name in ("lab", "marker"):
+            return self._lexis.analytes.draw(self._rng).text
+        if name == "finding" and self._rng.random() < DESCRIBED_SHARE:
+            return f"{pick(self._rng, fillers()['descriptor'])} {pick(self._rng, fillers()['finding'])}"
+        return pick(self._rng, [word for word in fillers()[name] if word not in self._unfit])
+
+    def _gendered(self, name: str) -> str:
+        female = self._subject.sex == "female"
+        if name == "he":
+            return "she" if female else "he"
+        if name == "his":
+            return "her" if female else "his"
+        if self._subject.age < 16:
+            return "girl" if female else "boy"
+        return pick(self._rng, ("woman", "female", "lady") if female else ("man", "male", "gentleman"))

@@ -1,0 +1,104 @@
+"""The words a note may use for diseases and treatments: by concept, the common ones more often."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from clinical_ner.core.io import Vocabulary
+
+COMMON_SHARE = 0.4  # of the mentions, drawn from the common concepts; the rest is the long tail
+PREFERRED_SHARE = 0.5  # of the mentions of a concept, written as it is usually called
+
+
+class Term(NamedTuple):
+    """A surface form and the concept it names."""
+
+    text: str
+    concept_id: str
+
+
+class Concepts:
+    """Concepts with their surface forms, to draw from."""
+
+    def __init__(self, forms: dict[str, list[str]], common: Collection[str], names: Mapping[str, str]) -> None:
+        self._forms = forms
+        self._preferred = {key: form for key, form in names.items() if form in forms[key]}
+        self._all = sorted(forms)
+        self._common = sorted(set(common) & set(forms))
+
+    @classmethod
+    def from_terms(cls, frame: pd.DataFrame, common: Collection[str]) -> Concepts:
+        """From a vocabulary table with `term` and `concept_id`."""
+        forms: defaultdict[str, list[str]] = defaultdict(list)
+        for term, concept_id in zip(frame["term"], frame["concept_id"], strict=True):
+            forms[concept_id].append(term)
+        names = dict(zip(frame["concept_id"], frame["name"].map(running_form), strict=True)) if "name" in frame else {}
+        return cls(dict(forms), common, names)
+
+    def __contains__(self, concept_id: str) -> bool:
+        return concept_id in self._forms
+
+    def draw(self, rng: np.random.Generator, avoid: Collection[str] = ()) -> Term:
+        """A form of a random concept that is not to be avoided."""
+        while True:
+            common = self._common and rng.random() < COMMON_SHARE
+            pool = self._common if common else self._all
+            concept_id = pool[int(rng.integers(len(pool)))]
+            if concept_id not in avoid:
+                return self.form(rng, concept_id)
+
+    def form(self, rng: np.random.Generator, concept_id: str) -> Term:
+        """A surface form of the concept: the usual one, or any."""
+        if concept_id in self._preferred and rng.random() < PREFERRED_SHARE:
+            return Term(self._preferred[concept_id], concept_id)
+        forms = self._forms[concept_id]
+        return Term(forms[int(rng.integers(len(forms)))], concept_id)
+
+
+class Lexis(NamedTuple):
+    """Everything a note can name."""
+
+    diseases: Concepts
+    drugs: Concepts
+    drug_classes: Concepts
+    procedures: Concepts
+    therapies: Concepts
+    analytes: Concepts
+    treatment_ids: dict[str, str]  # lower-case term -> concept
+
+
+def running_form(name: str) -> str:
+    """A thesaurus heading as running text has it.
+
+    >>> running_form("Diabetes Mellitus, Type 2")
+    'type 2 diabetes mellitus'
+    """
+    return " ".join(reversed(name.lower().split(", ")))
+
+
+def lexis(vocabulary: Vocabulary, frequent: Collection[str]) -> Lexis:
+    """Concepts from the vocabulary; `frequent` are the diseases that the population has."""
+    diseases, drugs, procedures, substances = vocabulary
+
+    def of_kind(kind: str) -> Concepts:
+        chosen = procedures[procedures["kind"] == kind]
+        return Concepts.from_terms(chosen, set(chosen.loc[chosen["common"], "concept_id"]))
+
+    return Lexis(
+        Concepts.from_terms(diseases[~diseases["symptom"]], frequent),
+        Concepts.from_terms(drugs[drugs["common"]], set(drugs.loc[drugs["common"], "concept_id"])),
+        of_kind("drug_class"),
+        of_kind("procedure"),
+        of_kind("therapy"),
+        Concepts.from_terms(substances, set(substances.loc[substances["common"], "concept_id"])),
+        _ids_by_term(procedures) | _ids_by_term(drugs),
+    )
+
+
+def _ids_by_term(frame: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(frame["term"].str.lower(), frame["concept_id"], strict=True))

@@ -1,0 +1,65 @@
+"""What `POST /extract` takes and gives; no message about either ever holds a piece of a note."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+MAX_CHARACTERS = 100_000  # some forty printed pages, tagged in well under a second; more than that is a batch
+MAX_ID_CHARACTERS = 200
+
+NoteId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, description="repeated in the response")]
+
+
+class Message(BaseModel):
+    """Unknown fields are refused, and a validation error does not repeat its input."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class Note(Message):
+    """The request: one note. A text sent by mistake as the *name* of a field is not repeated either."""
+
+    text: str = Field(max_length=MAX_CHARACTERS, description="the note, in plain text")
+    id: NoteId | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def names_are_known(cls, body: Any) -> Any:
+        """Refuse unknown fields before pydantic does: its error would name them."""
+        if isinstance(body, dict) and not body.keys() <= cls.model_fields.keys():
+            raise ValueError(f"unknown field; known: {', '.join(cls.model_fields)}")
+        return body
+
+
+class Entity(Message):
+    """`text[start:end]` has this label; offsets count Unicode code points of the note."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=1)
+    label: Literal["DISEASE", "TREATMENT"]
+    text: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class Extraction(Message):
+    """The response: what `ner.extraction.extract` returns, after the id if the request had one."""
+
+    id: NoteId | None = None
+    entities: list[Entity]
+    treatments: dict[str, list[str]] = Field(description="the treatments of each disease, as they are written")
+
+    @model_serializer(mode="wrap")
+    def without_absent_id(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if self.id is None:
+            del fields["id"]
+        return fields

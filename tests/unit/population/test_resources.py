@@ -1,0 +1,118 @@
+"""The resources say what their columns promise, in codes and names that exist."""
+
+import csv
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from clinical_ner.core.schema import RACES
+from clinical_ner.population import catalogue
+from clinical_ner.population.catalogue import Condition
+from clinical_ner.vocabulary import sources
+
+CORRECTIONS = Path(sources.__file__).parent / "resources" / "mesh_id_corrections.csv"
+CONDITIONS = catalogue.conditions()
+REGIMENS = [regimen for _, _, choices in catalogue.treatment_lines() for regimen in choices]
+TRAITS = {"smoker", "obese", *RACES}
+
+
+def test_there_are_at_least_sixty_conditions_and_fifteen_rare_ones() -> None:
+    assert len(CONDITIONS) >= 60
+    assert sum(condition.rare for condition in CONDITIONS) >= 15
+
+
+def test_a_rare_condition_is_had_by_fewer_than_one_in_two_hundred() -> None:
+    assert all(max(condition.percent) < 0.5 for condition in CONDITIONS if condition.rare)
+
+
+def test_keys_names_and_codes_are_unique() -> None:
+    for name in ("key", "name", "mesh"):
+        counts = Counter(getattr(condition, name) for condition in CONDITIONS)
+        assert [value for value, count in counts.items() if count > 1] == []
+
+
+def test_every_name_is_a_term_of_the_mesh_descriptor_with_that_id() -> None:
+    diseases = sources.diseases()
+    with CORRECTIONS.open(encoding="utf-8", newline="") as lines:
+        corrected = {row["name"]: row["mesh_id"] for row in csv.DictReader(lines)}
+
+    def ids(term: str) -> set[str]:
+        names = diseases["disease_variant_to_canonical"].get(term.lower(), [])
+        found = [diseases["disease_canonical_to_data"][name] for name in names]
+        return {corrected.get(data["name"], data["mesh_id"]) for data in found}
+
+    assert [condition.name for condition in CONDITIONS if condition.mesh not in ids(condition.name)] == []
+
+
+def test_every_icd10cm_code_exists() -> None:
+    folder = sources.package_folder("simple_icd_10_cm") / "data"
+    codes = set(next(folder.glob("code-list-*.txt")).read_text(encoding="utf-8").split())
+
+    assert [c.icd10cm for c in CONDITIONS if c.icd10cm.replace(".", "") not in codes] == []
+
+
+def test_every_drug_exists() -> None:
+    known = sources.drugs()["drug_variant_to_canonical"]
+
+    assert [r.name for r in REGIMENS if r.kind == "drug" and r.name.lower() not in known] == []
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.key)
+def test_a_curve_rises_and_only_of_a_remitting_condition_falls_again(condition: Condition) -> None:
+    peak = condition.percent.index(max(condition.percent))
+    rising = all(a <= b for a, b in pairwise(condition.percent[: peak + 1]))
+    falling = all(a >= b for a, b in pairwise(condition.percent[peak:]))
+
+    assert condition.course == "episode" or rising
+    assert condition.course == "episode" or falling
+    assert condition.course != "chronic" or condition.percent[-1] == condition.percent[peak]
+    assert all(0 <= percent < 100 for percent in condition.percent)
+
+
+def test_an_episode_has_a_duration() -> None:
+    assert all((condition.days or 0) > 0 for condition in CONDITIONS if condition.course == "episode")
+
+
+def test_risks_are_traits_or_conditions_further_up() -> None:
+    known = set(TRAITS)
+    for condition in CONDITIONS:
+        assert set(condition.risks) <= known, condition.key
+        known.add(condition.key)
+    assert {row["condition"] for row in catalogue.rows("risks.csv")} <= known
+
+
+def test_a_condition_that_needs_a_risk_has_conditions_as_its_risks() -> None:
+    needing = [condition for condition in CONDITIONS if condition.only_with_risk]
+
+    assert needing
+    assert all(condition.risks and not set(condition.risks) & TRAITS for condition in needing)
+
+
+def test_every_condition_has_a_treatment_and_every_treatment_a_condition() -> None:
+    assert {regimen.condition for regimen in REGIMENS} == {condition.key for condition in CONDITIONS}
+
+
+def test_the_alternatives_of_a_line_stand_together_and_share_at_most_all_patients() -> None:
+    lines = [(condition, line) for condition, line, _ in catalogue.treatment_lines()]
+
+    assert len(lines) == len(set(lines))
+    assert all(sum(c.percent for c in choices) <= 100 for _, _, choices in catalogue.treatment_lines())
+
+
+def test_ids_leave_room_for_every_row() -> None:
+    assert len(CONDITIONS) <= 1000
+    assert len(REGIMENS) <= 1000
+
+
+def test_shares_of_the_census_add_up() -> None:
+    assert catalogue.column("age_pyramid.csv", "percent").sum() == pytest.approx(100, abs=0.2)
+    assert catalogue.column("race_ethnicity.csv", "percent").sum() == pytest.approx(100, abs=0.2)
+    assert {row["race_ethnicity"] for row in catalogue.rows("race_ethnicity.csv")} == set(RACES)
+
+
+def test_published_figures_are_of_conditions_we_have() -> None:
+    keys = {condition.key for condition in CONDITIONS}
+
+    assert all(set(row["conditions"].split("+")) <= keys for row in catalogue.rows("published_prevalence.csv"))
