@@ -21,11 +21,12 @@ from clinical_ner.ner.training import Example
 
 
 class Corpus(NamedTuple):
-    """The tables NOTES, ENTITIES and SEGMENTS."""
+    """The tables NOTES, ENTITIES, SEGMENTS and RELATIONS."""
 
     notes: pd.DataFrame
     entities: pd.DataFrame
     segments: pd.DataFrame
+    relations: pd.DataFrame
 
 
 def split_notes(notes: pd.DataFrame, params: DatasetParams) -> pd.DataFrame:

@@ -61,12 +61,9 @@ def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, An
     """Strict micro scores of every slice: gold and predicted spans are sorted into slices by the same rule."""
     counts: dict[str, Counts] = {}
     for document, predicted in readings:
-        gold_slices, predicted_slices = (
-            _by_slice(document, document.spans, slicer),
-            _by_slice(document, predicted, slicer),
-        )
-        for name in sorted({*gold_slices, *predicted_slices}):
-            found = count_spans(gold_slices.get(name, []), predicted_slices.get(name, []))
+        gold, found = _by_slice(document, document.spans, slicer), _by_slice(document, predicted, slicer)
+        for name in sorted({*gold, *found}):
+            by_label = count_spans(gold.get(name, []), found.get(name, []))
             counts[name] = sum(by_label.values(), counts.get(name, Counts()))
     return {name: scores_of(counts[name]) for name in sorted(counts)}
 

@@ -11,6 +11,7 @@ import pandas as pd
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
 from clinical_ner.ner.corpora import Document
+from clinical_ner.ner.dataset import Corpus
 from clinical_ner.ner.evaluation import Reading
 from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.relations import link
@@ -36,19 +37,13 @@ class HeldOut(NamedTuple):
     origins: dict[str, Origin]
 
 
-def held_out(
-    notes: pd.DataFrame,
-    entities: pd.DataFrame,
-    segments: pd.DataFrame,
-    relations: pd.DataFrame,
-    splits: pd.DataFrame,
-    templates: pd.DataFrame,
-) -> HeldOut:
+def held_out(corpus: Corpus, splits: pd.DataFrame, templates: pd.DataFrame) -> HeldOut:
     """The notes that are in no training split, with their gold spans."""
-    texts = notes.merge(splits[~splits["train"]], on="note_id").sort_values("note_id")
+    texts = corpus.notes.merge(splits[~splits["train"]], on="note_id").sort_values("note_id")
     new = set(templates.loc[~templates["seen"], "template_id"])
-    spans, stretches = _rows(entities), _rows(segments[segments["template_id"].isin(new)])
-    pairs = _rows(relations)
+    segments = corpus.segments
+    spans, stretches = _rows(corpus.entities), _rows(segments[segments["template_id"].isin(new)])
+    pairs = _rows(corpus.relations)
     documents, origins = [], {}
     for row in texts.to_dict("records"):
         note_id = row["note_id"]
