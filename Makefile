@@ -13,13 +13,18 @@ export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 
-# DVC lists metrics in no fixed order: keep the two lines of the head, sort the rest.
+# DVC lists figures in no fixed order: keep the two lines of the head, sort the rest. The first look is at a few.
 SORTED := awk 'NR < 3 {print; fflush()} NR > 2 && NF {print | "sort"}'
+MAIN := awk 'NR < 3 || / (crf\.(precision|recall|f1|token_weighted_f1)|crf_f1\.[a-z_.]*|[a-z_]*_f1|treatment_of_disease|verdict) /'
+
+# A row a figure instead of a column.
+TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
+	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-") printf "%-34s %s\n", name[i], $$i}'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -38,8 +43,11 @@ $(INSTALLED): requirements.txt pyproject.toml Makefile
 
 repro: $(INSTALLED) ## Build what is not up to date: patients, notes, model, figures, reports
 	$(BIN)/dvc repro
-	@$(BIN)/dvc metrics diff --all --md | $(SORTED)
-	@echo "Reports:"; find reports -name '*.html'
+	@$(MAKE) --silent figures
+	@echo "Reports: reports/drift.html, reports/evaluation.json; plots: dvc plots show"
+
+figures: $(INSTALLED) ## Print the main figures of the last run
+	@$(BIN)/dvc metrics show --md metrics/evaluate.json metrics/drift.json | $(TRANSPOSED) | LC_ALL=C sort
 
 # What the tests and the service read: built if it is not up to date.
 data: $(INSTALLED)
@@ -63,15 +71,19 @@ format: $(INSTALLED) ## Rewrite the code in the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-serve: data ## Start the service on http://localhost:3000
-	$(BIN)/bentoml serve --host localhost clinical_ner.serving.service:ClinicalNer
+serve: data ## Start the service of bentofile.yaml on http://127.0.0.1:3000
+	$(BIN)/bentoml serve --host 127.0.0.1
+
+readme: data ## Write the figures into README.md (CORPORA=folder: measure on real text first)
+	$(BIN)/python docs/readme.py $(if $(CORPORA),--corpora "$(CORPORA)")
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build
 
 metrics-diff: $(INSTALLED) ## Figures and parameters before and after, as Markdown (BASE=commit)
-	@echo "### Figures"; echo
-	@$(BIN)/dvc metrics diff --all --md "$(BASE)" | $(SORTED)
+	@figures=$$($(BIN)/dvc metrics diff --all --md "$(BASE)") || exit 1; \
+		echo "### Figures"; echo; echo "$$figures" | $(SORTED) | $(MAIN); echo; \
+		echo "<details><summary>All figures</summary>"; echo; echo "$$figures" | $(SORTED); echo; echo "</details>"
 	@echo; echo "### Changed parameters"; echo
 	@$(BIN)/dvc params diff --md "$(BASE)"
 

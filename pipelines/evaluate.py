@@ -19,9 +19,10 @@ def main(
     model: Annotated[Path, Option()],
     metrics: Annotated[Path, Option()],
     plots: Annotated[Path, Option()],
+    figures_file: Annotated[Path, Option("--report")],
     params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
 ) -> None:
-    """Write the figures to METRICS and the plots to the folder PLOTS."""
+    """Write the main figures to METRICS, all of them to REPORT and the plots to the folder PLOTS."""
     settings = params.load(params_file)
     tagger = Tagger.load(model)
     corpus = Corpus(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
@@ -33,7 +34,8 @@ def main(
     figures, readings = report.evaluate(systems, unread, slices)
     figures["ablation"] = report.ablations(examples, entries, unread, slices, settings.evaluate, settings.train)
     report.write_plots(plots, figures, readings)
-    files.write_json(metrics, figures)
+    files.write_json(figures_file, figures)
+    files.write_json(metrics, report.main_figures(figures))
 
 
 if __name__ == "__main__":

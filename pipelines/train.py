@@ -25,7 +25,7 @@ def main(
     entries = training.entries(io.read(LEXICON, dataset))
     data = {name: files.sha256(dataset / name) for name in ("tokens.parquet", "lexicon.parquet")}
     log = training.train(examples, entries, section, out, data)
-    training.write_curve(curve, log)
+    files.write_csv(curve, training.Iteration._fields, log)
     files.write_json(metrics, training.training_metrics(out, log))
 
 

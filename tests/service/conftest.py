@@ -17,12 +17,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def model_path() -> Path:
-    """The repository's model, as `dvc repro` leaves it."""
-    return ROOT / "models/tagger.crfsuite"
-
-
-@pytest.fixture(scope="session")
 def tagger(model_path: Path) -> Tagger:
     return Tagger.load(model_path)
 

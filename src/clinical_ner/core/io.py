@@ -19,10 +19,10 @@ def write(table: Table, frame: pd.DataFrame, folder: Path) -> None:
         UserError: a column or a row does not hold what the schema states.
     """
     path = folder / f"{table.name}.parquet"
-    ordered = frame.sort_values(list(table.key), kind="stable", ignore_index=True)
-    checked = _check(table, ordered, path)
+    checked = _check(table, frame.reset_index(drop=True), path)
+    ordered = checked.sort_values(list(table.key), kind="stable", ignore_index=True)
     folder.mkdir(parents=True, exist_ok=True)
-    checked.to_parquet(path, index=False, compression="zstd")
+    ordered.to_parquet(path, index=False, compression="zstd")
 
 
 def read(table: Table, folder: Path) -> pd.DataFrame:
@@ -62,10 +62,20 @@ def _check(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     try:
         checked: pd.DataFrame = table.schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        first = error.failure_cases.iloc[0]
         raise UserError(
-            f"{path}: table '{table.name}', column '{first['column']}', row {first['index']}: fails '{first['check']}'"
+            f"{path}: table '{table.name}', {_first_failure(error.failure_cases)}"
             f" ({len(error.failure_cases)} failures in all)",
             f"compare with {table.name.upper()} in clinical_ner/core/schema.py",
         ) from None
     return checked
+
+
+def _first_failure(cases: pd.DataFrame) -> str:
+    """Where the first failure is, never the value: it may be a note."""
+    of_columns = cases[cases["check"].isin(["column_in_dataframe", "column_in_schema", "column_ordered"])]
+    if len(of_columns):
+        first = of_columns.iloc[0]
+        return f"column '{first['failure_case']}': fails '{first['check']}'"
+    first = cases.iloc[0]
+    row = "" if pd.isna(first["index"]) else f", row {first['index']}"
+    return f"column '{first['column']}'{row}: fails '{first['check']}'"

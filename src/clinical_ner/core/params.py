@@ -131,7 +131,8 @@ def load(path: Path) -> Params:
 
 def _explain(path: Path, error: ValidationError) -> str:
     return "\n".join(
-        f"{path}: {'.'.join(map(str, e['loc']))}: {_reason(e['type'], e['msg'], e['loc'])}" for e in error.errors()
+        ": ".join([str(path), *filter(None, [".".join(map(str, e["loc"]))]), _reason(e["type"], e["msg"], e["loc"])])
+        for e in error.errors()
     )
 
 

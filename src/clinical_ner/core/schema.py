@@ -68,6 +68,7 @@ DISEASES = _table(
         "name": _text(r"\S"),  # the descriptor's preferred name
         "symptom": pa.Column(bool),  # MeSH tree C23.888 only: a sign or symptom, not a disease
         "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$", nullable=True),
+        "common": pa.Column(bool),  # of our own list of what clinicians write daily
     },
 )
 DRUGS = _table(
@@ -236,13 +237,16 @@ PROFILES = _table(
     ("note_id",),
     {
         "note_id": _text(r"\S"),
+        "written_on": _date(),
         "characters": _count(),
         "tokens": _count(),
-        "tokens_per_sentence": pa.Column("float64", pa.Check.ge(0)),
-        "diseases_per_100_tokens": pa.Column("float64", pa.Check.ge(0)),
-        "treatments_per_100_tokens": pa.Column("float64", pa.Check.ge(0)),
-        "out_of_vocabulary_rate": pa.Column("float64", pa.Check.in_range(0, 1)),
-        "mean_confidence": pa.Column("float64", pa.Check.in_range(0, 1)),
-        "uncertain_token_rate": pa.Column("float64", pa.Check.in_range(0, 1)),
+        **{
+            name: pa.Column("float64", pa.Check.ge(0))
+            for name in ("tokens_per_sentence", "diseases_per_100_tokens", "treatments_per_100_tokens")
+        },
+        **{
+            name: pa.Column("float64", pa.Check.in_range(0, 1))
+            for name in ("out_of_vocabulary_rate", "mean_confidence", "unsure_token_rate")
+        },
     },
 )

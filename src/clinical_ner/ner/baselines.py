@@ -59,10 +59,10 @@ def token_classifier_reader(
     classifier.fit(hasher.transform(rows), [tag for example in examples for tag in example.tags])
 
     def read(text: str) -> list[Span]:
-        return [span for sentence in sentences(text) for span in classify(sentence)]
-
-    def classify(sentence: Sequence[Token]) -> list[Span]:
-        features = sentence_features([token.text for token in sentence], gazetteers[1], groups)
-        return bio.decode(sentence, [str(tag) for tag in classifier.predict(hasher.transform(features))])
+        lines = sentences(text)
+        words = ([token.text for token in line] for line in lines)
+        rows = [row for line in words for row in sentence_features(line, gazetteers[1], groups)]
+        tags = iter(classifier.predict(hasher.transform(rows)) if rows else ())
+        return [span for line in lines for span in bio.decode(line, [str(next(tags)) for _ in line])]
 
     return read

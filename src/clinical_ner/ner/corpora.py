@@ -6,6 +6,7 @@ ignored and counted. Tags of a foreign file end here: a `Document` carries spans
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -133,6 +134,14 @@ def _assignment(text: str) -> tuple[str, str]:
         guess = closest(label.upper(), LABELS)
         raise UserError(f"--map '{text}': unknown label '{label}'", guess or f"labels are {', '.join(LABELS)}")
     return source, label
+
+
+def digest(corpus: Corpus) -> str:
+    """The SHA-256 of all texts and spans, in hexadecimal digits: the same annotations give the same digest."""
+    found = hashlib.sha256()
+    for document in corpus.documents:
+        found.update(repr((document.id, document.text, document.spans)).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
 
 
 def read_corpus(path: Path, corpus_format: Format, label_map: Mapping[str, str] = LABEL_MAP) -> Corpus:

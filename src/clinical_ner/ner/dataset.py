@@ -54,25 +54,27 @@ def is_trained_on(concept_id: str, params: DatasetParams) -> bool:
 
 
 def is_listed(concept_id: str, params: DatasetParams) -> bool:
-    """Whether the gazetteer may hold the concept; an unlisted concept is never trained on either."""
+    """Whether the gazetteer may hold a rare concept; an unlisted one is never trained on either."""
     return unit_hash(params.seed, "terms", concept_id) >= params.unlisted_terms
 
 
 def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
-    """LEXICON: the terms that the gazetteer holds; a surface form of an unlisted concept is left out everywhere."""
+    """LEXICON: the terms that the gazetteer holds; a surface form of an unlisted concept is left out everywhere.
+
+    Common concepts are always listed: a gazetteer without heart failure would be of no use.
+    """
     diseases, drugs, procedures, substances = vocabulary
-    kinds = pd.concat(
-        [
-            diseases.assign(kind=diseases["symptom"].map({True: "symptom", False: "disease"})),
-            drugs.assign(kind="drug"),
-            procedures.assign(kind=procedures["kind"].replace("therapy", "procedure")),
-            substances.assign(kind="substance"),
-        ]
-    )[["term", "kind", "concept_id"]].drop_duplicates(["term", "kind"])
-    key = kinds["term"].map(lambda term: " ".join(fold(token.text) for token in tokens(term)))
-    listed = kinds["concept_id"].map(lambda concept_id: is_listed(concept_id, params))
-    hidden = set(key[~listed])
-    return kinds[~key.isin(hidden)].reset_index(drop=True)
+    tables = [
+        diseases.assign(kind=diseases["symptom"].map({True: "symptom", False: "disease"})),
+        drugs.assign(kind="drug"),
+        procedures.assign(kind=procedures["kind"].replace("therapy", "procedure")),
+        substances.assign(kind="substance"),
+    ]
+    terms = pd.concat(tables, ignore_index=True)
+    key = terms["term"].map(lambda term: " ".join(fold(token.text) for token in tokens(term)))
+    listed = terms["common"] | terms["concept_id"].map(lambda concept_id: is_listed(concept_id, params))
+    kept = terms[~key.isin(set(key[~listed]))]
+    return kept[["term", "kind", "concept_id"]].drop_duplicates(["term", "kind"], ignore_index=True)
 
 
 def training_examples(
@@ -124,14 +126,14 @@ def dataset_metrics(
     """The sizes of what is trained on and of what is held out."""
     tags = [tag for example in examples for tag in example.tags]
     return {
-        "texts": {
+        "split_texts": {
             "train": int(splits["train"].sum()),
             "held_out_seen_patients": int((splits["patient_seen"] & ~splits["train"]).sum()),
             "held_out_unseen_patients": int((~splits["patient_seen"]).sum()),
         },
-        "templates": {"seen": int(templates["seen"].sum()), "unseen": int((~templates["seen"]).sum())},
+        "split_templates": {"seen": int(templates["seen"].sum()), "unseen": int((~templates["seen"]).sum())},
         "lexicon_terms": len(lexicon_table),
-        "sentences": len(examples),
-        "tokens": len(tags),
-        "entities": sum(tag.startswith("B-") for tag in tags),
+        "training_sentences": len(examples),
+        "training_tokens": len(tags),
+        "training_entities": sum(tag.startswith("B-") for tag in tags),
     }

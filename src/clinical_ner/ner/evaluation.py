@@ -10,14 +10,15 @@ from clinical_ner.core.span import Span
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.metrics import (
     Counts,
+    ScoreTable,
     add_counts,
     count_spans,
     score_table,
-    scores_of,
     token_labels,
     token_pairs,
     weighted_f1,
 )
+from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import tokens
 
 Reader = Callable[[str], Sequence[Span]]  # from a text to its entities
@@ -29,6 +30,15 @@ class Reading(NamedTuple):
 
     document: Document
     predicted: list[Span]
+
+
+def span_reader(tagger: Tagger) -> Reader:
+    """The tagger as a reader: from a text to its spans."""
+
+    def read(text: str) -> list[Span]:
+        return [entity.span for entity in tagger.tag(text)]
+
+    return read
 
 
 def read_all(reader: Reader, documents: Iterable[Document], labels: Collection[str]) -> list[Reading]:
@@ -57,15 +67,14 @@ def scores(readings: Iterable[Reading]) -> dict[str, Any]:
     return {**table, "token_weighted_f1": round(weighted_f1(pairs), 6), "tokens": pairs.total()}
 
 
-def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, Any]:
-    """Strict micro scores of every slice: gold and predicted spans are sorted into slices by the same rule."""
-    counts: dict[str, Counts] = {}
+def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, ScoreTable]:
+    """Strict scores of every slice: gold and predicted spans are sorted into slices by the same rule."""
+    counts: dict[str, list[dict[str, Counts]]] = {}
     for document, predicted in readings:
         gold, found = _by_slice(document, document.spans, slicer), _by_slice(document, predicted, slicer)
         for name in sorted({*gold, *found}):
-            by_label = count_spans(gold.get(name, []), found.get(name, []))
-            counts[name] = sum(by_label.values(), counts.get(name, Counts()))
-    return {name: scores_of(counts[name]) for name in sorted(counts)}
+            counts.setdefault(name, []).append(count_spans(gold.get(name, []), found.get(name, [])))
+    return {name: score_table(add_counts(counts[name])) for name in sorted(counts)}
 
 
 def confusion(readings: Iterable[Reading]) -> Counter[tuple[str, str]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
-from clinical_ner.ner.gazetteer import Gazetteer, Match, fold
+from clinical_ner.ner.gazetteer import Gazetteer, Match, fold, printable
 
 FEATURE_VERSION = 1
 NEIGHBOURS = (-2, -1, 1, 2)
@@ -63,14 +63,8 @@ def shape(word: str) -> str:
     return re.sub(r"(.)\1{2,}", r"\1\1", outline)
 
 
-@lru_cache(maxsize=200_000)
-def printable(word: str) -> str:
-    """The word without what CRFsuite cannot store: NUL bytes and lone surrogates become question marks."""
-    return word.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
-
-
 def _add_context(rows: list[list[str]], words: Sequence[str]) -> None:
-    folded = [fold(printable(word)) for word in words]
+    folded = [fold(word) for word in words]
     size = len(folded)
     for i, row in enumerate(rows):
         for offset in NEIGHBOURS:

@@ -25,6 +25,12 @@ class Match(NamedTuple):
     kind: str
 
 
+@lru_cache(maxsize=200_000)
+def printable(word: str) -> str:
+    """The word without what trie and CRFsuite cannot store: NUL bytes and lone surrogates become question marks."""
+    return word.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
+
+
 @lru_cache(maxsize=100_000)
 def fold(token: str) -> str:
     """The token as the gazetteer keys it: lower case, singular, one apostrophe.
@@ -32,7 +38,7 @@ def fold(token: str) -> str:
     >>> fold("Metastases"), fold("Infections"), fold("diabetes")
     ('metastasis', 'infection', 'diabetes')
     """
-    word = token.lower().replace("’", "'")
+    word = printable(token).lower().replace("’", "'")
     if len(word) < 5 or not word.endswith("s") or word.endswith(("ss", "us", "is", "betes")):
         return word
     if word.endswith("ies"):
@@ -78,9 +84,8 @@ class Gazetteer:
         found = []
         for first in range(len(folded)):
             longest: dict[str, int] = {}
-            for key in self._trie.prefixes(_key(folded[first : first + LONGEST_TERM])):
-                past = first + key.count(SEPARATOR)
-                for value in self._trie[key]:
+            for past in range(first + 1, min(first + LONGEST_TERM, len(folded)) + 1):
+                for value in self._trie.get(_key(folded[first:past]), ()):
                     longest[KINDS[value[0]]] = past
             for kind, past in longest.items():
                 if first >= free[kind]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,12 +88,12 @@ def score_table(counts_by_label: Mapping[str, Counts]) -> ScoreTable:
     """Precision, recall, F1 and support of each label, and micro: of the labels' counts added."""
     micro = sum(counts_by_label.values(), Counts())
     return {
-        "micro": scores_of(micro),
-        "per_label": {label: scores_of(counts) for label, counts in sorted(counts_by_label.items())},
+        "micro": _scores(micro),
+        "per_label": {label: _scores(counts) for label, counts in sorted(counts_by_label.items())},
     }
 
 
-def scores_of(counts: Counts) -> Scores:
+def _scores(counts: Counts) -> Scores:
     """The shares that the counts amount to."""
     return {
         "precision": round(counts.precision, _DIGITS),
@@ -103,15 +104,23 @@ def scores_of(counts: Counts) -> Scores:
 
 
 def token_labels(tokens: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[str]:
-    """The label of each token, without B and I; `O` if no span shares a character with it.
+    """The label of each token, without B and I; `O` if no span shares a character with it. Tokens are in order.
 
     Of several spans the one that covers most of the token decides, at a tie the one that starts first, then the longer.
 
     >>> token_labels([(0, 4), (5, 9)], [Span(6, 9, "DISEASE")])
     ['O', 'DISEASE']
     """
-    ordered = sorted(spans, key=lambda span: (span.start, -span.end, span.label))
-    return [_token_label(token, ordered) for token in tokens]
+    labels, covered = [OUTSIDE] * len(tokens), [0] * len(tokens)
+    ends = [end for _, end in tokens]
+    for span in sorted(spans, key=lambda span: (span.start, -span.end, span.label)):
+        for position in range(bisect_right(ends, span.start), len(tokens)):
+            shared = min(span.end, tokens[position][1]) - max(span.start, tokens[position][0])
+            if shared <= 0:
+                break
+            if shared > covered[position]:
+                labels[position], covered[position] = span.label, shared
+    return labels
 
 
 def token_pairs(gold_labels: Iterable[str], predicted_labels: Iterable[str]) -> Counter[tuple[str, str]]:
@@ -139,11 +148,3 @@ def weighted_f1(pairs: Mapping[tuple[str, str], int]) -> float:
 
 def _ratio(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-
-def _token_label(token: tuple[int, int], ordered: Sequence[Span]) -> str:
-    def shared(span: Span) -> int:
-        return min(span.end, token[1]) - max(span.start, token[0])
-
-    best = max(ordered, key=shared, default=None)
-    return best.label if best is not None and shared(best) > 0 else OUTSIDE

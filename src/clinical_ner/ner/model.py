@@ -1,4 +1,4 @@
-"""The model on disk: a raw CRFsuite file, its gazetteer, and a manifest that every loader checks.
+"""The model on disk: a raw CRFsuite file, its gazetteer, its known words, and a manifest that every loader checks.
 
 CRFsuite crashes the process on a truncated file and loads a flipped byte silently, so nothing is
 opened before its SHA-256 has been compared with the manifest.
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import marisa_trie
 import pycrfsuite
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,7 +23,8 @@ from clinical_ner.core.params import TrainParams
 from clinical_ner.ner.features import FEATURE_VERSION
 from clinical_ner.ner.gazetteer import Gazetteer
 
-CRF, GAZETTEER, MANIFEST = ".crfsuite", ".gazetteer.marisa", ".manifest.json"
+CRF, GAZETTEER, WORDS, MANIFEST = ".crfsuite", ".gazetteer.marisa", ".words.marisa", ".manifest.json"
+PARTS = (CRF, GAZETTEER, WORDS)  # hashed in the manifest
 REMEDY = "run 'dvc repro train' or 'dvc pull' to get it again"
 
 
@@ -51,7 +53,7 @@ def part(model: Path, suffix: str) -> Path:
     return model.with_name(model.name.removesuffix(CRF) + suffix)
 
 
-def read(model: Path) -> tuple[Manifest, pycrfsuite.Tagger, Gazetteer]:
+def read(model: Path) -> tuple[Manifest, pycrfsuite.Tagger, Gazetteer, marisa_trie.Trie]:
     """Open a model after checking every file of it.
 
     Raises:
@@ -66,7 +68,9 @@ def read(model: Path) -> tuple[Manifest, pycrfsuite.Tagger, Gazetteer]:
             raise UserError(f"{path} is damaged or altered: its SHA-256 differs from {part(model, MANIFEST)}", REMEDY)
     tagger = pycrfsuite.Tagger()
     tagger.open(str(part(model, CRF)))
-    return manifest, tagger, Gazetteer.load(part(model, GAZETTEER))
+    words = marisa_trie.Trie()
+    words.load(str(part(model, WORDS)))
+    return manifest, tagger, Gazetteer.load(part(model, GAZETTEER)), words
 
 
 def read_manifest(model: Path) -> Manifest:
@@ -85,8 +89,8 @@ def read_manifest(model: Path) -> Manifest:
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
         raise UserError(f"{path} is not a manifest: {place}: {error.errors()[0]['msg']}", REMEDY) from None
-    if set(manifest.files) != {CRF, GAZETTEER}:
-        raise UserError(f"{path} does not name the files {CRF} and {GAZETTEER}", REMEDY)
+    if set(manifest.files) != set(PARTS):
+        raise UserError(f"{path} does not name the files {', '.join(PARTS)}", REMEDY)
     if manifest.feature_version != FEATURE_VERSION:
         raise UserError(
             f"{path} was made for features of version {manifest.feature_version}, this is version {FEATURE_VERSION}",
@@ -103,7 +107,7 @@ def staged(model: Path) -> Iterator[Path]:
     model.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=model.parent, prefix=".training-") as folder:
         yield Path(folder) / model.name
-        for suffix in (CRF, GAZETTEER, MANIFEST):  # the manifest last: until then the old one refuses new files
+        for suffix in (*PARTS, MANIFEST):  # the manifest last: until then the old one refuses new files
             part(Path(folder) / model.name, suffix).replace(part(model, suffix))
 
 
@@ -116,7 +120,7 @@ def write_manifest(
         feature_version=FEATURE_VERSION,
         labels=labels,
         params=params,
-        files={suffix: sha256(part(model, suffix)) for suffix in (CRF, GAZETTEER)},
+        files={suffix: sha256(part(model, suffix)) for suffix in PARTS},
         data=dict(sorted(data.items())),
         sentences=sentences,
         tokens=tokens,

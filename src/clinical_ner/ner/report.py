@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from clinical_ner.core.files import write_csv
 from clinical_ner.core.params import EvaluateParams, TrainParams
 from clinical_ner.core.seeds import stream
-from clinical_ner.core.span import LABELS, Span
+from clinical_ner.core.span import LABELS
 from clinical_ner.ner.baselines import dictionary_reader, token_classifier_reader
-from clinical_ner.ner.evaluation import Reader, Reading, confusion, read_all, scores, scores_by_slice
+from clinical_ner.ner.evaluation import Reader, Reading, confusion, read_all, scores, scores_by_slice, span_reader
 from clinical_ner.ner.held_out import HeldOut, Slices, link_scores
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Entry, Example, partial_gazetteer, train
 
 SYSTEMS = ("crf", "dictionary", "token_classifier")
-
-
-def span_reader(tagger: Tagger) -> Reader:
-    """The tagger as a reader: from a text to its spans."""
-
-    def read(text: str) -> list[Span]:
-        return [entity.span for entity in tagger.tag(text)]
-
-    return read
+SLICED_BY = ("patients", "templates", "terms", "kinds")
 
 
 def readers(
@@ -43,13 +35,25 @@ def readers(
 
 def system_scores(readings: list[Reading], slices: Slices) -> dict[str, Any]:
     """All figures of one system on the held-out texts."""
+    return {"all": scores(readings), **{by: scores_by_slice(readings, getattr(slices, by)) for by in SLICED_BY}}
+
+
+def main_figures(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures to watch from commit to commit; all of them are in the report."""
+    crf = figures["crf"]
     return {
-        "all": scores(readings),
-        "patients": scores_by_slice(readings, slices.patients),
-        "templates": scores_by_slice(readings, slices.templates),
-        "terms": scores_by_slice(readings, slices.terms),
-        "kinds": scores_by_slice(readings, slices.kinds),
+        "crf": {**_headline(crf), "f1_by_label": {k: v["f1"] for k, v in crf["all"]["per_label"].items()}},
+        "crf_f1": {by: {k: v["micro"]["f1"] for k, v in crf[by].items()} for by in SLICED_BY[:3]},
+        **{f"{name}_f1": figures[name]["all"]["micro"]["f1"] for name in SYSTEMS[1:]},
+        "ablation_f1": {name: found["f1"] for name, found in figures["ablation"].items()},
+        "treatment_of_disease": figures["relations"]["end_to_end"],
     }
+
+
+def _headline(system: dict[str, Any]) -> dict[str, float]:
+    micro = system["all"]["micro"]
+    token_weighted = system["all"]["token_weighted_f1"]
+    return {**{name: micro[name] for name in ("precision", "recall", "f1")}, "token_weighted_f1": token_weighted}
 
 
 def evaluate(systems: dict[str, Reader], held_out: HeldOut, slices: Slices) -> tuple[dict[str, Any], list[Reading]]:
@@ -99,35 +103,27 @@ def _ablation(
     terms = scores_by_slice(readings, slices.terms)
     return {
         "f1": scores(readings)["micro"]["f1"],
-        **{f"f1_{name}_terms": found["f1"] for name, found in terms.items()},
+        **{f"f1_{name}_terms": found["micro"]["f1"] for name, found in terms.items()},
     }
 
 
 def write_plots(folder: Path, figures: dict[str, Any], readings: list[Reading]) -> None:
     """Write slices.csv, ablation.csv and confusion.csv to the folder, for `dvc plots show`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "slices.csv", ("system", "slice", "f1"), _slice_rows(figures))
-    _write(folder / "ablation.csv", ("features", "f1"), [(n, f["f1"]) for n, f in figures["ablation"].items()])
+    write_csv(folder / "slices.csv", ("system", "slice", "f1"), _slice_rows(figures))
+    write_csv(folder / "ablation.csv", ("features", "f1"), [(n, f["f1"]) for n, f in figures["ablation"].items()])
     counted = sorted(confusion(readings).items())
     rows = [(gold, predicted) for (gold, predicted), count in counted for _ in range(_shrunk(count))]
-    _write(folder / "confusion.csv", ("gold", "predicted"), rows)
+    write_csv(folder / "confusion.csv", ("gold", "predicted"), rows)
 
 
 def _slice_rows(figures: dict[str, Any]) -> list[tuple[str, str, float]]:
     return [
-        (system, f"{by}: {name}", found["f1"])
+        (system, f"{by}: {name}", found["micro"]["f1"])
         for system in SYSTEMS
-        for by in ("patients", "templates", "terms", "kinds")
+        for by in SLICED_BY
         for name, found in figures[system][by].items()
     ]
 
 
 def _shrunk(count: int) -> int:
     return -(-count // 100)  # the plot counts rows; a row stands for up to a hundred tokens
-
-
-def _write(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(names)
-        table.writerows(rows)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import marisa_trie
 import pycrfsuite
 
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio, model
 from clinical_ner.ner.features import sentence_features
-from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tokenize import Token, sentences
 
 
@@ -54,10 +55,13 @@ class Sentence(NamedTuple):
 class Tagger:
     """Finds DISEASE and TREATMENT in clinical text."""
 
-    def __init__(self, manifest: model.Manifest, crf: pycrfsuite.Tagger, gazetteer: Gazetteer) -> None:
+    def __init__(
+        self, manifest: model.Manifest, crf: pycrfsuite.Tagger, gazetteer: Gazetteer, words: marisa_trie.Trie
+    ) -> None:
         self.manifest = manifest
         self.gazetteer = gazetteer
         self._crf = crf
+        self._words = words
         self._turn = threading.Lock()  # CRFsuite keeps the sentence between calls
 
     @classmethod
@@ -76,6 +80,10 @@ class Tagger:
     def tag(self, text: str) -> list[Entity]:
         """The entities of the text, in order, never overlapping."""
         return [entity for sentence in self.read(text) for entity in sentence.entities]
+
+    def knows(self, word: str) -> bool:
+        """Whether the word, in any case or number, was in the training text."""
+        return fold(word) in self._words
 
     def _tag(self, tokens: Sequence[Token]) -> Sentence:
         words = [token.text for token in tokens]

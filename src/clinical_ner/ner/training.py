@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import marisa_trie
 import pandas as pd
 import sklearn_crfsuite
 
@@ -17,7 +17,7 @@ from clinical_ner.core.span import LABELS
 from clinical_ner.ner import bio, model
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import sentence_features
-from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tokenize import sentences
 
 
@@ -53,14 +53,20 @@ class Prepared(NamedTuple):
 
 
 def prepare(documents: Iterable[Document]) -> Prepared:
-    """Sentences of annotated documents, split and tokenised as the tagger does it."""
+    """Sentences of annotated documents, split and tokenised as the tagger does it.
+
+    A span belongs to the sentence it starts in, or to the next one if it starts in the space between.
+    """
     examples, widened, dropped = [], 0, 0
     for document in documents:
+        read = 0
         for sentence in sentences(document.text):
-            inside = [s for s in document.spans if sentence[0].start <= s.start < sentence[-1].end]
+            inside = [s for s in document.spans if read <= s.start < sentence[-1].end]
+            read = sentence[-1].end
             encoded = bio.encode(sentence, inside)
             examples.append(Example([token.text for token in sentence], encoded.tags))
             widened, dropped = widened + encoded.widened, dropped + encoded.dropped
+        dropped += len({s for s in document.spans if s.start >= read})
     return Prepared(examples, widened, dropped)
 
 
@@ -71,7 +77,7 @@ def train(
     out: Path,
     data: Mapping[str, str],
 ) -> list[Iteration]:
-    """Train a CRF and write it, its gazetteer and its manifest to `out` (*.crfsuite) and beside it.
+    """Train a CRF and write it, its gazetteer, its words and its manifest to `out` (*.crfsuite) and beside it.
 
     While training, the concepts of `gazetteer_dropout` are hidden from the gazetteer features, so that
     the CRF learns to do without them; the gazetteer that is written knows all of `lexicon`.
@@ -88,9 +94,15 @@ def train(
     with model.staged(out) as staged:
         log = fit(examples, partial_gazetteer(lexicon, params), params, staged)
         Gazetteer.build((entry.term, entry.kind) for entry in lexicon).save(model.part(staged, model.GAZETTEER))
+        marisa_trie.Trie(sorted(known_words(examples))).save(str(model.part(staged, model.WORDS)))
         tokens = sum(len(example.words) for example in examples)
         model.write_manifest(staged, params, LABELS, data, sentences=len(examples), tokens=tokens)
     return log
+
+
+def known_words(examples: Iterable[Example]) -> set[str]:
+    """The folded words of the training sentences: what is not among them is out of vocabulary."""
+    return {fold(word) for example in examples for word in example.words}
 
 
 def partial_gazetteer(lexicon: Iterable[Entry], params: TrainParams) -> Gazetteer:
@@ -124,21 +136,9 @@ def entries(lexicon: pd.DataFrame) -> list[Entry]:
     return [Entry(*row) for row in lexicon[["term", "kind", "concept_id"]].itertuples(index=False)]
 
 
-def write_curve(path: Path, log: Sequence[Iteration]) -> None:
-    """Write the training log as CSV, one row an iteration."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(Iteration._fields)
-        rows.writerows(log)
-
-
 def training_metrics(out: Path, log: Sequence[Iteration]) -> dict[str, Any]:
     """The size of the model and where the optimiser ended."""
-    manifest = model.read_manifest(out)
     return {
-        "sentences": manifest.sentences,
-        "tokens": manifest.tokens,
         "iterations": log[-1].iteration,
         "loss": log[-1].loss,
         "active_features": log[-1].active_features,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -19,21 +20,32 @@ from clinical_ner.notes.templates import (
     fillers,
     layout,
     templates,
+    unfit,
 )
-from clinical_ner.notes.terms import Lexis, Term
+from clinical_ner.notes.terms import Concepts, Lexis, Term
 from clinical_ner.notes.writing import Page
 
 LITERATURE = ("case_report", "abstract")
 ABOUT_PATIENTS = ("progress", "discharge", "consult", "emergency", "referral")
 OTHERS_DISEASE = frozenset({"absent", "family", "uncertain", "hypothetical"})  # never one of the record
+DIGIT_SHARE = 0.6  # of the made-up names, with a number
 DESCRIBED_SHARE = 0.5  # of the findings, with an adjective
 ADULT = 18
+YEARS_TOLD = 40  # how far back a text's years lie
 ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years"})
 Numbers = Callable[[np.random.Generator], str]
+
+
+def _code(rng: np.random.Generator) -> str:
+    """The name of a gene or protein, made up: letters, and often a digit."""
+    letters = "".join(chr(65 + int(n)) for n in rng.integers(0, 26, size=int(rng.integers(2, 6))))
+    return letters + (str(rng.integers(1, 30)) if rng.random() < DIGIT_SHARE else "")
+
 
 NUMBERS: dict[str, Numbers] = {
     "adult_age": lambda rng: str(rng.integers(35, 90)),
     "bp": lambda rng: f"{rng.integers(88, 190)}/{rng.integers(48, 110)}",
+    "code": _code,
     "duration": lambda rng: f"{rng.integers(2, 20)} {pick(rng, ('days', 'weeks', 'months', 'years'))}",
     "n": lambda rng: str(rng.integers(2, 140)),
     "pack_years": lambda rng: str(rng.integers(5, 60)),
@@ -42,7 +54,6 @@ NUMBERS: dict[str, Numbers] = {
     "size": lambda rng: f"{rng.integers(2, 90) / 10:.1f} {pick(rng, ('cm', 'mm', 'x 3 cm', '× 2.5 cm'))}",
     "temp": lambda rng: f"{rng.integers(360, 402) / 10:.1f}",
     "value": lambda rng: f"{rng.integers(1, 900) / 10:.1f} {pick(rng, fillers()['unit'])}",
-    "year": lambda rng: str(rng.integers(1985, 2024)),
 }
 
 
@@ -52,6 +63,7 @@ class Blank(NamedTuple):
     text: str
     label: str = ""
     concept_id: str = ""
+    assertion: str = ""
 
 
 def compose(kind: str, subject: Subject, lexis: Lexis, rng: np.random.Generator, typo_rate: float) -> Page:
@@ -73,9 +85,8 @@ def _is_eligible(template: Template, subject: Subject) -> bool:
     names = {slot.name for slot in template.slots}
     if names & ADULT_SLOTS and subject.age < ADULT:
         return False
-    if "regimen" in names:
-        return subject.has_treated_problem()
-    return "problem" not in names or bool(subject.problems)
+    wanted = Counter(slot.name for slot in template.slots)
+    return wanted["problem"] <= len(subject.problems) and wanted["regimen"] <= len(subject.regimens())
 
 
 def _write(page: Page, template: Template, filling: Filling) -> None:
@@ -87,7 +98,7 @@ def _write(page: Page, template: Template, filling: Filling) -> None:
         blank = filling.fill(piece)
         words = blank.text[0].upper() + blank.text[1:] if piece.capital else blank.text
         if blank.label:
-            page.mention(words, blank.label, blank.concept_id, piece.assertion, piece.link)
+            page.mention(words, blank.label, blank.concept_id, blank.assertion, piece.link)
         else:
             page.text += words
     page.close(start, template.template_id)
@@ -111,17 +122,17 @@ class Filling:
         self._lexis = lexis
         self._rng = rng
         self._linked: dict[str, Problem] = {}
-        self._used: set[str] = set()
+        self._used: set[str] = set()  # concepts, and treatments of the record by name
         self._onset_year = 0  # of the problem named last
         self._last = Blank("")  # the entity named last
         self._details = dict(subject.details)
-        child = fillers()["unfit_child"] if subject.age < ADULT else ()
-        self._unfit = frozenset((*fillers()[f"unfit_{subject.sex}"], *child))
+        self._year = subject.year - YEARS_TOLD  # the one named last: the years of a sentence ascend
+        self._unfit = unfit(subject.sex, child=subject.age < ADULT)
 
     def fill(self, slot: Slot) -> Blank:
         """Words for the slot."""
         if slot.name == ECHO:
-            return Blank(initials(self._last.text), self._last.label, self._last.concept_id)
+            return self._last._replace(text=initials(self._last.text))
         if slot.name in DISEASE_SLOTS:
             self._last = self._disease(slot)
             return self._last
@@ -135,14 +146,23 @@ class Filling:
             term = problem_term(self._rng, self._problem(slot.link), self._lexis)
         else:
             avoid = self._subject.record if slot.assertion in OTHERS_DISEASE else frozenset()
-            term = self._lexis.diseases.draw(self._rng, avoid | self._used)
+            term = self._draw(self._lexis.diseases, avoid | self._used, others=slot.assertion == "family")
         self._used.add(term.concept_id)
-        return Blank(term.text, DISEASE, term.concept_id)
+        return Blank(term.text, DISEASE, term.concept_id, slot.assertion)
+
+    def _draw(self, concepts: Concepts, avoid: Collection[str] = (), *, others: bool = False) -> Term:
+        """A term that fits the subject, or that is about others."""
+        term = concepts.draw(self._rng, avoid)
+        while not others and self._unfit.search(term.text):
+            term = concepts.draw(self._rng, avoid)
+        return term
 
     def _problem(self, link: str, *, treated: bool = False) -> Problem:
         if link in self._linked:
             return self._linked[link]
-        choices = [p for p in self._subject.problems if p.regimens] if treated or link else self._subject.problems
+        choices = self._subject.problems
+        if treated or link:
+            choices = tuple(p for p in choices if not self._used.issuperset(p.regimens))
         fresh = [p for p in choices if p.concept_id not in self._used] or choices
         problem = fresh[int(self._rng.integers(len(fresh)))]
         if link:
@@ -152,11 +172,13 @@ class Filling:
 
     def _treatment(self, slot: Slot) -> Blank:
         if slot.name == "regimen":
-            name = pick(self._rng, self._problem(slot.link, treated=True).regimens)
-            return Blank(name, TREATMENT, self._lexis.treatment_ids.get(name.lower(), f"NAME:{name}"))
+            problem = self._problem(slot.link, treated=True)
+            name = pick(self._rng, [name for name in problem.regimens if name not in self._used])
+            self._used.add(name)
+            return Blank(name, TREATMENT, self._lexis.treatment_ids.get(name.lower(), f"NAME:{name}"), slot.assertion)
         term = self._drawn_treatment(slot.name)
         self._used.add(term.concept_id)
-        return Blank(term.text, TREATMENT, term.concept_id)
+        return Blank(term.text, TREATMENT, term.concept_id, slot.assertion)
 
     def _drawn_treatment(self, name: str) -> Term:
         if name == "treatment":
@@ -167,7 +189,7 @@ class Filling:
             "procedure": self._lexis.procedures,
             "therapy": self._lexis.therapies,
         }[name]
-        return concepts.draw(self._rng, self._used)
+        return self._draw(concepts, self._used)
 
     def _words(self, name: str) -> str:
         if name in self._details:
@@ -178,13 +200,16 @@ class Filling:
             return str(self._onset_year)
         if name in ("sex", "he", "his"):
             return self._gendered(name)
+        if name == "year":
+            self._year = int(self._rng.integers(self._year, self._subject.year))
+            return str(self._year)
         if name in NUMBERS:
             return NUMBERS[name](self._rng)
         if name in ("lab", "marker"):
-            return self._lexis.analytes.draw(self._rng).text
+            return self._draw(self._lexis.analytes).text
         if name == "finding" and self._rng.random() < DESCRIBED_SHARE:
             return f"{pick(self._rng, fillers()['descriptor'])} {pick(self._rng, fillers()['finding'])}"
-        return pick(self._rng, [word for word in fillers()[name] if word not in self._unfit])
+        return pick(self._rng, [word for word in fillers()[name] if not self._unfit.search(word)])
 
     def _gendered(self, name: str) -> str:
         female = self._subject.sex == "female"

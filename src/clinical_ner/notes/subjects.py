@@ -29,18 +29,28 @@ class Subject:
 
     sex: str
     age: int
+    year: int  # in which the text is written
     problems: tuple[Problem, ...] = ()
     record: frozenset[str] = frozenset()  # concepts that must not be denied, nor given to a relative instead
     details: tuple[tuple[str, str], ...] = ()  # slot name -> words
 
-    def has_treated_problem(self) -> bool:
-        """Whether some problem has a treatment."""
-        return any(problem.regimens for problem in self.problems)
+    def regimens(self) -> set[str]:
+        """The treatments of all problems."""
+        return {name for problem in self.problems for name in problem.regimens}
 
 
-def invented(rng: np.random.Generator) -> Subject:
+def invented(rng: np.random.Generator, written_on: pd.Timestamp) -> Subject:
     """The unnamed subject of a case report."""
-    return Subject("female" if rng.random() < 0.5 else "male", int(rng.integers(1, 92)))
+    return Subject("female" if rng.random() < 0.5 else "male", int(rng.integers(1, 92)), written_on.year)
+
+
+def age_on(day: pd.Timestamp, birth_date: pd.Timestamp) -> int:
+    """Completed years; who was born on 29 February is a year older on 1 March.
+
+    >>> age_on(pd.Timestamp("2024-03-01"), pd.Timestamp("2023-03-01"))
+    1
+    """
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
 
 
 def of_record(patient: Row, conditions: Sequence[Row], treatments: Sequence[Row], written_on: pd.Timestamp) -> Subject:
@@ -56,7 +66,8 @@ def of_record(patient: Row, conditions: Sequence[Row], treatments: Sequence[Row]
     )
     return Subject(
         patient["sex"],
-        max(0, (written_on - patient["birth_date"]).days * 4 // 1461),
+        age_on(written_on, patient["birth_date"]),
+        written_on.year,
         problems,
         frozenset(row["concept_id"] for row in conditions),
         details(patient, written_on),

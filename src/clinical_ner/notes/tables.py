@@ -69,10 +69,8 @@ def notes_metrics(writing: Writing) -> dict[str, Any]:
     notes, entities = writing.notes, writing.entities
     return {
         "texts": len(notes),
-        "texts_by_kind": notes["kind"].value_counts().sort_index().to_dict(),
         "characters": int(notes["text"].str.len().sum()),
-        "entities_by_label": entities["label"].value_counts().sort_index().to_dict(),
-        "entities_by_assertion": entities["assertion"].value_counts().sort_index().to_dict(),
+        "mentions": entities["label"].value_counts().sort_index().to_dict(),
         "concepts": int(entities["concept_id"].nunique()),
         "relations": len(writing.relations),
         "templates": int(writing.segments["template_id"].nunique()),
@@ -102,7 +100,9 @@ def _literature(lexis: Lexis, params: NotesParams, end: pd.Timestamp) -> Iterato
     for number in range(params.literature_texts):
         rng = stream(params.seed, f"literature/{number}")
         written_on = _days_before(end, int(rng.integers(YEARS_BACK * 365)))
-        yield _write(f"N{9_000_000 + number:07d}", None, LITERATURE, invented(rng), written_on, lexis, params, rng)
+        yield _write(
+            f"N{9_000_000 + number:07d}", None, LITERATURE, invented(rng, written_on), written_on, lexis, params, rng
+        )
 
 
 def _write(

@@ -77,6 +77,15 @@ def layout(kind: str) -> tuple[tuple[str, int, int], ...]:
 
 
 @cache
+def unfit(sex: str, *, child: bool) -> re.Pattern[str]:
+    """Finds the words that are never said of such a person."""
+    groups = [f"unfit_{sex}", *(["unfit_child"] if child else [])]
+    return re.compile(
+        rf"\b({'|'.join(re.escape(word) for group in groups for word in fillers()[group])})", re.IGNORECASE
+    )
+
+
+@cache
 def fillers() -> dict[str, tuple[str, ...]]:
     """What is neither a disease nor a treatment, by slot name."""
     content = yaml.safe_load((RESOURCES / "fillers.yaml").read_text(encoding="utf-8"))

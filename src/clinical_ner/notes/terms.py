@@ -30,6 +30,7 @@ class Concepts:
         self._preferred = {key: form for key, form in names.items() if form in forms[key]}
         self._all = sorted(forms)
         self._common = sorted(set(common) & set(forms))
+        self._namesakes = _namesakes(forms)
 
     @classmethod
     def from_terms(cls, frame: pd.DataFrame, common: Collection[str]) -> Concepts:
@@ -44,12 +45,12 @@ class Concepts:
         return concept_id in self._forms
 
     def draw(self, rng: np.random.Generator, avoid: Collection[str] = ()) -> Term:
-        """A form of a random concept that is not to be avoided."""
+        """A form of a random concept that is not to be avoided, nor can be written like one that is."""
         while True:
             common = self._common and rng.random() < COMMON_SHARE
             pool = self._common if common else self._all
             concept_id = pool[int(rng.integers(len(pool)))]
-            if concept_id not in avoid:
+            if concept_id not in avoid and self._namesakes.get(concept_id, frozenset()).isdisjoint(avoid):
                 return self.form(rng, concept_id)
 
     def form(self, rng: np.random.Generator, concept_id: str) -> Term:
@@ -58,6 +59,20 @@ class Concepts:
             return Term(self._preferred[concept_id], concept_id)
         forms = self._forms[concept_id]
         return Term(forms[int(rng.integers(len(forms)))], concept_id)
+
+
+def _namesakes(forms: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
+    """The concepts that share a surface form, by each of them."""
+    named: defaultdict[str, set[str]] = defaultdict(set)
+    for concept_id, terms in forms.items():
+        for term in terms:
+            named[term.lower()].add(concept_id)
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for concepts in named.values():
+        if len(concepts) > 1:
+            for concept_id in concepts:
+                found[concept_id] |= concepts
+    return {concept_id: frozenset(concepts) for concept_id, concepts in found.items()}
 
 
 class Lexis(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from math import isnan
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,25 +16,41 @@ MAIN_PERCENT = 2.0  # published figures of all adults from here on are compared 
 ADULT_AGES = ("18", "20")
 
 
+class Comparison(NamedTuple):
+    """A prevalence among all adults, in percent of them."""
+
+    condition: str
+    sampled: float
+    published: float
+
+
 def population_metrics(population: Population, reference_date: date) -> dict[str, Any]:
-    """Counts, shares and means, and prevalences in percent next to the published ones."""
+    """Counts, shares and means, and how far prevalences lie from the published ones on average."""
     patients, conditions, treatments = population
     alive = patients["death_date"].isna()
+    age = lives(patients, reference_date).age
+    compared = main_prevalences(population, reference_date)
+    apart = [abs(row.sampled - row.published) for row in compared if not isnan(row.sampled)]
     return {
         "patients": len(patients),
         "conditions": len(conditions),
         "treatments": len(treatments),
         "female_share": round(float((patients["sex"] == "female").mean()), 4),
         "dead_share": round(float(1 - alive.mean()), 4),
-        "mean_age": round(float(lives(patients, reference_date).age.mean()), 2),
-        "mean_adult_bmi": round(float(patients["bmi"][lives(patients, reference_date).age >= 20].mean()), 2),
-        "prevalence_percent": {
-            row["name"]: {"sampled": round(prevalence(population, row, reference_date), 2), "published": percent}
-            for row in catalogue.rows("published_prevalence.csv")
-            if row["sex"] == "all" and row["age_min"] in ADULT_AGES and not row["age_max"]
-            if (percent := float(row["percent"])) >= MAIN_PERCENT
-        },
+        "mean_age": round(float(age.mean()), 2),
+        "mean_adult_bmi": round(float(patients["bmi"][age >= 20].mean()), 2),
+        "prevalence_points_off": round(sum(apart) / len(apart), 2) if apart else 0.0,
     }
+
+
+def main_prevalences(population: Population, reference_date: date) -> list[Comparison]:
+    """The prevalences of the main conditions among adults, sampled and published, by condition."""
+    return [
+        Comparison(row["name"], round(prevalence(population, row, reference_date), 2), float(row["percent"]))
+        for row in catalogue.rows("published_prevalence.csv")
+        if row["sex"] == "all" and row["age_min"] in ADULT_AGES and not row["age_max"]
+        if float(row["percent"]) >= MAIN_PERCENT
+    ]
 
 
 def prevalence(population: Population, row: dict[str, str], reference_date: date) -> float:

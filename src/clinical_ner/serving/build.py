@@ -21,7 +21,12 @@ from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import local
 from clinical_ner.serving.service import MODEL, WHEEL
 
-MODEL_FILES = (MODEL, Path("models/tagger.gazetteer.marisa"), Path("models/tagger.manifest.json"))
+MODEL_FILES = (
+    MODEL,
+    Path("models/tagger.gazetteer.marisa"),
+    Path("models/tagger.words.marisa"),
+    Path("models/tagger.manifest.json"),
+)
 PACKED = (Path("bentofile.yaml"), Path("requirements-serving.txt"), *MODEL_FILES)
 QUESTION = "Type 2 diabetes mellitus was treated with metformin; her asthma needed no treatment."
 

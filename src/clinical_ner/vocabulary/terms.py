@@ -24,6 +24,7 @@ DISEASE_TREES = ("C", "F03")  # MeSH: Diseases, Mental Disorders
 ANALYTE_TREES = ("D08", "D12", "D23")  # MeSH: Enzymes, Proteins, Biological Factors
 DRUG_REGISTERS = ("medline_plus_id", "nhs_url", "wikipedia_url", "drugbank_id")
 ACRONYM_LENGTH = 6
+MARKUP = re.compile(r"[<>]|&[a-z]+;")  # of the web pages that a package was made from
 
 # ICD-10-PCS root operations (third character of the medical and surgical section) as clinicians name them.
 OPERATIONS = {
@@ -59,8 +60,9 @@ def disease_terms(params: VocabularyParams) -> pd.DataFrame:
         code = codes.get(mesh_id) or next((by_title[k] for k in map(normalise, terms) if k in by_title), None)
         symptom = all(tree.startswith(SYMPTOM_TREE) for tree in data["mesh_tree"])
         written = [*_written(terms), *_common_terms().get(mesh_id, [])]
-        rows += [(term, mesh_id, data["name"], symptom, code) for term in _kept(written, params)]
-    frame = pd.DataFrame(rows, columns=["term", "concept_id", "name", "symptom", "icd10cm"])
+        common = mesh_id in _common_terms()
+        rows += [(term, mesh_id, data["name"], symptom, code, common) for term in _kept(written, params)]
+    frame = pd.DataFrame(rows, columns=["term", "concept_id", "name", "symptom", "icd10cm", "common"])
     return frame.drop_duplicates(["term", "concept_id"]).sort_values(["term", "concept_id"], ignore_index=True)
 
 
@@ -129,15 +131,14 @@ def build(params: VocabularyParams) -> Vocabulary:
 
 
 def vocabulary_metrics(vocabulary: Vocabulary) -> dict[str, Any]:
-    """How many terms and concepts there are, and how many diseases have an ICD-10-CM code."""
-    sizes = {
-        name: {"terms": len(table), "concepts": int(table["concept_id"].nunique())}
-        for name, table in vocabulary._asdict().items()
-    }
+    """How many terms and concepts there are, and what share of the diseases has an ICD-10-CM code."""
+    tables = vocabulary._asdict()
     concepts = vocabulary.diseases.drop_duplicates("concept_id")
-    sizes["diseases"]["symptoms"] = int(concepts["symptom"].sum())
-    sizes["drugs"]["brands"] = int(vocabulary.drugs["brand"].sum())
-    return {**sizes, "diseases_with_icd10cm": round(float(concepts["icd10cm"].notna().mean()), 4)}
+    return {
+        "terms": {name: len(table) for name, table in tables.items()},
+        "concepts": {name: int(table["concept_id"].nunique()) for name, table in tables.items()},
+        "diseases_with_icd10cm": round(float(concepts["icd10cm"].notna().mean()), 4),
+    }
 
 
 def _csv_map(name: str) -> dict[str, str]:
@@ -212,6 +213,7 @@ def _kept(terms: Iterable[str], params: VocabularyParams) -> list[str]:
         term
         for term in terms
         if "," not in term
+        and not MARKUP.search(term)
         and len(term.split()) <= params.max_words
         and (len(term) >= params.min_characters or term.isupper())
     ]

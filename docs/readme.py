@@ -1,0 +1,134 @@
+"""Write the figures in README.md, or check them: every one comes from a file that a command of the project wrote.
+
+    python docs/readme.py --corpora DIR   measure the model on real text, then write
+    python docs/readme.py                 write
+    python docs/readme.py --check         exit with 2 if README.md is behind
+
+DIR holds `maccrobat/`, `behealthy/train_sent` and `train_label`, and `ncbi-disease/devel.tsv`; README.md says
+where they can be had. The figures on them are kept in `real_text.json` with the version of the model they belong to.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Option
+
+from clinical_ner.core import files
+from clinical_ner.core.commands import run
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.span import DISEASE, LABELS
+from clinical_ner.ner.baselines import dictionary_reader
+from clinical_ner.ner.corpora import Format, read_corpus
+from clinical_ner.ner.evaluation import read_all, scores, span_reader
+from clinical_ner.ner.model import read_manifest
+from clinical_ner.ner.tagger import Tagger
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+MODEL = ROOT / "models/tagger.crfsuite"
+REAL_TEXT = ROOT / "docs/real_text.json"
+CORPORA = {
+    "MACCROBAT, 100 case reports": ("maccrobat", Format.BRAT, LABELS),
+    "BeHealthy, 2,599 sentences of abstracts": ("behealthy/train", Format.DT, LABELS),
+    "NCBI Disease devel, 923 sentences": ("ncbi-disease/devel.tsv", Format.CONLL, (DISEASE,)),
+}
+EXTRACT = ("clinical-ner", "extract", "docs/example.txt", "--format", "table")
+HEADER = "| text | system | precision | recall | **F1** | token-weighted F1 |\n|---|---|---|---|---|---|"
+
+
+def main(corpora: Annotated[Path | None, Option()] = None, check: Annotated[bool, Option()] = False) -> None:
+    """Bring the figures of README.md up to date, or say that they are not."""
+    if corpora:
+        files.write_json(REAL_TEXT, measure(corpora))
+    old = README.read_text(encoding="utf-8")
+    new = rendered(old)
+    if check and new != old:
+        raise UserError("README.md is behind the figures", "run 'make readme'")
+    files.write_text(README, new)
+
+
+def measure(corpora: Path) -> dict[str, Any]:
+    """The scores of the CRF and of dictionary look-up on every corpus, and the model's version."""
+    tagger = Tagger.load(MODEL)
+    systems = {"CRF": span_reader(tagger), "dictionary": dictionary_reader(tagger.gazetteer)}
+    found: dict[str, Any] = {}
+    for name, (place, corpus_format, labels) in CORPORA.items():
+        documents = read_corpus(corpora / place, corpus_format).documents
+        found[name] = {system: scores(read_all(reader, documents, labels)) for system, reader in systems.items()}
+    return {"model": tagger.manifest.version, "corpora": found}
+
+
+def rendered(text: str) -> str:
+    """README.md with the tables of the current figures."""
+    evaluation = files.read_json(ROOT / "reports/evaluation.json")
+    real = files.read_json(REAL_TEXT)
+    if real["model"] != read_manifest(MODEL).version:
+        raise UserError(f"{REAL_TEXT} was measured with another model", "run 'make readme CORPORA=FOLDER'")
+    blocks = {
+        "repro": fenced("text", output("make", "--silent", "figures")),
+        "headline": headline(evaluation, real),
+        "slices": slices(evaluation),
+        "ablation": ablation(evaluation),
+        "extract": fenced("console", f"$ {' '.join(EXTRACT)}\n{output(*EXTRACT)}"),
+    }
+    for name, block in blocks.items():
+        before, _, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        text = f"{before}<!-- {name} -->\n{block}\n{end}{after}"
+    return text
+
+
+def output(*command: str) -> str:
+    """What a command prints, run from the top of the repository."""
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.rstrip()
+
+
+def fenced(language: str, content: str) -> str:
+    """A block of code; no line ends in spaces."""
+    lines = "\n".join(line.rstrip() for line in content.splitlines())
+    return f"```{language}\n{lines}\n```"
+
+
+def headline(evaluation: dict[str, Any], real: dict[str, Any]) -> str:
+    """Real text first, synthetic text beside it."""
+    rows = [
+        _row(f"**{name}**", system, scored)
+        for name, systems in real["corpora"].items()
+        for system, scored in systems.items()
+    ]
+    names = {"crf": "CRF", "dictionary": "dictionary", "token_classifier": "token classifier"}
+    rows += [_row("synthetic, held out", shown, evaluation[system]["all"]) for system, shown in names.items()]
+    return "\n".join([HEADER, *rows])
+
+
+def _row(text: str, system: str, scored: dict[str, Any]) -> str:
+    micro = scored["micro"]
+    shares = f"{micro['precision']:.3f} | {micro['recall']:.3f} | **{micro['f1']:.3f}**"
+    return f"| {text} | {system} | {shares} | {scored['token_weighted_f1']:.3f} |"
+
+
+def slices(evaluation: dict[str, Any]) -> str:
+    """The CRF on what it has seen and on what it has not, per label and micro."""
+    lines = ["| held-out synthetic text | label | precision | recall | F1 | entities |", "|---|---|---|---|---|---|"]
+    for by in ("patients", "templates", "terms"):
+        for name, scored in evaluation["crf"][by].items():
+            for label, row in [*scored["per_label"].items(), ("micro", scored["micro"])]:
+                shares = f"{row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f}"
+                lines.append(f"| {by}: {name.replace('_', ', ')} | {label} | {shares} | {row['support']} |")
+    return "\n".join(lines)
+
+
+def ablation(evaluation: dict[str, Any]) -> str:
+    """Strict micro F1 of lighter models, with all groups of features and without each."""
+    lines = ["| features | F1 | F1 on unseen, unlisted terms |", "|---|---|---|"]
+    for name, found in evaluation["ablation"].items():
+        rare = found.get("f1_unseen_unlisted_terms", 0.0)
+        lines.append(f"| {name.replace('_', ' ')} | {found['f1']:.3f} | {rare:.3f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main)

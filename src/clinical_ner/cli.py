@@ -1,0 +1,136 @@
+"""The command `clinical-ner`: thin, over the same functions as the stages and the service."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from clinical_ner.core import commands, params
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.span import LABELS
+from clinical_ner.ner import corpora
+from clinical_ner.ner.corpora import Format
+from clinical_ner.ner.extraction import extract as extract_entities
+from clinical_ner.ner.output import OutputFormat, render, show
+from clinical_ner.ner.tagger import Tagger
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find diseases and treatments in clinical text.")
+
+STANDARD_INPUT = "-"
+Model = Annotated[
+    Path, typer.Option(envvar="CLINICAL_NER_MODEL", help="The model, *.crfsuite, with its manifest beside it.")
+]
+Map = Annotated[list[str] | None, typer.Option("--map", metavar="SOURCE=LABEL", help="A label of the corpus in ours.")]
+DEFAULT_MODEL = Path("models/tagger.crfsuite")
+
+
+@app.command()
+def extract(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Texts; none or -: input.")] = None,
+    output_format: Annotated[OutputFormat | None, typer.Option("--format", help="Default: table or json.")] = None,
+    model: Model = DEFAULT_MODEL,
+) -> None:
+    """Print the diseases and treatments of each text, and which treatment is for which disease."""
+    names = [str(file) for file in files or [Path(STANDARD_INPUT)]]
+    texts = [_read_text(name) for name in names]
+    tagger = Tagger.load(model)
+    results = [{"id": name, **extract_entities(tagger, text)} for name, text in zip(names, texts, strict=True)]
+    chosen = output_format or (OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSON)
+    if chosen is OutputFormat.TABLE:
+        show(Console(), texts, results)
+    else:
+        sys.stdout.write(render(results, chosen))
+
+
+def _read_text(name: str) -> str:
+    if name != STANDARD_INPUT and not Path(name).is_file():
+        raise UserError(f"{name} is not a file", "name a text file, or - for standard input")
+    content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} is not UTF-8: byte {error.start}", "convert it, for instance with iconv") from None
+
+
+@app.command()
+def evaluate(
+    corpus: Annotated[Path, typer.Argument(help="A folder (brat), a file (conll, jsonl) or a prefix (dt).")],
+    corpus_format: Annotated[Format, typer.Option("--format")],
+    label_map: Map = None,
+    labels: Annotated[str | None, typer.Option(help="Which to score, e.g. DISEASE,TREATMENT; default: gold's.")] = None,
+    model: Model = DEFAULT_MODEL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Score the model on annotated text: strict entity scores, and the token-weighted F1 beside them."""
+    from clinical_ner.ner.evaluation import read_all, scores, span_reader
+
+    annotated = corpora.read_corpus(corpus, corpus_format, corpora.parse_map(label_map or []))
+    chosen = _labels(labels) if labels else annotated.labels
+    reader = span_reader(Tagger.load(model))
+    start = time.perf_counter()
+    readings = read_all(reader, annotated.documents, chosen)
+    seconds = time.perf_counter() - start
+    found = scores(readings)
+    found["tokens_per_second"] = round(found["tokens"] / seconds)
+    typer.echo(json.dumps(found, indent=2) if as_json else score_lines(found))
+
+
+def _labels(names: str) -> tuple[str, ...]:
+    chosen = tuple(name.strip() for name in names.split(","))
+    unknown = [name for name in chosen if name not in LABELS]
+    if unknown:
+        raise UserError(f"--labels: unknown label '{unknown[0]}'", f"choose from {','.join(LABELS)}")
+    return chosen
+
+
+def score_lines(found: dict[str, Any]) -> str:
+    """The scores as a table of plain text."""
+    rows = {**found["per_label"], "micro": found["micro"]}
+    lines = [f"{'':<10} precision  recall      f1  support"]
+    for name, row in rows.items():
+        shares = f"{row['precision']:>9.3f} {row['recall']:>7.3f} {row['f1']:>7.3f}"
+        lines.append(f"{name:<10} {shares} {row['support']:>8}")
+    lines.append(f"token-weighted F1, O counted: {found['token_weighted_f1']:.3f} (no measure of entities)")
+    lines.append(f"{found['tokens']} tokens, {found['tokens_per_second']} a second")
+    return "\n".join(lines)
+
+
+@app.command()
+def train(
+    corpus: Annotated[list[Path], typer.Argument(help="Folders (brat), files (conll, jsonl) or prefixes (dt).")],
+    corpus_format: Annotated[Format, typer.Option("--format")],
+    out: Annotated[Path, typer.Option(help="The model to write, *.crfsuite.")],
+    with_synthetic: Annotated[bool, typer.Option(help="Train on the synthetic notes too.")] = False,
+    label_map: Map = None,
+    dataset: Annotated[Path, typer.Option(help="The folder of the stage dataset.")] = Path("data/dataset"),
+    params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
+) -> None:
+    """Train on annotated text, alone or with the synthetic notes, as the stage `train` does."""
+    from clinical_ner.core import io
+    from clinical_ner.core.schema import LEXICON, TOKENS
+    from clinical_ner.ner import training
+    from clinical_ner.ner.dataset import examples_of
+
+    mapping = corpora.parse_map(label_map or [])
+    read = {str(path): corpora.read_corpus(path, corpus_format, mapping) for path in corpus}
+    prepared = training.prepare(document for found in read.values() for document in found.documents)
+    synthetic = examples_of(io.read(TOKENS, dataset)) if with_synthetic else []
+    entries = training.entries(io.read(LEXICON, dataset))
+    data = {name: corpora.digest(found) for name, found in read.items()}
+    section = params.load(params_file).train
+    training.train([*prepared.examples, *synthetic], entries, section, out, data)
+    typer.echo(
+        f"{out}: {len(prepared.examples)} annotated and {len(synthetic)} synthetic sentences;"
+        f" {prepared.widened} gold spans widened to whole tokens, {prepared.dropped} dropped as overlapping"
+    )
+
+
+def main() -> None:
+    """Run the command; a user's error is one message and exit code 2."""
+    commands.run(app)

@@ -1,0 +1,96 @@
+"""What `clinical-ner extract` prints: a table for people, JSON, JSON Lines or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from clinical_ner.core.span import DISEASE
+
+STYLES = {DISEASE: "bold red"}
+OTHER_STYLE = "bold cyan"
+COLUMNS = ("id", "start", "end", "label", "text", "confidence")
+
+
+class OutputFormat(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def render(results: Sequence[dict[str, Any]], output_format: OutputFormat) -> str:
+    """The results in a format for programs: one object for one text, a list for several, a line each, or rows.
+
+    Lone surrogates are escaped in JSON, so that the output is always valid UTF-8.
+    """
+    if output_format is OutputFormat.JSONL:
+        return "".join(_dump(result) + "\n" for result in results)
+    if output_format is OutputFormat.CSV:
+        return _csv(results)
+    return _dump(results[0] if len(results) == 1 else results, indent=2) + "\n"
+
+
+def _dump(content: Any, indent: int | None = None) -> str:
+    written = json.dumps(content, indent=indent, ensure_ascii=False)
+    return written if written.isprintable() or _is_encodable(written) else json.dumps(content, indent=indent)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _csv(results: Iterable[dict[str, Any]]) -> str:
+    page = io.StringIO()
+    rows = csv.DictWriter(page, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for result in results:
+        rows.writerows({"id": result["id"], **entity} for entity in result["entities"])
+    return page.getvalue()
+
+
+def show(console: Console, texts: Sequence[str], results: Sequence[dict[str, Any]]) -> None:
+    """Print each text with its entities marked, their table, and the treatments of each disease."""
+    for text, result in zip(texts, results, strict=True):
+        console.print(Group(_highlighted(text, result["entities"]), _entity_table(result), _treatment_table(result)))
+
+
+def _highlighted(text: str, entities: Iterable[dict[str, Any]]) -> Text:
+    marked = Text(text)
+    for entity in entities:
+        marked.stylize(_style(entity["label"]), entity["start"], entity["end"])
+    return marked
+
+
+def _style(label: str) -> str:
+    return STYLES.get(label, OTHER_STYLE)
+
+
+def _entity_table(result: dict[str, Any]) -> Table:
+    table = Table("start", "end", "label", "text", "confidence", title=Text(result["id"]))
+    for entity in result["entities"]:
+        label = Text(entity["label"], style=_style(entity["label"]))
+        offsets = (str(entity["start"]), str(entity["end"]))
+        table.add_row(*offsets, label, Text(entity["text"]), f"{entity['confidence']:.2f}")
+    return table
+
+
+def _treatment_table(result: dict[str, Any]) -> Table:
+    table = Table("disease", "treatments")
+    for disease, treatments in result["treatments"].items():
+        table.add_row(Text(disease), Text(", ".join(treatments)))
+    return table

@@ -1,0 +1,398 @@
+"""All stages on a few dozen patients through the real `dvc repro`, in a repository of its own: twice, same bytes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clinical_ner.core.errors import EXIT_CODE, UserError
+from clinical_ner.core.io import read
+from clinical_ner.core.schema import NOTES, PATIENTS, PROFILES
+
+ROOT = Path(__file__).parents[2]
+SOURCES = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "pipelines", "src")
+BUILT = ("data", "models", "metrics", "plots", "reports")
+STAGES = ("vocabulary", "population", "notes", "dataset", "train", "evaluate", "drift")
+SMALL: dict[str, dict[str, Any]] = {
+    "vocabulary": {"max_words": 2},
+    "population": {"patients": 40},
+    "notes": {"notes_per_patient": 2, "literature_texts": 60},
+    "train": {"max_iterations": 15, "feature_groups": ["word", "gazetteer"]},
+    "evaluate": {"ablation_iterations": 4, "ablation_sentences": 100},
+    "drift": {"min_notes": 5},
+}
+UNLIKE = {  # what may differ between two machines and must not matter
+    "first": {"PYTHONHASHSEED": "0", "TZ": "UTC"},
+    "second": {"PYTHONHASHSEED": "1", "TZ": "Pacific/Auckland"},
+}
+
+
+# --- a repository of its own ---------------------------------------------------------------------
+def environment(repository: Path, **variables: str) -> dict[str, str]:
+    """No settings of the user's, and the repository's own code instead of the installed one."""
+    settings = repository.parent / "settings"
+    return os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(repository / "src"),
+        "DVC_NO_ANALYTICS": "1",
+        **{f"DVC_{kind}_DIR": str(settings) for kind in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")},
+        **{"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"},
+        **{f"GIT_{role}_{what}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        **variables,
+    }
+
+
+def start(repository: Path, *command: str, **variables: str) -> subprocess.Popen[str]:
+    pipe, env = subprocess.PIPE, environment(repository, **variables)
+    return subprocess.Popen(command, cwd=repository, env=env, stdout=pipe, stderr=pipe, text=True)
+
+
+def outcome(repository: Path, *command: str) -> tuple[int, str, str]:
+    process = start(repository, *command)
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+def run(repository: Path, *command: str) -> str:
+    code, out, err = outcome(repository, *command)
+    assert code == 0, out + err
+    return out
+
+
+def commit(repository: Path) -> None:
+    run(repository, "git", "add", "--all")
+    run(repository, "git", "commit", "--quiet", "--message", "this commit will hold the results")
+
+
+def set_params(repository: Path, changes: dict[str, dict[str, Any]]) -> None:
+    path = repository / "params.yaml"
+    params = yaml.safe_load(path.read_text("utf-8"))
+    for section, values in changes.items():
+        assert values.keys() <= params[section].keys()
+        params[section].update(values)
+    path.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+
+
+def small_repository(folder: Path) -> Path:
+    """The sources as they are now with the small parameters; nothing built, nothing cached, an empty remote."""
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES)
+    repository = folder / "repository"
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (repository / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, repository / name)
+    set_params(repository, SMALL)
+    run(repository, "git", "init", "--quiet")
+    return repository
+
+
+def contents(repository: Path, *folders: str) -> dict[str, bytes]:
+    """What DVC and git keep of the results: the bytes of every file by its name."""
+    files = (path for folder in folders for path in (repository / folder).rglob("*") if path.is_file())
+    return {path.relative_to(repository).as_posix(): path.read_bytes() for path in sorted(files)}
+
+
+def unlike(first: dict[str, bytes], second: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+def declared(repository: Path, kind: str) -> dict[str, dict[str, Any]]:
+    """The outs, metrics or plots of all stages: path to settings."""
+    stages = yaml.safe_load((repository / "dvc.yaml").read_text("utf-8"))["stages"]
+    entries = [entry for stage in stages.values() for entry in stage.get(kind, [])]
+    return {path: settings for e in entries for path, settings in (e if isinstance(e, dict) else {e: {}}).items()}
+
+
+def stages_run(printed: str) -> list[str]:
+    return re.findall(r"^Running stage '(\w+)'", printed, re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same sources built from nothing in two places, under all that must not matter; read only."""
+    first = small_repository(tmp_path_factory.mktemp("first"))
+    second = tmp_path_factory.mktemp("second") / "in" / "another" / "place"
+    shutil.copytree(first, second)
+    repositories = dict(zip(UNLIKE, (first, second), strict=True))
+    builds = [start(where, "dvc", "repro", "--force", **UNLIKE[name]) for name, where in repositories.items()]
+    for printed, build in [(build.communicate(), build) for build in builds]:
+        assert build.returncode == 0, "".join(printed)
+        assert stages_run(printed[0]) == list(STAGES)
+    commit(first)
+    return first, second
+
+
+@pytest.fixture(scope="session")
+def built(twins: tuple[Path, Path]) -> Path:
+    """A small repository with all its results, committed; read only."""
+    return twins[0]
+
+
+@pytest.fixture
+def copied(built: Path, tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    return Path(shutil.copytree(built, tmp_path / "repository"))
+
+
+@pytest.fixture(scope="session")
+def retrained(built: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A copy after `dvc repro` with fewer iterations, and what that printed."""
+    repository = Path(shutil.copytree(built, tmp_path_factory.mktemp("retrained") / "repository"))
+    set_params(repository, {"train": {"max_iterations": 9}})
+    return repository, run(repository, "dvc", "repro")
+
+
+# --- the same bytes ------------------------------------------------------------------------------
+def test_two_builds_from_nothing_in_two_places_have_the_same_lock(twins: tuple[Path, Path]) -> None:
+    first, second = (repository / "dvc.lock" for repository in twins)
+
+    assert first.read_text("utf-8").splitlines() == second.read_text("utf-8").splitlines()
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("folder", BUILT)
+def test_two_builds_from_nothing_have_the_same_files(twins: tuple[Path, Path], folder: str) -> None:
+    first, second = (contents(repository, folder) for repository in twins)
+
+    assert first
+    assert unlike(first, second) == []
+
+
+@pytest.mark.parametrize("kind", ["outs", "metrics", "plots"])
+def test_everything_that_a_stage_declares_is_there_and_holds_something(built: Path, kind: str) -> None:
+    files = contents(built, *BUILT)
+
+    for name in declared(built, kind):
+        assert any(content for path, content in files.items() if path == name or path.startswith(f"{name}/")), name
+
+
+def test_nothing_is_built_that_no_stage_declares(built: Path) -> None:
+    known = [name for kind in ("outs", "metrics", "plots") for name in declared(built, kind)]
+
+    files = [name for name in contents(built, *BUILT) if not name.endswith(".gitignore")]
+
+    assert [name for name in files if not any(name == k or name.startswith(f"{k}/") for k in known)] == []
+
+
+def test_the_tables_are_as_large_as_the_parameters_say(built: Path) -> None:
+    patients, notes = read(PATIENTS, built / "data/population"), read(NOTES, built / "data/notes")
+    profiles, verdict = read(PROFILES, built / "data/drift"), json.loads((built / "metrics/drift.json").read_bytes())
+
+    assert len(patients) == SMALL["population"]["patients"]
+    assert notes["patient_id"].value_counts().to_dict() == dict.fromkeys(patients["patient_id"], 2)
+    assert notes["patient_id"].isna().sum() == SMALL["notes"]["literature_texts"]
+    assert sum(verdict["batch_notes"].values()) == len(profiles)
+
+
+def test_the_figures_hold_no_text_of_a_note_and_no_place_on_this_machine(built: Path) -> None:
+    texts = read(NOTES, built / "data/notes")["text"]
+    lines = {line for text in texts for line in text.splitlines() if len(line) > 40}
+
+    for name, content in contents(built, "metrics", "plots", "reports", "models").items():
+        written = content.decode("utf-8", "ignore")
+        assert not any(line in written for line in lines), name
+        assert str(built) not in written, name
+
+
+# --- only what changed runs again ----------------------------------------------------------------
+def test_a_second_repro_has_nothing_to_do(built: Path) -> None:
+    before = (built / "dvc.lock").read_bytes()
+
+    printed = run(built, "dvc", "repro")
+
+    assert printed.endswith("Data and pipelines are up to date.\n")
+    assert stages_run(printed) == []
+    assert (built / "dvc.lock").read_bytes() == before
+
+
+def test_a_change_of_the_training_reruns_the_stages_from_train_on_and_none_before(
+    built: Path, retrained: tuple[Path, str]
+) -> None:
+    repository, printed = retrained
+
+    changed = unlike(contents(built, *BUILT), contents(repository, *BUILT))
+
+    assert stages_run(printed) == ["train", "evaluate", "drift"]
+    assert [stage for stage in STAGES if f"Stage '{stage}' didn't change, skipping" in printed] == list(STAGES[:4])
+    assert {name.split("/")[-1].split(".")[0] for name in changed} >= {"tagger", "train", "training", "evaluate"}
+    assert not [name for name in changed if name.startswith(tuple(f"data/{stage}/" for stage in STAGES[:4]))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"vocabulary": {"max_words": 3}}, {"vocabulary"}),
+        ({"population": {"patients": 41}}, {"population"}),
+        ({"population": {"reference_date": "2024-12-30"}}, {"population", "notes"}),
+        ({"notes": {"typo_rate": 0.1}}, {"notes"}),
+        ({"dataset": {"unseen_terms": 0.2}}, {"dataset"}),
+        ({"train": {"c1": 0.1}}, {"train", "evaluate"}),
+        ({"evaluate": {"seed": 1}}, {"evaluate"}),
+        ({"drift": {"warn": 0.1}}, {"drift"}),
+    ],
+    ids=str,
+)
+def test_a_change_of_a_parameter_is_seen_by_the_stages_that_read_it(
+    copied: Path, changes: dict[str, dict[str, Any]], stages: set[str]
+) -> None:
+    set_params(copied, changes)
+
+    assert set(json.loads(run(copied, "dvc", "status", "--json"))) == stages
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("src/clinical_ner/core/span.py", set(STAGES)),
+        ("src/clinical_ner/vocabulary/resources/treatments.txt", {"vocabulary"}),
+        ("src/clinical_ner/population/resources/risks.csv", {"population"}),
+        ("src/clinical_ner/notes/resources/clinical.yaml", {"notes"}),
+        ("src/clinical_ner/ner/tokenize.py", {"dataset", "train", "evaluate", "drift"}),
+        ("src/clinical_ner/monitoring/profiles.py", {"drift"}),
+        ("pipelines/evaluate.py", {"evaluate"}),
+        ("src/clinical_ner/serving/service.py", set()),
+        ("src/clinical_ner/vocabulary/resources/SOURCES.md", set()),
+        ("src/clinical_ner/cli.py", set()),
+    ],
+)
+def test_a_change_of_a_source_is_seen_by_the_stages_that_use_it(copied: Path, name: str, stages: set[str]) -> None:
+    with (copied / name).open("a", encoding="utf-8") as file:
+        file.write("# a remark\n")
+
+    assert set(json.loads(run(copied, "dvc", "status", "--json"))) == stages
+
+
+# --- what dvc shows ------------------------------------------------------------------------------
+def test_metrics_show_prints_every_declared_metric_as_it_is_in_its_file(built: Path) -> None:
+    shown = json.loads(run(built, "dvc", "metrics", "show", "--json"))[""]["data"]
+
+    assert shown.keys() == declared(built, "metrics").keys()
+    for name, content in shown.items():
+        assert content["data"] == json.loads((built / name).read_bytes())
+
+
+def test_metrics_diff_prints_the_figures_that_a_change_of_the_training_moved(retrained: tuple[Path, str]) -> None:
+    diff = json.loads(run(retrained[0], "dvc", "metrics", "diff", "--json", "HEAD"))
+
+    assert diff["metrics/train.json"]["iterations"] == {"old": 15, "new": 9, "diff": -6}
+    assert diff["metrics/train.json"]["loss"]["diff"] > 0
+    assert diff.keys() <= {"metrics/train.json", "metrics/evaluate.json", "metrics/drift.json"}
+
+
+def test_plots_show_draws_every_declared_plot_from_its_file(built: Path) -> None:
+    plots = declared(built, "plots")
+
+    shown = json.loads(run(built, "dvc", "plots", "show", "--json"))
+
+    assert shown.keys() == {"data"}  # and no errors
+    assert shown["data"].keys() == plots.keys()
+    for name, settings in plots.items():
+        (plot,) = shown["data"][name]
+        rows = plot["content"]["data"]["values"]
+        assert plot["content"]["title"]["text"] == settings["title"]
+        assert len(rows) == len((built / name).read_text("utf-8").splitlines()) - 1 > 0
+        assert all({settings["x"], settings["y"]} <= row.keys() for row in rows)
+
+
+def test_plots_show_writes_a_page(built: Path, tmp_path: Path) -> None:
+    run(built, "dvc", "plots", "show", "--out", str(tmp_path / "page"))
+
+    page = (tmp_path / "page" / "index.html").read_text("utf-8")
+    assert [name for name, plot in declared(built, "plots").items() if plot["title"] not in page] == []
+
+
+# --- mistakes ------------------------------------------------------------------------------------
+MISTAKES = [("train", "max_iterations", "max_iteratons"), ("drift", "warn", "wran"), ("population", "patients", "pats")]
+
+
+def misspell(repository: Path, right: str, wrong: str) -> None:
+    path = repository / "params.yaml"
+    path.write_text(re.sub(rf"^  {right}:", f"  {wrong}:", path.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+
+
+@pytest.mark.parametrize(("section", "right", "wrong"), MISTAKES)
+def test_a_misspelt_parameter_of_any_stage_stops_the_first_one_before_it_has_done_anything(
+    tmp_path: Path, section: str, right: str, wrong: str
+) -> None:
+    repository = small_repository(tmp_path)
+    misspell(repository, right, wrong)
+
+    code, out, err = outcome(repository, "dvc", "repro")
+
+    assert code != 0
+    assert f"{section}.{wrong}: unknown parameter; did you mean '{right}'?" in err
+    assert f"exited with {EXIT_CODE}" in err
+    assert "Traceback" not in err
+    assert stages_run(out) == ["vocabulary"]
+    assert not contents(repository, *BUILT)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_checks_the_parameters_before_it_reads_its_inputs(stage: str, tmp_path: Path) -> None:
+    mistaken = tmp_path / "params.yaml"
+    mistaken.write_text((ROOT / "params.yaml").read_text("utf-8").replace("c2:", "c3:"), "utf-8")
+    main: Callable[..., None] = runpy.run_path(str(ROOT / f"pipelines/{stage}.py"))["main"]
+    names = inspect.signature(main).parameters
+    missing = {name: tmp_path / "missing" for name in names}
+
+    with pytest.raises(UserError, match=r"train\.c3: unknown parameter; did you mean 'c"):
+        main(**missing | {"params_file" if "params_file" in names else "params": mistaken})
+
+    assert not (tmp_path / "missing").exists()
+
+
+# --- clones --------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def pushed(built: Path) -> Path:
+    """The small repository after `dvc push` to the folder that its configuration names."""
+    run(built, "dvc", "push")
+    return built
+
+
+@pytest.fixture
+def clone(pushed: Path) -> Path:
+    """A fresh clone beside the repository: git's files, and the same remote."""
+    where = pushed.parent / "clone"
+    shutil.rmtree(where, ignore_errors=True)
+    run(pushed, "git", "clone", "--quiet", str(pushed), str(where))
+    return where
+
+
+def test_a_clone_knows_without_any_data_that_the_lock_is_true(clone: Path) -> None:
+    assert not list(clone.glob("data/*/*"))
+
+    assert "Data and pipelines are up to date." in run(clone, "dvc", "repro", "--allow-missing", "--dry")
+
+
+def test_a_pull_in_a_fresh_clone_gives_every_file_back(clone: Path, pushed: Path) -> None:
+    run(clone, "dvc", "pull")
+
+    assert unlike(contents(clone, *BUILT), contents(pushed, *BUILT)) == []
+    assert stages_run(run(clone, "dvc", "repro")) == []
+
+
+def test_a_damaged_file_of_the_remote_is_refused(clone: Path, pushed: Path) -> None:
+    lock = yaml.safe_load((clone / "dvc.lock").read_text("utf-8"))
+    model = next(out for out in lock["stages"]["train"]["outs"] if out["path"].endswith(".crfsuite"))
+    stored = pushed.parent / "dvc-storage/files/md5" / model["md5"][:2] / model["md5"][2:]
+    content = stored.read_bytes()
+    stored.chmod(0o644)
+    stored.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    code, _, _ = outcome(clone, "dvc", "pull")
+
+    stored.write_bytes(content)
+    assert code != 0
+    assert not (clone / model["path"]).exists()

@@ -1,0 +1,187 @@
+"""The parameters are closed, typed and frozen, and an error names the file, the place and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from clinical_ner.core import params
+from clinical_ner.core.errors import UserError
+
+PARAMS = yaml.safe_load("""
+vocabulary: {max_words: 6, min_characters: 3}
+population: {seed: 1, patients: 20, reference_date: 2024-12-31}
+notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5}
+dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, unseen_terms: 1, unlisted_terms: 0.3}
+train:
+  {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, gazetteer_dropout: 0.1, feature_groups: [word, shape]}
+evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30}
+drift: {seed: 6, min_notes: 2, current_share: 0.4, warn: 0.1, drift: 0.1}
+""")
+Load = Callable[..., params.Params]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Writes the parameters with `section__name=value` changed and loads them."""
+
+    def change_and_load(**changes: Any) -> params.Params:
+        content = {section: dict(values) for section, values in PARAMS.items()}
+        for place, value in changes.items():
+            section, name = place.split("__")
+            content[section][name] = value
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return params.load(path)
+
+    return change_and_load
+
+
+def reason(load: Load, **changes: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        load(**changes)
+    return str(caught.value)
+
+
+def test_the_file_becomes_typed_values(load: Load) -> None:
+    loaded = load()
+
+    assert loaded.population == params.PopulationParams(seed=1, patients=20, reference_date=date(2024, 12, 31))
+    assert loaded.train.feature_groups == ("word", "shape")
+    assert isinstance(loaded.train.c2, float)
+
+
+def test_the_shares_may_be_none_and_all(load: Load) -> None:
+    assert (load().dataset.unseen_patients, load().dataset.unseen_terms) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "advice"),
+    [
+        ({"notes__typorate": 1}, "notes.typorate", "did you mean 'typo_rate'?"),
+        ({"train__max_iteratons": 1}, "train.max_iteratons", "did you mean 'max_iterations'?"),
+        ({"vocabulary__zzz": 1}, "vocabulary.zzz", "known: max_words, min_characters"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_likely_one(
+    load: Load, change: dict[str, int], place: str, advice: str
+) -> None:
+    assert f"params.yaml: {place}: unknown parameter; {advice}" in reason(load, **change)
+
+
+def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({**PARAMS, "populaton": {}}), encoding="utf-8")
+
+    with pytest.raises(UserError, match=r": populaton: unknown parameter; did you mean 'population'\?"):
+        params.load(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("vocabulary__max_words", 0),
+        ("vocabulary__min_characters", 0),
+        ("population__seed", -1),
+        ("population__patients", 0),
+        ("population__patients", 1.5),
+        ("population__patients", "many"),
+        ("population__reference_date", "2024-13-01"),
+        ("notes__notes_per_patient", 0),
+        ("notes__literature_texts", -1),
+        ("notes__typo_rate", 1.01),
+        ("notes__typo_rate", -0.01),
+        ("dataset__unseen_terms", 2),
+        ("train__c1", -0.1),
+        ("train__c2", -0.1),
+        ("train__max_iterations", 0),
+        ("train__min_frequency", -1),
+        ("train__feature_groups", []),
+        ("train__feature_groups", ["words"]),
+        ("evaluate__ablation_iterations", 0),
+        ("evaluate__ablation_sentences", 0),
+        ("drift__min_notes", 1),
+        ("drift__warn", 0),
+        ("drift__drift", 0),
+        ("drift__seed", None),
+    ],
+)
+def test_a_value_of_the_wrong_type_or_out_of_range_is_refused_with_its_place(
+    load: Load, place: str, value: object
+) -> None:
+    assert f"params.yaml: {place.replace('__', '.')}" in reason(load, **{place: value})
+
+
+def test_a_feature_group_named_twice_is_refused(load: Load) -> None:
+    assert "train: value error, feature_groups names a group twice" in reason(
+        load, train__feature_groups=["word", "word"]
+    )
+
+
+def test_a_warning_above_the_alarm_is_refused(load: Load) -> None:
+    assert "drift: value error, warn must not be above drift" in reason(load, drift__warn=0.2)
+
+
+def test_every_mistake_is_told_at_once(load: Load) -> None:
+    told = reason(load, notes__typo_rate=3, population__patients=0)
+
+    assert len(told.splitlines()) == 2
+    assert "notes.typo_rate" in told
+    assert "population.patients" in told
+
+
+@pytest.mark.parametrize("section", PARAMS)
+def test_nothing_has_a_default(tmp_path: Path, section: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({**PARAMS, section: {}}), encoding="utf-8")
+
+    with pytest.raises(UserError) as caught:
+        params.load(path)
+
+    assert str(caught.value).splitlines() == [f"{path}: {section}.{name}: field required" for name in PARAMS[section]]
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({name: PARAMS[name] for name in PARAMS if name != "drift"}), encoding="utf-8")
+
+    with pytest.raises(UserError, match=r"params\.yaml: drift: field required"):
+        params.load(path)
+
+
+def test_loaded_values_cannot_be_changed(load: Load) -> None:
+    loaded = load()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.notes.seed = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.notes = loaded.notes  # type: ignore[misc]
+
+
+def test_a_missing_file_is_named_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"(?s)none\.yaml does not exist.*remedy: .*--params"):
+        params.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("content", [b"notes: [", b"\tnotes: 1", b"\xff\xfe\x00"])
+def test_what_is_no_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(UserError, match=r"params\.yaml is not YAML"):
+        params.load(path)
+
+
+@pytest.mark.parametrize("content", ["", "- 1", "seven"])
+def test_yaml_that_is_no_mapping_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+
+    with pytest.raises(UserError, match=r"params\.yaml: input should be a valid dictionary"):
+        params.load(path)

@@ -1,0 +1,282 @@
+"""Every table refuses what its schema rules out: a repeated key, a missing or strange column, a wrong value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pandera.errors
+import pytest
+
+from clinical_ner.core import schema
+from clinical_ner.core.schema import Table
+
+DAY, NEXT_DAY = pd.Timestamp("2020-02-29"), pd.Timestamp("2020-03-01")
+NO_DAY = pd.NaT
+TABLES = {table.name: table for table in vars(schema).values() if isinstance(table, Table)}
+ROWS: dict[str, dict[str, Any]] = {
+    "diseases": {
+        "term": "type 2 diabetes",
+        "concept_id": "D003924",
+        "name": "Diabetes Mellitus, Type 2",
+        "symptom": False,
+        "icd10cm": "E11",
+        "common": True,
+    },
+    "drugs": {
+        "term": "Glucophage",
+        "concept_id": "MESH:D008687",
+        "name": "metformin",
+        "brand": True,
+        "common": True,
+    },
+    "procedures": {"term": "surgery", "concept_id": "OWN:surgery", "kind": "procedure", "common": True},
+    "substances": {"term": "CRP", "concept_id": "OWN:crp", "common": True},
+    "patients": {
+        "patient_id": "P0000001",
+        "given_name": "Ann",
+        "family_name": "Lee",
+        "sex": "female",
+        "race_ethnicity": "nh_asian",
+        "birth_date": DAY,
+        "death_date": NO_DAY,
+        "city": "Boston",
+        "state": "MA",
+        "provider": "Dr. Smith",
+        "smoker": False,
+        "height_cm": 160.0,
+        "weight_kg": 60.0,
+        "bmi": 23.4,
+    },
+    "conditions": {
+        "condition_id": "C1",
+        "patient_id": "P0000001",
+        "concept_id": "D006973",
+        "name": "hypertension",
+        "icd10cm": "I10",
+        "onset_date": DAY,
+        "resolved_date": NO_DAY,
+    },
+    "treatments": {
+        "treatment_id": "T1",
+        "patient_id": "P0000001",
+        "condition_id": "C1",
+        "kind": "drug",
+        "name": "lisinopril",
+        "dose": "10 mg daily",
+        "start_date": DAY,
+        "stop_date": NO_DAY,
+    },
+    "notes": {"note_id": "N0000001", "patient_id": "P0000001", "kind": "progress", "written_on": DAY, "text": "Hi."},
+    "entities": {
+        "note_id": "N0000001",
+        "start": 0,
+        "end": 6,
+        "label": "DISEASE",
+        "concept_id": "D001249",
+        "assertion": "present",
+    },
+    "segments": {"note_id": "N0000001", "start": 0, "end": 6, "template_id": "plan/0123abcd"},
+    "relations": {"note_id": "N0000001", "treatment_start": 0, "disease_start": 7},
+    "splits": {"note_id": "N0000001", "train": True, "patient_seen": True},
+    "template_splits": {"template_id": "plan/0123abcd", "seen": True},
+    "tokens": {"sentence": 0, "position": 0, "token": "asthma", "tag": "B-DISEASE"},
+    "lexicon": {"term": "asthma", "kind": "disease", "concept_id": "D001249"},
+    "profiles": {
+        "note_id": "N0000001",
+        "written_on": DAY,
+        "characters": 6,
+        "tokens": 1,
+        "tokens_per_sentence": 1.0,
+        "diseases_per_100_tokens": 100.0,
+        "treatments_per_100_tokens": 0.0,
+        "out_of_vocabulary_rate": 0.0,
+        "mean_confidence": 1.0,
+        "unsure_token_rate": 0.0,
+    },
+}
+ANOTHER = {  # another valid value of every key column
+    "term": "another",
+    "concept_id": {"diseases": "D1", "drugs": "NAME:x"},
+    "patient_id": "P0000002",
+    "condition_id": "C2",
+    "treatment_id": "T2",
+    "note_id": "N0000002",
+    "start": 1,
+    "treatment_start": 1,
+    "disease_start": 8,
+    "template_id": "plan/ffffffff",
+    "sentence": 1,
+    "position": 1,
+    "kind": "symptom",
+}
+COLUMNS = [(table, column) for table in TABLES for column in TABLES[table].schema.columns]
+KEYS = [(table, column) for table in TABLES for column in TABLES[table].key]
+NULLABLE = {
+    ("diseases", "icd10cm"),
+    ("patients", "death_date"),
+    ("conditions", "resolved_date"),
+    ("treatments", "dose"),
+    ("treatments", "stop_date"),
+    ("notes", "patient_id"),
+}
+
+
+def rows(table: str, *changes: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame([{**ROWS[table], **change} for change in changes or ({},)])
+
+
+def is_accepted(table: str, frame: pd.DataFrame) -> bool:
+    try:
+        TABLES[table].schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors:
+        return False
+    return True
+
+
+def test_every_table_has_a_row_here() -> None:
+    assert set(ROWS) == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_good_row_is_accepted_and_so_is_none(table: str) -> None:
+    assert is_accepted(table, rows(table))
+    assert is_accepted(table, rows(table).iloc[:0])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_key_stands_for_one_row(table: str) -> None:
+    assert TABLES[table].key
+    assert not is_accepted(table, rows(table, {}, {}))
+
+
+@pytest.mark.parametrize(("table", "column"), KEYS)
+def test_every_part_of_a_key_tells_rows_apart(table: str, column: str) -> None:
+    another = ANOTHER[column]
+
+    value = another[table] if isinstance(another, dict) else another
+
+    assert is_accepted(table, rows(table, {}, {column: value}))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_no_column_is_missing_strange_or_out_of_order(table: str) -> None:
+    frame = rows(table)
+
+    assert not any(is_accepted(table, frame.drop(columns=name)) for name in frame)
+    assert not is_accepted(table, frame.assign(strange=1))
+    assert not is_accepted(table, frame[list(frame)[::-1]])
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS)
+def test_only_some_columns_may_be_empty(table: str, column: str) -> None:
+    frame = rows(table)
+    frame[column] = NO_DAY if frame[column].dtype.kind == "M" else None
+
+    assert is_accepted(table, frame) == ((table, column) in NULLABLE)
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS)
+def test_no_column_takes_a_value_of_another_type(table: str, column: str) -> None:
+    wrong = "1" if not isinstance(ROWS[table][column], str) else 1
+
+    assert not is_accepted(table, rows(table).assign(**{column: wrong}))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        *(
+            (table, column, " ")
+            for table, column in COLUMNS
+            if isinstance(ROWS[table][column], str) and column != "dose"
+        ),
+        ("diseases", "concept_id", "MESH:D003924"),
+        ("diseases", "concept_id", "D003924x"),
+        ("diseases", "icd10cm", "E1"),
+        ("diseases", "icd10cm", "E11."),
+        ("diseases", "icd10cm", "E11.12345"),
+        ("conditions", "icd10cm", "e11"),
+        ("drugs", "concept_id", "D008687"),
+        ("drugs", "concept_id", "MESH:"),
+        ("procedures", "kind", "operation"),
+        ("procedures", "concept_id", "MESH:D1"),
+        ("substances", "concept_id", "PCS:0"),
+        ("patients", "patient_id", "P1"),
+        ("patients", "sex", "f"),
+        ("patients", "race_ethnicity", "asian"),
+        ("patients", "state", "Mass"),
+        ("patients", "height_cm", 29.9),
+        ("patients", "height_cm", 230.1),
+        ("patients", "weight_kg", 0.9),
+        ("patients", "weight_kg", 350.1),
+        ("patients", "bmi", 7.9),
+        ("patients", "bmi", 90.1),
+        ("conditions", "condition_id", "1"),
+        ("conditions", "patient_id", "P00000011"),
+        ("treatments", "kind", "drug_class"),
+        ("treatments", "condition_id", "T1"),
+        ("notes", "note_id", "N1"),
+        ("notes", "kind", "letter"),
+        ("entities", "start", -1),
+        ("entities", "end", 0),
+        ("entities", "label", "DRUG"),
+        ("entities", "assertion", "denied"),
+        ("segments", "template_id", "plan/xyz"),
+        ("segments", "start", -1),
+        ("relations", "treatment_start", -1),
+        ("relations", "disease_start", -1),
+        ("tokens", "tag", "I"),
+        ("tokens", "tag", "E-DISEASE"),
+        ("tokens", "tag", "B-DISEASES"),
+        ("tokens", "position", -1),
+        ("lexicon", "kind", "therapy"),
+        ("profiles", "characters", -1),
+        ("profiles", "tokens_per_sentence", -0.1),
+        ("profiles", "out_of_vocabulary_rate", 1.1),
+        ("profiles", "mean_confidence", -0.1),
+    ],
+)
+def test_a_value_that_the_schema_rules_out_is_refused(table: str, column: str, value: object) -> None:
+    assert not is_accepted(table, rows(table, {column: value}))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("diseases", "icd10cm", "C7A.1234"),
+        ("diseases", "concept_id", "D000080203"),
+        ("drugs", "concept_id", "DRUGBANK:DB00331"),
+        ("drugs", "concept_id", "NAME:metformin"),
+        ("procedures", "concept_id", "PCS:0FT4"),
+        ("substances", "concept_id", "MESH:D006454"),
+        ("tokens", "tag", "O"),
+        ("tokens", "tag", "I-TREATMENT"),
+        ("patients", "height_cm", 30.0),
+        ("patients", "weight_kg", 350.0),
+        ("patients", "death_date", DAY),
+    ],
+)
+def test_a_value_at_the_edge_is_accepted(table: str, column: str, value: object) -> None:
+    assert is_accepted(table, rows(table, {column: value}))
+
+
+@pytest.mark.parametrize(
+    ("table", "first", "last"),
+    [
+        ("patients", "birth_date", "death_date"),
+        ("conditions", "onset_date", "resolved_date"),
+        ("treatments", "start_date", "stop_date"),
+    ],
+)
+def test_nothing_ends_before_it_begins(table: str, first: str, last: str) -> None:
+    assert is_accepted(table, rows(table, {first: DAY, last: DAY}))
+    assert is_accepted(table, rows(table, {first: DAY, last: NEXT_DAY}))
+    assert not is_accepted(table, rows(table, {first: NEXT_DAY, last: DAY}))
+
+
+@pytest.mark.parametrize("table", ["entities", "segments"])
+def test_no_stretch_of_text_is_empty_or_backward(table: str) -> None:
+    assert is_accepted(table, rows(table, {"start": 5, "end": 6}))
+    assert not is_accepted(table, rows(table, {"start": 6, "end": 6}))
+    assert not is_accepted(table, rows(table, {"start": 7, "end": 6}))

@@ -1,0 +1,167 @@
+"""The evaluation as a whole, on a held-out set of a few lines."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinical_ner.core.params import EvaluateParams, TrainParams
+from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.ner.corpora import Document
+from clinical_ner.ner.evaluation import Reading
+from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.held_out import HeldOut, Origin, Slices
+from clinical_ner.ner.report import SLICED_BY, SYSTEMS, ablations, evaluate, main_figures, readers, write_plots
+from clinical_ner.ner.tagger import Tagger
+from clinical_ner.ner.training import Entry, Example
+
+TEXT = "She has asthma and takes aspirin."
+GOLD = (Span(8, 14, DISEASE), Span(25, 32, TREATMENT))
+
+
+@pytest.fixture(scope="module")
+def unread() -> HeldOut:
+    documents = [
+        Document("a", TEXT, GOLD, None),
+        Document("b", "No zyxitis was found today.", (Span(3, 10, DISEASE),), None),
+    ]
+    origins = {
+        "a": Origin("seen", "progress", (), frozenset({(25, 8)})),
+        "b": Origin("nobody", "abstract", ((0, 9),), frozenset()),
+    }
+    return HeldOut(documents, origins)
+
+
+@pytest.fixture(scope="module")
+def slices(unread: HeldOut, examples: list[Example], tiny: Tagger) -> Slices:
+    return Slices(unread.origins, examples, tiny.gazetteer)
+
+
+@pytest.fixture(scope="module")
+def settings() -> EvaluateParams:
+    return EvaluateParams(seed=1, ablation_iterations=3, ablation_sentences=30)
+
+
+@pytest.fixture(scope="module")
+def ablated(
+    examples: list[Example],
+    lexicon: list[Entry],
+    unread: HeldOut,
+    slices: Slices,
+    settings: EvaluateParams,
+    train_params: TrainParams,
+) -> dict[str, Any]:
+    return ablations(examples, lexicon, unread, slices, settings, train_params)
+
+
+def nothing(_: str) -> Sequence[Span]:
+    return []
+
+
+def right(text: str) -> Sequence[Span]:
+    return GOLD if text == TEXT else [Span(3, 10, DISEASE)]
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_the_three_systems_read_the_same_text(
+    tiny: Tagger, examples: list[Example], lexicon: list[Entry], train_params: TrainParams
+) -> None:
+    systems = readers(tiny, examples, lexicon, train_params, seed=1)
+
+    assert tuple(systems) == SYSTEMS
+    assert all(list(reader(TEXT)) == list(GOLD) for reader in systems.values())
+
+
+def test_every_system_is_scored_as_a_whole_and_by_every_slice(unread: HeldOut, slices: Slices) -> None:
+    figures, kept = evaluate({"crf": right, "dictionary": nothing}, unread, slices)
+
+    assert figures["crf"]["all"]["micro"]["f1"] == 1.0
+    assert figures["dictionary"]["all"]["micro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
+    for by in SLICED_BY:
+        assert sum(found["micro"]["support"] for found in figures["crf"][by].values()) == 3
+    assert set(figures["crf"]["terms"]) == {"seen", "unseen_unlisted"}
+    assert figures["relations"] == {"gold_spans": 1.0, "end_to_end": 1.0, "support": 1}
+    assert kept == [Reading(document, list(right(document.text))) for document in unread.documents]
+
+
+def test_each_feature_group_is_left_out_once(ablated: dict[str, Any], train_params: TrainParams) -> None:
+    assert list(ablated) == ["all", *(f"without_{group}" for group in train_params.feature_groups)]
+    assert all(0 <= share <= 1 for found in ablated.values() for share in found.values())
+    assert set(ablated["all"]) >= {"f1", "f1_seen_terms", "f1_unseen_unlisted_terms"}
+
+
+def test_ablations_are_the_same_again(
+    ablated: dict[str, Any],
+    examples: list[Example],
+    lexicon: list[Entry],
+    unread: HeldOut,
+    slices: Slices,
+    settings: EvaluateParams,
+    train_params: TrainParams,
+) -> None:
+    assert ablations(examples, lexicon, unread, slices, settings, train_params) == ablated
+
+
+def test_a_single_group_is_not_left_out(
+    examples: list[Example],
+    unread: HeldOut,
+    slices: Slices,
+    settings: EvaluateParams,
+    train_params: TrainParams,
+) -> None:
+    alone = train_params.model_copy(update={"feature_groups": ("word",)})
+
+    assert list(ablations(examples, [], unread, slices, settings, alone)) == ["all"]
+
+
+def test_the_main_figures_are_taken_from_all_of_them(unread: HeldOut, slices: Slices, ablated: dict[str, Any]) -> None:
+    figures, _ = evaluate({"crf": right, "dictionary": nothing, "token_classifier": nothing}, unread, slices)
+
+    found = main_figures({**figures, "ablation": ablated})
+
+    assert found["crf"]["f1"] == found["crf"]["precision"] == found["crf"]["recall"] == 1.0
+    assert found["dictionary_f1"] == found["token_classifier_f1"] == 0.0
+    assert found["crf_f1"]["patients"] == {"nobody": 1.0, "seen": 1.0}
+    assert found["ablation_f1"]["all"] == ablated["all"]["f1"]
+    assert found["treatment_of_disease"] == 1.0
+
+
+def test_the_plots_have_a_row_for_each_slice_each_ablation_and_each_hundred_tokens(
+    unread: HeldOut, slices: Slices, tmp_path: Path
+) -> None:
+    figures, readings = evaluate(dict.fromkeys(SYSTEMS, right), unread, slices)
+    long = Reading(Document("c", "word " * 301, (), None), [Span(0, 4, DISEASE)])
+
+    write_plots(tmp_path / "plots", {**figures, "ablation": {"all": {"f1": 0.5}}}, [*readings, long])
+
+    assert table(tmp_path / "plots/ablation.csv") == [["features", "f1"], ["all", "0.5"]]
+    rows = table(tmp_path / "plots/slices.csv")
+    assert rows[0] == ["system", "slice", "f1"]
+    assert ["crf", "terms: unseen_unlisted", "1.0"] in rows
+    assert {row[0] for row in rows[1:]} == set(SYSTEMS)
+    assert table(tmp_path / "plots/confusion.csv") == [
+        ["gold", "predicted"],
+        [DISEASE, DISEASE],
+        ["O", DISEASE],
+        *[["O", "O"]] * 4,
+        [TREATMENT, TREATMENT],
+    ]
+
+
+def test_the_dictionary_of_the_report_is_the_gazetteer_that_is_served(
+    tiny: Tagger, examples: list[Example], lexicon: list[Entry], train_params: TrainParams
+) -> None:
+    hidden = train_params.model_copy(update={"gazetteer_dropout": 1.0})
+
+    systems = readers(tiny, examples, lexicon, hidden, seed=1)
+
+    assert len(tiny.gazetteer) > len(Gazetteer.build([]))
+    assert list(systems["dictionary"](TEXT)) == list(GOLD)

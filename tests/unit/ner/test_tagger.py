@@ -1,0 +1,101 @@
+"""The tagger answers any text with entities that are slices of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
+from clinical_ner.ner import bio
+from clinical_ner.ner.tagger import Entity, Sentence, Tagger
+from clinical_ner.ner.tokenize import Token, sentences
+
+TEXT = "She has asthma and takes aspirin. No gout was found today.\nMetformin was given for type 2 diabetes!"
+PIECES = (TEXT, "asthma ", "insulin glargine", "gout", "aspirin", "\n", ". ", "heart failure", "😀", "\0", "\ud800")
+some_text = st.lists(st.sampled_from(PIECES) | st.text(st.characters(exclude_categories=()), max_size=9)).map("".join)
+
+
+def assert_sound(entities: list[Entity], text: str) -> None:
+    assert all(0 <= entity.start < entity.end <= len(text) for entity in entities)
+    assert all(one.end <= other.start for one, other in pairwise(entities))
+    assert all(entity.label in LABELS and 0 <= entity.confidence <= 1 for entity in entities)
+    assert not any(text[entity.start].isspace() or text[entity.end - 1].isspace() for entity in entities)
+
+
+def test_what_was_learnt_is_found_with_its_offsets(tiny: Tagger) -> None:
+    assert [(TEXT[entity.start : entity.end], entity.label) for entity in tiny.tag(TEXT)] == [
+        ("asthma", DISEASE),
+        ("aspirin", TREATMENT),
+        ("gout", DISEASE),
+        ("Metformin", TREATMENT),
+        ("type 2 diabetes", DISEASE),
+    ]
+
+
+def test_offsets_count_code_points_of_the_text_as_it_came(tiny: Tagger) -> None:
+    text = "😀\ufeff She has asthma\u200b and takes 👩‍⚕️ aspirin."
+
+    assert [text[entity.start : entity.end] for entity in tiny.tag(text)] == ["asthma", "aspirin"]
+
+
+@settings(deadline=None)
+@given(text=some_text)
+def test_entities_lie_in_the_text_and_never_overlap(tiny: Tagger, text: str) -> None:
+    assert_sound(tiny.tag(text), text)
+
+
+@settings(deadline=None)
+@given(text=some_text)
+def test_reading_gives_every_sentence_a_tag_and_a_probability_for_each_token(tiny: Tagger, text: str) -> None:
+    read = tiny.read(text)
+
+    assert [sentence.tokens for sentence in read] == sentences(text)
+    for sentence in read:
+        assert len(sentence.tokens) == len(sentence.tags) == len(sentence.marginals)
+        assert set(sentence.tags) <= set(bio.TAGS)
+        assert all(-1e-9 <= marginal <= 1 + 1e-9 for marginal in sentence.marginals)
+        assert [entity.span for entity in sentence.entities] == bio.decode(sentence.tokens, sentence.tags)
+    assert tiny.tag(text) == [entity for sentence in read for entity in sentence.entities]
+
+
+def test_hostile_text_is_answered(tiny: Tagger, hostile_text: str) -> None:
+    text = hostile_text[-200_000:] if " and " in hostile_text else hostile_text  # long enough, and quick
+
+    assert_sound(tiny.tag(text), text)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b"])
+def test_a_text_without_a_visible_character_has_no_sentence(tiny: Tagger, text: str) -> None:
+    assert tiny.read(text) == []
+    assert tiny.tag(text) == []
+
+
+def test_an_entity_is_as_sure_as_its_least_sure_token() -> None:
+    tokens = [Token(0, 5, "heart"), Token(6, 13, "failure"), Token(14, 18, "gout")]
+    sentence = Sentence(tokens, ["B-DISEASE", "I-DISEASE", "B-DISEASE"], [0.98765, 0.43216, 0.9])
+
+    assert sentence.entities == [Entity(0, 13, DISEASE, 0.4322), Entity(14, 18, DISEASE, 0.9)]
+    assert sentence.entities[1].span == Span(14, 18, DISEASE)
+
+
+def test_the_same_text_has_the_same_answer_again_and_from_a_second_tagger(tiny: Tagger, trained: Path) -> None:
+    assert tiny.read(TEXT) == tiny.read(TEXT) == Tagger.load(trained).read(TEXT)
+
+
+def test_a_sentence_is_read_without_regard_to_the_others(tiny: Tagger) -> None:
+    alone = [entity for line in TEXT.split("\n") for entity in tiny.tag(line)]
+
+    assert [entity[2:] for entity in tiny.tag(TEXT)] == [entity[2:] for entity in alone]
+
+
+def test_threads_that_share_a_tagger_get_their_own_answers(tiny: Tagger) -> None:
+    texts = [f"{'word ' * (n % 7)}She has gout and takes aspirin. {TEXT[: 20 * (n % 5)]}" for n in range(400)]
+    expected = [tiny.read(text) for text in texts]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(tiny.read, texts)) == expected

@@ -1,0 +1,142 @@
+"""Four patients and a vocabulary of a few dozen words."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+
+from clinical_ner.core.io import Vocabulary
+from clinical_ner.core.params import NotesParams
+from clinical_ner.notes.tables import Record, Writing, write_notes
+from clinical_ner.notes.terms import Lexis, lexis
+
+REFERENCE_DATE = date(2024, 12, 31)
+DISEASES = {
+    "D006973": ("Hypertension", ["hypertension", "HTN", "essential hypertension"]),
+    "D000075222": ("Essential Hypertension", ["Essential hypertension", "idiopathic hypertension"]),
+    "D003924": ("Diabetes Mellitus, Type 2", ["type 2 diabetes mellitus", "T2DM"]),
+    "D029424": ("Pulmonary Disease, Chronic Obstructive", ["COPD", "chronic obstructive lung disease"]),
+    "D011014": ("Pneumonia", ["pneumonia", "lung inflammation"]),
+    "D006073": ("Gout", ["gout"]),
+    "D001249": ("Asthma", ["asthma", "bronchial asthma"]),
+    "D008180": ("Lupus Erythematosus, Systemic", ["SLE", "lupus"]),
+    "D011565": ("Psoriasis", ["psoriasis"]),
+    "D010051": ("Ovarian Neoplasms", ["ovarian cancer"]),
+    "D011225": ("Pre-Eclampsia", ["pre-eclampsia", "preeclampsia"]),
+    "D011471": ("Prostatic Neoplasms", ["prostate cancer", "prostatic neoplasms"]),
+    "D012559": ("Schizophrenia", ["schizophrenia"]),
+    "D002446": ("Celiac Disease", ["celiac disease"]),
+    "D005901": ("Glaucoma", ["glaucoma"]),
+    "D004827": ("Epilepsy", ["epilepsy", "seizure disorder"]),
+}
+DRUGS = ["lisinopril", "amlodipine", "metformin", "tiotropium", "amoxicillin", "aspirin", "allopurinol", "warfarin"]
+TREATMENTS = {
+    "procedure": ["hysterectomy", "prostatectomy", "cholecystectomy", "biopsy excision", "splenectomy", "angioplasty"],
+    "therapy": ["radiotherapy", "dialysis", "physiotherapy", "psychotherapy", "oxygen therapy"],
+    "drug_class": ["antibiotics", "statins", "steroids", "diuretics", "opioids"],
+}
+ANALYTES = ["PSA", "CA 125", "hemoglobin", "creatinine", "sodium", "potassium", "ferritin", "glucose", "albumin"]
+
+
+class Study(NamedTuple):
+    """The hand-made tables, with the notes written of them at a seed."""
+
+    record: Record
+    lexis: Lexis
+
+    def write(self, seed: int = 1, patients: slice = slice(None), **changes: float) -> Writing:
+        """The notes; `patients` chooses the rows of the patients' table."""
+        settings = {"notes_per_patient": 3, "literature_texts": 6, "typo_rate": 0.3, **changes}
+        record = self.record._replace(patients=self.record.patients[patients])
+        params = NotesParams.model_validate({"seed": seed, **settings})
+        return write_notes(record, self.lexis, params, REFERENCE_DATE)
+
+
+def small_vocabulary() -> Vocabulary:
+    diseases = pd.DataFrame(
+        [(term, key, name, False, None, False) for key, (name, forms) in DISEASES.items() for term in forms]
+        + [("fever", "D005334", "Fever", True, "R50.9", False)],
+        columns=["term", "concept_id", "name", "symptom", "icd10cm", "common"],
+    )
+    drugs = pd.DataFrame(
+        [(name, f"NAME:{name}", name, False, True) for name in DRUGS]
+        + [("Rareomycin", "NAME:rareomycin", "rareomycin", True, False)],
+        columns=["term", "concept_id", "name", "brand", "common"],
+    )
+    procedures = pd.DataFrame(
+        [(term, f"OWN:{term}", kind, True) for kind, terms in TREATMENTS.items() for term in terms],
+        columns=["term", "concept_id", "kind", "common"],
+    )
+    substances = pd.DataFrame(
+        [(term, f"OWN:{term.lower()}", True) for term in ANALYTES], columns=["term", "concept_id", "common"]
+    )
+    return Vocabulary(diseases, drugs, procedures, substances)
+
+
+def small_record() -> Record:
+    patients = pd.DataFrame(
+        [
+            ("P0000001", "Ann", "Lee", "female", "1960-05-17", None, 160.0),
+            ("P0000002", "Bob", "Ray", "male", "1948-02-29", "2023-05-10", 175.0),
+            ("P0000003", "Cid", "Fox", "male", "2015-08-01", None, 120.0),
+            ("P0000004", "Dot", "Kay", "female", "2024-11-30", None, 55.0),
+        ],
+        columns=["patient_id", "given_name", "family_name", "sex", "birth_date", "death_date", "height_cm"],
+    ).assign(provider="Dr. Smith", smoker=True, weight_kg=61.4, bmi=23.91)
+    conditions = pd.DataFrame(
+        [
+            ("C1", "P0000001", "D006973", "hypertension", "2011-03-01", None),
+            ("C2", "P0000001", "D003924", "type 2 diabetes", "2015-06-01", None),
+            ("C3", "P0000001", "D011014", "pneumonia", "2022-01-10", "2022-02-10"),
+            ("C4", "P0000001", "D006073", "gout", "2023-07-01", None),
+            ("C5", "P0000002", "D029424", "COPD", "2001-01-01", None),
+            ("C6", "P0000002", "D006973", "hypertension", "1990-01-01", None),
+        ],
+        columns=["condition_id", "patient_id", "concept_id", "name", "onset_date", "resolved_date"],
+    )
+    treatments = pd.DataFrame(
+        [
+            ("T1", "P0000001", "C1", "lisinopril", "2011-03-05", None),
+            ("T2", "P0000001", "C1", "amlodipine", "2022-09-01", "2023-09-01"),
+            ("T3", "P0000001", "C2", "metformin", "2015-06-01", None),
+            ("T4", "P0000001", "C3", "amoxicillin", "2022-01-10", "2022-01-20"),
+            ("T5", "P0000001", "C4", "allopurinol", "2024-01-01", None),
+            ("T6", "P0000002", "C5", "tiotropium", "2002-01-01", None),
+        ],
+        columns=["treatment_id", "patient_id", "condition_id", "name", "start_date", "stop_date"],
+    )
+    return Record(*(_with_dates(frame) for frame in (patients, conditions, treatments)))
+
+
+def _with_dates(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in frame if name.endswith("_date")})
+
+
+@cache
+def _study() -> Study:
+    record = small_record()
+    return Study(record, lexis(small_vocabulary(), set(record.conditions["concept_id"])))
+
+
+@pytest.fixture(scope="session")
+def study() -> Study:
+    return _study()
+
+
+@pytest.fixture(scope="session")
+def forms() -> dict[str, set[str]]:
+    """Every concept with its surface forms in lower case."""
+    vocabulary = small_vocabulary()
+    found: dict[str, set[str]] = {}
+    for frame in (vocabulary.diseases, vocabulary.drugs, vocabulary.procedures):
+        for term, concept_id in zip(frame["term"], frame["concept_id"], strict=True):
+            found.setdefault(concept_id, set()).add(term.lower())
+    for row in small_record().conditions.to_dict("records"):
+        found[row["concept_id"]].add(row["name"].lower())
+    for key, (name, _) in DISEASES.items():
+        found[key].add(" ".join(reversed(name.lower().split(", "))))
+    return found
