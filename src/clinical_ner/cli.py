@@ -49,11 +49,13 @@ def extract(
 
 
 def _read_text(name: str) -> str:
-    if name != STANDARD_INPUT and not Path(name).is_file():
-        raise UserError(f"{name} is not a file", "name a text file, or - for standard input")
-    content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
     try:
+        content = sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
         return content.decode("utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{name} cannot be read: {error.strerror}", "name a text file, or - for standard input"
+        ) from None
     except UnicodeDecodeError as error:
         raise UserError(f"{name} is not UTF-8: byte {error.start}", "convert it, for instance with iconv") from None
 
@@ -112,7 +114,7 @@ def train(
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Train on annotated text, alone or with the synthetic notes, as the stage `train` does."""
-    from clinical_ner.core import io
+    from clinical_ner.core import files, io
     from clinical_ner.core.schema import LEXICON, TOKENS
     from clinical_ner.ner import training
     from clinical_ner.ner.dataset import examples_of
@@ -122,7 +124,9 @@ def train(
     prepared = training.prepare(document for found in read.values() for document in found.documents)
     synthetic = examples_of(io.read(TOKENS, dataset)) if with_synthetic else []
     entries = training.entries(io.read(LEXICON, dataset))
-    data = {name: corpora.digest(found) for name, found in read.items()}
+    tables = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
+    data = {name: files.sha256(dataset / name) for name in tables}
+    data |= {name: corpora.digest(found) for name, found in read.items()}
     section = params.load(params_file).train
     training.train([*prepared.examples, *synthetic], entries, section, out, data)
     typer.echo(

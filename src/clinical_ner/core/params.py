@@ -17,9 +17,9 @@ FeatureGroup = Literal["word", "affix", "shape", "context", "gazetteer"]
 
 
 class Section(BaseModel):
-    """A section of `params.yaml`: unknown names are refused, values cannot be changed."""
+    """A section of `params.yaml`: unknown names and other types are refused, values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class VocabularyParams(Section):
@@ -34,7 +34,7 @@ class PopulationParams(Section):
 
     seed: Seed
     patients: int = Field(gt=0)
-    reference_date: date = Field(description="the day on which ages and histories end")
+    reference_date: date = Field(strict=False, description="the day on which ages and histories end")
 
 
 class NotesParams(Section):
@@ -56,6 +56,12 @@ class DatasetParams(Section):
     unseen_terms: Share = Field(description="concepts whose mentions are never trained on")
     unlisted_terms: Share = Field(description="concepts, of the unseen, that the gazetteer does not hold either")
 
+    @model_validator(mode="after")
+    def unlisted_are_unseen(self) -> Self:
+        if self.unlisted_terms > self.unseen_terms:
+            raise ValueError("unlisted_terms must not be above unseen_terms")
+        return self
+
 
 class TrainParams(Section):
     """The CRF; c1 and c2 are the coefficients of L1 and L2 regularisation."""
@@ -66,7 +72,7 @@ class TrainParams(Section):
     max_iterations: int = Field(gt=0)
     min_frequency: int = Field(ge=0, description="features seen less often are dropped")
     gazetteer_dropout: Share = Field(description="known concepts hidden from the gazetteer features while training")
-    feature_groups: tuple[FeatureGroup, ...] = Field(min_length=1)
+    feature_groups: tuple[FeatureGroup, ...] = Field(min_length=1, strict=False)
 
     @model_validator(mode="after")
     def groups_are_distinct(self) -> Self:

@@ -14,6 +14,7 @@ import pandera.pandas as pa
 from clinical_ner.core.span import LABELS
 
 ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothetical")
+NOT_BLANK = r"\S"
 SEXES = ("female", "male")
 RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
 NOTE_KINDS = ("progress", "discharge", "consult", "emergency", "referral", "case_report", "abstract")
@@ -31,7 +32,8 @@ class Table:
 def _text(pattern: str | None = None, *, nullable: bool = False, among: tuple[str, ...] | None = None) -> pa.Column:
     checks = []
     if pattern:
-        checks.append(pa.Check.str_matches(pattern))
+        check = pa.Check.str_contains if pattern == NOT_BLANK else pa.Check.str_matches  # the latter looks at the start
+        checks.append(check(pattern))
     if among:
         checks.append(pa.Check.isin(list(among)))
     return pa.Column(str, checks, nullable=nullable)
@@ -63,9 +65,9 @@ DISEASES = _table(
     "diseases",
     ("term", "concept_id"),
     {
-        "term": _text(r"\S"),  # as it is written in running text
+        "term": _text(NOT_BLANK),  # as it is written in running text
         "concept_id": _text(r"^D\d+$"),  # MeSH descriptor
-        "name": _text(r"\S"),  # the descriptor's preferred name
+        "name": _text(NOT_BLANK),  # the descriptor's preferred name
         "symptom": pa.Column(bool),  # MeSH tree C23.888 only: a sign or symptom, not a disease
         "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$", nullable=True),
         "common": pa.Column(bool),  # of our own list of what clinicians write daily
@@ -75,9 +77,9 @@ DRUGS = _table(
     "drugs",
     ("term", "concept_id"),
     {
-        "term": _text(r"\S"),
+        "term": _text(NOT_BLANK),
         "concept_id": _text(r"^(MESH|DRUGBANK|NAME):\S"),
-        "name": _text(r"\S"),  # the generic name, also of a brand
+        "name": _text(NOT_BLANK),  # the generic name, also of a brand
         "brand": pa.Column(bool),
         "common": pa.Column(bool),  # in a national patient leaflet (MedlinePlus, NHS)
     },
@@ -86,7 +88,7 @@ PROCEDURES = _table(
     "procedures",
     ("term",),
     {
-        "term": _text(r"\S"),
+        "term": _text(NOT_BLANK),
         "concept_id": _text(r"^(PCS|OWN):\S"),
         "kind": _text(among=("procedure", "therapy", "drug_class")),
         "common": pa.Column(bool),  # of our own list, not made from an ICD-10-PCS title
@@ -96,7 +98,7 @@ SUBSTANCES = _table(
     "substances",
     ("term",),
     {
-        "term": _text(r"\S"),
+        "term": _text(NOT_BLANK),
         "concept_id": _text(r"^(MESH|OWN):\S"),
         "common": pa.Column(bool),  # of our own list of analytes
     },
@@ -108,15 +110,15 @@ PATIENTS = _table(
     ("patient_id",),
     {
         "patient_id": _text(r"^P\d{7}$"),
-        "given_name": _text(r"\S"),
-        "family_name": _text(r"\S"),
+        "given_name": _text(NOT_BLANK),
+        "family_name": _text(NOT_BLANK),
         "sex": _text(among=SEXES),
         "race_ethnicity": _text(among=RACES),
         "birth_date": _date(),
         "death_date": _date(nullable=True),
-        "city": _text(r"\S"),
+        "city": _text(NOT_BLANK),
         "state": _text(r"^[A-Z]{2}$"),
-        "provider": _text(r"\S"),
+        "provider": _text(NOT_BLANK),
         "smoker": pa.Column(bool),
         "height_cm": pa.Column("float64", pa.Check.in_range(30, 230)),
         "weight_kg": pa.Column("float64", pa.Check.in_range(1, 350)),
@@ -131,7 +133,7 @@ CONDITIONS = _table(
         "condition_id": _text(r"^C\d+$"),
         "patient_id": _text(r"^P\d{7}$"),
         "concept_id": _text(r"^D\d+$"),
-        "name": _text(r"\S"),
+        "name": _text(NOT_BLANK),
         "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$"),
         "onset_date": _date(),
         "resolved_date": _date(nullable=True),
@@ -146,7 +148,7 @@ TREATMENTS = _table(
         "patient_id": _text(r"^P\d{7}$"),
         "condition_id": _text(r"^C\d+$"),
         "kind": _text(among=("drug", "procedure", "therapy")),
-        "name": _text(r"\S"),
+        "name": _text(NOT_BLANK),
         "dose": _text(nullable=True),
         "start_date": _date(),
         "stop_date": _date(nullable=True),
@@ -163,7 +165,7 @@ NOTES = _table(
         "patient_id": _text(r"^P\d{7}$", nullable=True),  # null: literature, about nobody of the population
         "kind": _text(among=NOTE_KINDS),
         "written_on": _date(),
-        "text": _text(r"\S"),
+        "text": _text(NOT_BLANK),
     },
 )
 ENTITIES = _table(
@@ -174,7 +176,7 @@ ENTITIES = _table(
         "start": _count(),
         "end": _count(1),
         "label": _text(among=LABELS),
-        "concept_id": _text(r"\S"),
+        "concept_id": _text(NOT_BLANK),
         "assertion": _text(among=ASSERTIONS),
     },
     (_ordered("start", "end", strictly=True),),
@@ -217,7 +219,7 @@ TOKENS = _table(
     {
         "sentence": _count(),
         "position": _count(),
-        "token": _text(r"\S"),
+        "token": _text(NOT_BLANK),
         "tag": _text(rf"^(O|[BI]-({'|'.join(LABELS)}))$"),
     },
 )
@@ -225,9 +227,9 @@ LEXICON = _table(
     "lexicon",
     ("term", "kind"),
     {
-        "term": _text(r"\S"),
+        "term": _text(NOT_BLANK),
         "kind": _text(among=("disease", "symptom", "drug", "procedure", "drug_class", "substance")),
-        "concept_id": _text(r"\S"),
+        "concept_id": _text(NOT_BLANK),
     },
 )
 
@@ -236,7 +238,7 @@ PROFILES = _table(
     "profiles",
     ("note_id",),
     {
-        "note_id": _text(r"\S"),
+        "note_id": _text(NOT_BLANK),
         "written_on": _date(),
         "characters": _count(),
         "tokens": _count(),

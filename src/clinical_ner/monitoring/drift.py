@@ -34,7 +34,7 @@ def unseen_patients(notes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
 
 def profile_notes(tagger: Tagger, notes: pd.DataFrame) -> pd.DataFrame:
     """PROFILES of a NOTES table, in its order."""
-    figures = pd.DataFrame([profile(tagger, text) for text in notes["text"]])
+    figures = pd.DataFrame([profile(tagger, text) for text in notes["text"]], columns=list(FIGURES))
     labels = notes[["note_id", "written_on"]].reset_index(drop=True)
     frame = pd.concat([labels, figures], axis=1)[list(PROFILES.schema.columns)]
     return frame.astype({"characters": "int64", "tokens": "int64"})

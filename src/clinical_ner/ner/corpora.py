@@ -277,7 +277,8 @@ def _offsets(start: int, end: int, text: str, where: str) -> tuple[int, int]:
 
 
 def _on_one_line(text: str) -> str:
-    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    """The words with single spaces: exporters write line ends and odd spaces of the text in their own way."""
+    return " ".join(text.split())
 
 
 # --- conll and dt: one token a line -----------------------------------------------------------

@@ -14,6 +14,7 @@ from clinical_ner.ner.tokenize import tokens
 
 KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")
 LONGEST_TERM = 8  # tokens
+GREEK_PLURALS = ("stases", "iases", "oses", "yses", "eses")  # metastases, psoriases, diagnoses, paralyses, pareses
 SEPARATOR = " "
 
 
@@ -35,15 +36,16 @@ def printable(word: str) -> str:
 def fold(token: str) -> str:
     """The token as the gazetteer keys it: lower case, singular, one apostrophe.
 
-    >>> fold("Metastases"), fold("Infections"), fold("diabetes")
-    ('metastasis', 'infection', 'diabetes')
+    >>> fold("Metastases"), fold("Diseases"), fold("diabetes")
+    ('metastasis', 'disease', 'diabetes')
     """
     word = printable(token).lower().replace("’", "'")
     if len(word) < 5 or not word.endswith("s") or word.endswith(("ss", "us", "is", "betes")):
         return word
     if word.endswith("ies"):
         return word[:-3] + "y"
-    return word[:-2] + "is" if word.endswith(("ases", "oses", "yses", "eses")) else word[:-1]
+    is_greek = word.endswith(GREEK_PLURALS) and len(word) > len("doses")
+    return word[:-2] + "is" if is_greek else word[:-1]
 
 
 class Gazetteer:

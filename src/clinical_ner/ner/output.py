@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
@@ -17,6 +18,7 @@ from clinical_ner.core.span import DISEASE
 
 STYLES = {DISEASE: "bold red"}
 OTHER_STYLE = "bold cyan"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 COLUMNS = ("id", "start", "end", "label", "text", "confidence")
 
 
@@ -70,10 +72,15 @@ def show(console: Console, texts: Sequence[str], results: Sequence[dict[str, Any
 
 
 def _highlighted(text: str, entities: Iterable[dict[str, Any]]) -> Text:
-    marked = Text(text)
+    marked = _shown(text)
     for entity in entities:
         marked.stylize(_style(entity["label"]), entity["start"], entity["end"])
     return marked
+
+
+def _shown(text: str) -> Text:
+    """The text with a space for each control character: it may command the terminal, or rich may drop it."""
+    return Text(CONTROL.sub(" ", text))
 
 
 def _style(label: str) -> str:
@@ -81,16 +88,16 @@ def _style(label: str) -> str:
 
 
 def _entity_table(result: dict[str, Any]) -> Table:
-    table = Table("start", "end", "label", "text", "confidence", title=Text(result["id"]))
+    table = Table("start", "end", "label", "text", "confidence", title=_shown(result["id"]))
     for entity in result["entities"]:
         label = Text(entity["label"], style=_style(entity["label"]))
         offsets = (str(entity["start"]), str(entity["end"]))
-        table.add_row(*offsets, label, Text(entity["text"]), f"{entity['confidence']:.2f}")
+        table.add_row(*offsets, label, _shown(entity["text"]), f"{entity['confidence']:.2f}")
     return table
 
 
 def _treatment_table(result: dict[str, Any]) -> Table:
     table = Table("disease", "treatments")
     for disease, treatments in result["treatments"].items():
-        table.add_row(Text(disease), Text(", ".join(treatments)))
+        table.add_row(_shown(disease), _shown(", ".join(treatments)))
     return table

@@ -20,7 +20,7 @@ ABBREVIATIONS = frozenset(
     {"al", "approx", "ca", "cf", "dept", "dr", "e.g", "etc", "fig", "figs", "i.e", "inc", "jr", "mr", "mrs", "ms"}
     | {"no", "nos", "prof", "pt", "pts", "ref", "refs", "sr", "st", "tab", "vol", "vs"}
 )
-LINE_START = re.compile(r"[^\W\d_]*[A-Z]|[-*•#>\d(\[]")
+BULLETS = frozenset("-*•#>([")
 
 
 class Token(NamedTuple):
@@ -72,7 +72,8 @@ def _is_line_boundary(gap: str, last: Token, following: Token) -> bool:
     """A wrapped line goes on with a lower-case word; anything else starts anew."""
     if gap.count("\n") > 1 or last.text in ".!?:;":
         return True
-    return bool(LINE_START.match(following.text)) and last.text not in ",-/("
+    starts = following.text[0].isdigit() or following.text[0] in BULLETS or any(map(str.isupper, following.text))
+    return starts and last.text not in ",-/("
 
 
 def _starts_sentence(token: Token) -> bool:

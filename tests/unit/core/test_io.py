@@ -138,6 +138,14 @@ def test_a_failing_comparison_of_columns_is_named(tmp_path: Path) -> None:
     assert "row 0: fails 'start < end'" in refusal(ENTITIES, frame, tmp_path)
 
 
+def test_a_missing_column_is_told_before_what_is_wrong_in_others(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"note_id": ["N0000001"], "start": [-1], "end": [0], "label": ["DISEASE"], "concept_id": ["D1"]}
+    )
+
+    assert "column 'assertion': fails 'column_in_dataframe'" in refusal(ENTITIES, frame, tmp_path)
+
+
 def test_no_message_holds_the_text_of_a_note(tmp_path: Path) -> None:
     frame = pd.DataFrame({name: [NOTE_WORD] for name in NOTES.schema.columns})
 

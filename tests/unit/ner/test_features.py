@@ -47,6 +47,7 @@ def test_the_neighbours_marks_are_seen_from_both_sides() -> None:
 
     assert "g+1=U-drug" in rows[0]
     assert "g-1=U-drug" in rows[2]
+    assert "g+1=U-drug" in features("takes aspirin", "gazetteer")[0]
 
 
 @pytest.mark.parametrize("group", GROUPS)

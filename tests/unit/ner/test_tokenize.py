@@ -110,6 +110,8 @@ def test_a_word_is_cut_where_a_clinician_would(text: str, expected: list[str]) -
         ("Seen by Dr. Lee.", ["Seen by Dr . Lee ."]),
         ("Seen by J. Lee.", ["Seen by J . Lee ."]),
         ("Pain vs. Fever", ["Pain vs . Fever"]),
+        ("Pain vs . Fever", ["Pain vs .", "Fever"]),
+        ("Takes vitamin d. Sleeps.", ["Takes vitamin d .", "Sleeps ."]),
         ("Fig. 2 shows it.", ["Fig . 2 shows it ."]),
         ("Given at 5 p.m. and again.", ["Given at 5 p.m. and again ."]),
         ("fever. and cough", ["fever . and cough"]),

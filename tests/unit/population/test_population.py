@@ -1,5 +1,6 @@
 """The promises of the sample as a whole: prefix, repeatability, schema, figures."""
 
+import math
 from datetime import date
 
 import pandas as pd
@@ -13,7 +14,14 @@ from clinical_ner.core.schema import CONDITIONS, PATIENTS, TREATMENTS
 from clinical_ner.population import catalogue
 from clinical_ner.population.people import lives
 from clinical_ner.population.sample import Population, sample_population
-from clinical_ner.population.summary import population_metrics, prevalence
+from clinical_ner.population.summary import (
+    ADULT_AGES,
+    MAIN_PERCENT,
+    Comparison,
+    main_prevalences,
+    population_metrics,
+    prevalence,
+)
 
 REFERENCE_DATE = date(2024, 12, 31)
 
@@ -78,11 +86,30 @@ MAIN = [
 ]
 
 
-@pytest.mark.parametrize("name", MAIN)
-def test_a_main_condition_is_about_as_common_among_adults_as_published(town: Population, name: str) -> None:
-    found = population_metrics(town, REFERENCE_DATE)["prevalence_percent"][name]
+@pytest.fixture(scope="module")
+def compared(town: Population) -> dict[str, Comparison]:
+    return {row.condition: row for row in main_prevalences(town, REFERENCE_DATE)}
 
-    assert found["sampled"] == pytest.approx(found["published"], rel=0.15, abs=0.3)
+
+@pytest.mark.parametrize("name", MAIN)
+def test_a_main_condition_is_about_as_common_among_adults_as_published(
+    compared: dict[str, Comparison], name: str
+) -> None:
+    assert compared[name].sampled == pytest.approx(compared[name].published, rel=0.15, abs=0.3)
+
+
+def test_every_published_figure_of_all_adults_that_is_large_enough_is_compared(
+    town: Population, compared: dict[str, Comparison]
+) -> None:
+    rows = catalogue.rows("published_prevalence.csv")
+    adults = [row for row in rows if (row["sex"], row["age_max"]) == ("all", "") and row["age_min"] in ADULT_AGES]
+    large = {row["name"]: row for row in adults if float(row["percent"]) >= MAIN_PERCENT}
+
+    assert compared.keys() == large.keys()
+    assert len(large) < len(adults)
+    for name, row in large.items():
+        assert compared[name].published == float(row["percent"])
+        assert compared[name].sampled == pytest.approx(prevalence(town, row, REFERENCE_DATE), abs=0.005)
 
 
 @pytest.mark.parametrize("name", ["hypertension", "diabetes_diagnosed", "obesity", "gout", "osteoporosis", "migraine"])
@@ -133,7 +160,7 @@ def test_a_risk_raises_the_share_of_those_who_have_it(town: Population) -> None:
     assert 1.6 < odds[True] / odds[False] < 3.6
 
 
-def test_the_metrics_count_and_compare(town: Population) -> None:
+def test_the_metrics_count_and_compare(town: Population, compared: dict[str, Comparison]) -> None:
     metrics = population_metrics(town, REFERENCE_DATE)
 
     assert metrics["patients"] == 20_000
@@ -142,7 +169,22 @@ def test_the_metrics_count_and_compare(town: Population) -> None:
     assert metrics["female_share"] == pytest.approx(0.51, abs=0.02)
     assert 36 < metrics["mean_age"] < 43
     assert 0.01 < metrics["dead_share"] < 0.06
-    assert set(MAIN) <= set(metrics["prevalence_percent"])
+    assert 28 < metrics["mean_adult_bmi"] < 32
+    assert set(MAIN) <= set(compared)
+    apart = [abs(row.sampled - row.published) for row in compared.values()]
+    assert metrics["prevalence_points_off"] == pytest.approx(sum(apart) / len(apart), abs=0.005)
+    assert metrics["prevalence_points_off"] < 0.6
+
+
+def test_without_an_adult_no_prevalence_is_compared(town: Population) -> None:
+    children = town.patients[lives(town.patients, REFERENCE_DATE).age < 18]
+    school = Population(children, of(children, town.conditions), of(children, town.treatments))
+
+    metrics, rows = population_metrics(school, REFERENCE_DATE), main_prevalences(school, REFERENCE_DATE)
+
+    assert metrics["patients"] == len(children)
+    assert metrics["prevalence_points_off"] == 0
+    assert all(math.isnan(row.sampled) for row in rows)
 
 
 def test_prevalence_counts_the_living_of_the_stratum_who_have_it_now() -> None:

@@ -1,0 +1,114 @@
+"""A note in figures: worked out by hand, bounded, and without a word of the note."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from clinical_ner.core.schema import PROFILES
+from clinical_ner.monitoring.drift import profile_notes
+from clinical_ner.monitoring.profiles import FIGURES, profile
+from clinical_ner.ner.tagger import Sentence, Tagger
+from clinical_ner.ner.tokenize import sentences
+
+
+class Sure:
+    """Stands for a tagger: marginals as given, a token each, and no entity."""
+
+    def __init__(self, *marginals: float) -> None:
+        self.marginals = marginals
+
+    def read(self, text: str) -> list[Sentence]:
+        (tokens,) = sentences(text)
+        return [Sentence(tokens, ["O"] * len(tokens), list(self.marginals))]
+
+    def knows(self, word: str) -> bool:
+        return word.islower()
+
+
+def test_the_figures_of_a_note_are_those_worked_out_by_hand(tiny: Tagger) -> None:
+    text = "She has gout and takes insulin. In 2.5 she has asthma."  # 7 and 6 tokens; only the word "In" is new
+
+    found = profile(tiny, text)
+
+    marginals = [marginal for sentence in tiny.read(text) for marginal in sentence.marginals]
+    assert tuple(found) == FIGURES
+    assert found == {
+        "characters": 54,
+        "tokens": 13,
+        "tokens_per_sentence": 6.5,
+        "diseases_per_100_tokens": 15.384615,
+        "treatments_per_100_tokens": 7.692308,
+        "out_of_vocabulary_rate": 0.076923,
+        "mean_confidence": round(sum(marginals) / 13, 6),
+        "unsure_token_rate": round(sum(marginal < 0.9 for marginal in marginals) / 13, 6),
+    }
+
+
+def test_an_entity_of_two_tokens_is_one() -> None:
+    class Two(Sure):
+        def read(self, text: str) -> list[Sentence]:
+            return [sentence._replace(tags=["B-DISEASE", "I-DISEASE", "O", "O"]) for sentence in super().read(text)]
+
+    assert profile(Two(1, 1, 1, 1), "heart failure was found")["diseases_per_100_tokens"] == 25  # type: ignore[arg-type]
+
+
+def test_confidence_is_the_mean_and_a_token_of_exactly_the_threshold_is_sure() -> None:
+    found = profile(Sure(1.0, 0.95, 0.9, 0.5), "one two three four")  # type: ignore[arg-type]
+
+    assert found["mean_confidence"] == 0.8375
+    assert found["unsure_token_rate"] == 0.25
+
+
+def test_the_last_digit_of_a_marginal_never_makes_a_confidence_above_one() -> None:
+    assert profile(Sure(1.0000001, 1.0000001), "one two")["mean_confidence"] == 1  # type: ignore[arg-type]
+
+
+def test_only_words_can_be_out_of_vocabulary() -> None:
+    found = profile(Sure(1, 1, 1, 1, 1), "known UNKNOWN 5 , known")  # type: ignore[arg-type]
+
+    assert found["out_of_vocabulary_rate"] == 0.2
+
+
+@pytest.mark.parametrize("text", ["", " \r\n\t", "\u200b\ufeff"])
+def test_a_note_without_tokens_has_rates_of_zero_and_a_confidence_of_one(tiny: Tagger, text: str) -> None:
+    found = profile(tiny, text)
+
+    assert found.pop("characters") == len(text)
+    assert found.pop("mean_confidence") == 1
+    assert set(found.values()) == {0}
+
+
+# --- tables ----------------------------------------------------------------------------------------
+@pytest.fixture
+def notes() -> pd.DataFrame:
+    texts = ["She has asthma and takes aspirin.", "Quokkafieber? Excluded.", ".", "She has gout."]
+    frame = pd.DataFrame({"note_id": [f"N000000{n}" for n in range(4)], "patient_id": "P0000001", "kind": "progress"})
+    frame["written_on"] = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-02-01"])
+    return frame.assign(text=texts)
+
+
+def test_profiles_are_a_valid_table_in_the_order_of_the_notes(tiny: Tagger, notes: pd.DataFrame) -> None:
+    chosen = notes.iloc[[3, 0, 1]]  # an index with gaps, out of order
+
+    found = PROFILES.schema.validate(profile_notes(tiny, chosen))
+
+    assert list(found["note_id"]) == ["N0000003", "N0000000", "N0000001"]
+    assert list(found["written_on"]) == list(chosen["written_on"])
+    assert list(found["characters"]) == [13, 33, 23]
+    assert [dict(row) for _, row in found[list(FIGURES)].iterrows()] == [profile(tiny, text) for text in chosen["text"]]
+
+
+def test_nothing_of_a_text_is_in_its_profile(tiny: Tagger, notes: pd.DataFrame) -> None:
+    found = profile_notes(tiny, notes)
+
+    written = found.to_csv().lower()
+    assert not any(word in written for text in notes["text"] for word in text.lower().split() if len(word) > 3)
+    assert list(found.select_dtypes(exclude="number").columns) == ["note_id", "written_on"]
+
+
+def test_no_notes_have_no_profiles(tiny: Tagger, notes: pd.DataFrame) -> None:
+    found = profile_notes(tiny, notes.iloc[:0])
+
+    assert len(found) == 0
+    assert list(found.columns) == list(PROFILES.schema.columns)
