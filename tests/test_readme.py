@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,12 @@ def test_every_command_and_option_in_readme_exists() -> None:
 
     assert found != []
     assert {" ".join(words): unknown for words in found if (unknown := unknown_words(command, words))} == {}
+
+
+def test_every_figure_in_readme_is_the_one_that_its_command_prints(model_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert model_path.is_file()
+    assert (done.returncode, done.stderr) == (0, "")
