@@ -10,7 +10,9 @@ where they can be had. The figures on them are kept in `real_text.json` with the
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +41,7 @@ CORPORA: dict[str, Place] = {
 }
 EXTRACT = ("clinical-ner", "extract", "docs/example.txt", "--format", "table")
 GOLDEN: dict[str, Place] = {"written for this project, 12 notes": ("tests/golden/notes.jsonl", Format.JSONL, LABELS)}
+COLUMNS = 100  # of the terminal that README shows
 HEADER = "| text | system | precision | recall | **F1** | token-weighted F1 |\n|---|---|---|---|---|---|"
 
 
@@ -86,7 +89,9 @@ def rendered(text: str) -> str:
 
 def output(*command: str) -> str:
     """What a command prints, run from the top of the repository."""
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.rstrip()
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "COLUMNS": str(COLUMNS)}
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout.rstrip()
 
 
 def fenced(language: str, content: str) -> str:
