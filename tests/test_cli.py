@@ -267,7 +267,9 @@ def test_an_empty_text_has_nothing_in_it(cli: Cli, small_model: Path) -> None:
     assert json.loads(out) == {"id": "-", "entities": [], "treatments": {}}
 
 
-def test_the_model_can_be_named_in_the_environment(small_model: Path) -> None:
+def test_the_model_can_be_named_in_the_environment(small_model: Path, tmp_path: Path) -> None:
+    assert_refused(installed("extract", CLINICAL_NER_MODEL=str(tmp_path / "none.crfsuite")), r"none\.manifest\.json")
+
     code, out, _ = installed("extract", given=NOTE.encode(), CLINICAL_NER_MODEL=str(small_model))
 
     assert code == 0
@@ -497,6 +499,14 @@ def test_every_format_gives_the_scores_that_were_worked_out_by_hand(
     assert found_scores(evaluated) == SCORES
 
 
+def test_the_tokens_of_a_corpus_are_counted_where_it_has_them(cli: Cli, small_model: Path, tmp_path: Path) -> None:
+    corpus = text_file(tmp_path, "She\tO\nhas\tO\nasthma\tB-DISEASE\nlong-term\tO\n", "corpus.conll")
+
+    evaluated = cli("evaluate", corpus, "--format", "conll", "--model", small_model, "--json")
+
+    assert found_scores(evaluated)["tokens"] == 4
+
+
 def test_only_the_labels_asked_for_are_scored(cli: Cli, small_model: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path, GOLD)
 
@@ -639,14 +649,15 @@ def test_several_corpora_are_learnt_together_and_counted(cli: Cli, workshop: Wor
 
 
 def test_spans_that_cut_a_token_or_overlap_are_counted(cli: Cli, workshop: Workshop, tmp_path: Path) -> None:
-    corpus, out = write_jsonl(tmp_path, ["No {DISEASE:asth}ma.", "No {DISEASE:gout}."]), tmp_path / "m.crfsuite"
-    cut, doubled = map(json.loads, corpus.read_text("utf-8").splitlines())
-    doubled["entities"].append({"start": 3, "end": 7, "label": "TREATMENT"})
-    corpus.write_text(f"{json.dumps(cut)}\n{json.dumps(doubled)}\n", "utf-8")
+    corpus = write_jsonl(tmp_path, ["{DISEASE:asth}ma, ast{DISEASE:hma}", "{DISEASE:Gout}"])
+    cut, doubled = corpus.read_text("utf-8").splitlines()
+    twice = json.loads(doubled)
+    twice["entities"].append({"start": 0, "end": 4, "label": "TREATMENT"})
+    corpus.write_text(f"{cut}\n{json.dumps(twice)}\n", "utf-8")
 
-    printed = cli("train", corpus, "--format", "jsonl", "--out", out, *workshop.options).out
+    printed = cli("train", corpus, "--format", "jsonl", "--out", tmp_path / "m.crfsuite", *workshop.options).out
 
-    assert printed.endswith("1 gold spans widened to whole tokens, 1 dropped as overlapping\n")
+    assert printed.endswith("2 gold spans widened to whole tokens, 1 dropped as overlapping\n")
 
 
 def test_the_synthetic_sentences_are_learnt_too_if_asked_for(cli: Cli, workshop: Workshop, tmp_path: Path) -> None:

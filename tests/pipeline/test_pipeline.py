@@ -88,7 +88,8 @@ def set_params(repository: Path, changes: dict[str, dict[str, Any]]) -> None:
 
 def small_repository(folder: Path) -> Path:
     """The sources as they are now with the small parameters; nothing built, nothing cached, an empty remote."""
-    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     repository = folder / "repository"
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():

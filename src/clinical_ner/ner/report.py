@@ -108,22 +108,18 @@ def _ablation(
 
 
 def write_plots(folder: Path, figures: dict[str, Any], readings: list[Reading]) -> None:
-    """Write slices.csv, ablation.csv and confusion.csv to the folder, for `dvc plots show`."""
-    write_csv(folder / "slices.csv", ("system", "slice", "f1"), _slice_rows(figures))
-    write_csv(folder / "ablation.csv", ("features", "f1"), [(n, f["f1"]) for n, f in figures["ablation"].items()])
-    counted = sorted(confusion(readings).items())
-    rows = [(gold, predicted) for (gold, predicted), count in counted for _ in range(_shrunk(count))]
-    write_csv(folder / "confusion.csv", ("gold", "predicted"), rows)
-
-
-def _slice_rows(figures: dict[str, Any]) -> list[tuple[str, str, float]]:
-    return [
-        (system, f"{by}: {name}", found["micro"]["f1"])
-        for system in SYSTEMS
-        for by in SLICED_BY
-        for name, found in figures[system][by].items()
+    """Write systems.csv, slices.csv, ablation.csv and errors.csv to the folder, for `dvc plots show`."""
+    systems = [(name, figures[name]["all"]["micro"]["f1"]) for name in SYSTEMS]
+    slices = [
+        (f"{by}: {name}", scored["micro"]["f1"]) for by in SLICED_BY for name, scored in figures["crf"][by].items()
     ]
-
-
-def _shrunk(count: int) -> int:
-    return -(-count // 100)  # the plot counts rows; a row stands for up to a hundred tokens
+    ablation = [(name, found["f1"]) for name, found in figures["ablation"].items()]
+    errors = [
+        (f"{gold} read as {predicted}", count)
+        for (gold, predicted), count in sorted(confusion(readings).items())
+        if gold != predicted
+    ]
+    write_csv(folder / "systems.csv", ("system", "f1"), systems)
+    write_csv(folder / "slices.csv", ("slice", "f1"), slices)
+    write_csv(folder / "ablation.csv", ("features", "f1"), ablation)
+    write_csv(folder / "errors.csv", ("error", "tokens"), errors)

@@ -58,7 +58,9 @@ def test_the_latest_notes_are_the_current_batch_and_the_id_decides_on_a_day() ->
         assert list(current["note_id"]) == ["N3", "N0"]
 
 
-@pytest.mark.parametrize(("share", "sizes"), [(0.0, (300, 0)), (0.4, (180, 120)), (0.335, (200, 100)), (1.0, (0, 300))])
+@pytest.mark.parametrize(
+    ("share", "sizes"), [(0.0, (300, 0)), (0.4, (180, 120)), (0.3325, (200, 100)), (1.0, (0, 300))]
+)
 def test_the_current_batch_is_as_large_a_share_as_asked_for(
     batch: pd.DataFrame, share: float, sizes: tuple[int, int]
 ) -> None:

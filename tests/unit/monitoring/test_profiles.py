@@ -61,7 +61,7 @@ def test_confidence_is_the_mean_and_a_token_of_exactly_the_threshold_is_sure() -
 
 
 def test_the_last_digit_of_a_marginal_never_makes_a_confidence_above_one() -> None:
-    assert profile(Sure(1.0000001, 1.0000001), "one two")["mean_confidence"] == 1  # type: ignore[arg-type]
+    assert profile(Sure(1.00001, 1.00001), "one two")["mean_confidence"] == 1  # type: ignore[arg-type]
 
 
 def test_only_words_can_be_out_of_vocabulary() -> None:
