@@ -15,11 +15,11 @@ export DVC_NO_ANALYTICS := 1
 
 # DVC lists figures in no fixed order: keep the two lines of the head, sort the rest. The first look is at a few.
 SORTED := awk 'NR < 3 {print; fflush()} NR > 2 && NF {print | "sort"}'
-MAIN := awk 'NR < 3 || / (crf\.(precision|recall|f1|token_weighted_f1)|crf_f1\.[a-z_.]*|[a-z_]*_f1|treatment_of_disease|verdict) /'
+MAIN := awk 'NR < 3 || / (crf\.(precision|recall|f1|token_weighted_f1)|crf_f1\.[a-z_.]*|[a-z_]*_f1|treatment_links.f1|repeated_sentences|drift\.[a-z_]*) /'
 
 # A row a figure instead of a column.
 TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
-	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-" && name[i] !~ /^(ablation|batch)/) printf "%-28s %s\n", name[i], $$i}'
+	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-" && name[i] !~ /^ablation/) printf "%-31s %s\n", name[i], $$i}'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -29,7 +29,7 @@ def main(
 ) -> None:
     """Write the tables splits, template_splits, lexicon and tokens to OUT."""
     section = params.load(params_file).dataset
-    corpus = dataset.Corpus(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
+    corpus = dataset.NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
     splits = dataset.split_notes(corpus.notes, section)
     templates = dataset.split_templates(corpus.segments, section)
     lexicon = dataset.lexicon(io.read_vocabulary(vocabulary), section)

@@ -9,7 +9,7 @@ from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
 from clinical_ner.core.schema import ENTITIES, LEXICON, NOTES, RELATIONS, SEGMENTS, SPLITS, TEMPLATE_SPLITS, TOKENS
 from clinical_ner.ner import held_out, report, training
-from clinical_ner.ner.dataset import Corpus, examples_of
+from clinical_ner.ner.dataset import NoteTables, examples_of
 from clinical_ner.ner.tagger import Tagger
 
 
@@ -25,11 +25,11 @@ def main(
     """Write the main figures to METRICS, all of them to REPORT and the plots to the folder PLOTS."""
     settings = params.load(params_file)
     tagger = Tagger.load(model)
-    corpus = Corpus(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
+    corpus = NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
     unread = held_out.held_out(corpus, io.read(SPLITS, dataset), io.read(TEMPLATE_SPLITS, dataset))
     examples = examples_of(io.read(TOKENS, dataset))
     entries = training.entries(io.read(LEXICON, dataset))
-    slices = held_out.Slices(unread.origins, examples, tagger.gazetteer)
+    slices = held_out.Slices(unread, examples, tagger.gazetteer, settings.dataset)
     systems = report.readers(tagger, examples, entries, settings.train, settings.evaluate.seed)
     figures, readings = report.evaluate(systems, unread, slices)
     figures["ablation"] = report.ablations(examples, entries, unread, slices, settings.evaluate, settings.train)

@@ -272,3 +272,14 @@ def test_no_parameter_has_a_name_that_dvc_leaves_out_of_the_key_of_its_run_cache
     sections = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
     assert {f"{section}.{name}" for section, knobs in sections.items() for name in left_out & set(knobs)} == set()
+
+
+# --- every resource has a source ----------------------------------------------------------------
+RESOURCES = sorted((SRC / "clinical_ner").glob("*/resources"))
+
+
+@pytest.mark.parametrize("folder", RESOURCES, ids=lambda folder: str(folder.parent.name))
+def test_every_resource_is_named_in_the_sources_beside_it(folder: Path) -> None:
+    told = (folder / "SOURCES.md").read_text(encoding="utf-8")
+
+    assert [path.name for path in folder.iterdir() if path.name != "SOURCES.md" and f"`{path.name}`" not in told] == []

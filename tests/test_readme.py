@@ -85,6 +85,7 @@ def test_every_path_in_readme_exists() -> None:
 def test_every_link_in_readme_to_a_file_leads_somewhere() -> None:
     links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", README)
 
+    assert len(links) > 1
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -15,7 +16,7 @@ from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner import corpora
-from clinical_ner.ner.corpora import Format
+from clinical_ner.ner.corpora import Corpus, Format
 from clinical_ner.ner.extraction import extract as extract_entities
 from clinical_ner.ner.output import OutputFormat, render, show
 from clinical_ner.ner.tagger import Tagger
@@ -27,6 +28,7 @@ Model = Annotated[
     Path, typer.Option(envvar="CLINICAL_NER_MODEL", help="The model, *.crfsuite, with its manifest beside it.")
 ]
 Map = Annotated[list[str] | None, typer.Option("--map", metavar="SOURCE=LABEL", help="A label of the corpus in ours.")]
+LISTED = 5  # of the labels that are not mapped
 DEFAULT_MODEL = Path("models/tagger.crfsuite")
 
 
@@ -73,6 +75,7 @@ def evaluate(
     from clinical_ner.ner.evaluation import read_all, scores, span_reader
 
     annotated = corpora.read_corpus(corpus, corpus_format, corpora.parse_map(label_map or []))
+    _tell(str(corpus), annotated)
     chosen = _labels(labels) if labels else annotated.labels
     reader = span_reader(Tagger.load(model))
     start = time.perf_counter()
@@ -81,6 +84,19 @@ def evaluate(
     found = scores(readings)
     found["tokens_per_second"] = round(found["tokens"] / seconds)
     typer.echo(json.dumps(found, indent=2) if as_json else score_lines(found))
+
+
+def _tell(name: str, corpus: Corpus) -> None:
+    """Say on standard error what of the corpus is not used as it stands."""
+    if corpus.ignored:
+        listed = ", ".join(f"{label} {count}" for label, count in corpus.ignored.most_common(LISTED))
+        more = len(corpus.ignored) - LISTED
+        typer.echo(f"{name}: not mapped, ignored: {listed}{f' and {more} more labels' if more > 0 else ''}", err=True)
+    if corpus.hulls:
+        typer.echo(f"{name}: {corpus.hulls} discontinuous mentions taken from their first to their last part", err=True)
+    missing = [label for label in LABELS if label not in corpus.labels]
+    if missing:
+        typer.echo(f"{name}: no {' or '.join(missing)} is annotated; all its text counts as none", err=True)
 
 
 def _labels(names: str) -> tuple[str, ...]:
@@ -114,18 +130,21 @@ def train(
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Train on annotated text, alone or with the synthetic notes, as the stage `train` does."""
-    from clinical_ner.core import files, io
+    from clinical_ner.core import files
+    from clinical_ner.core import io as tables
     from clinical_ner.core.schema import LEXICON, TOKENS
     from clinical_ner.ner import training
     from clinical_ner.ner.dataset import examples_of
 
     mapping = corpora.parse_map(label_map or [])
     read = {str(path): corpora.read_corpus(path, corpus_format, mapping) for path in corpus}
+    for name, found in read.items():
+        _tell(name, found)
     prepared = training.prepare(document for found in read.values() for document in found.documents)
-    synthetic = examples_of(io.read(TOKENS, dataset)) if with_synthetic else []
-    entries = training.entries(io.read(LEXICON, dataset))
-    tables = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
-    data = {name: files.sha256(dataset / name) for name in tables}
+    synthetic = examples_of(tables.read(TOKENS, dataset)) if with_synthetic else []
+    entries = training.entries(tables.read(LEXICON, dataset))
+    inputs = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
+    data = {name: files.sha256(dataset / name) for name in inputs}
     data |= {name: corpora.digest(found) for name, found in read.items()}
     section = params.load(params_file).train
     training.train([*prepared.examples, *synthetic], entries, section, out, data)
@@ -137,4 +156,7 @@ def train(
 
 def main() -> None:
     """Run the command; a user's error is one message and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal of another encoding shows escapes instead of failing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     commands.run(app)

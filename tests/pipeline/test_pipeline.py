@@ -190,12 +190,12 @@ def test_nothing_is_built_that_no_stage_declares(built: Path) -> None:
 
 def test_the_tables_are_as_large_as_the_parameters_say(built: Path) -> None:
     patients, notes = read(PATIENTS, built / "data/population"), read(NOTES, built / "data/notes")
-    profiles, verdict = read(PROFILES, built / "data/drift"), json.loads((built / "metrics/drift.json").read_bytes())
+    profiles, figures = read(PROFILES, built / "data/drift"), json.loads((built / "metrics/drift.json").read_bytes())
 
     assert len(patients) == SMALL["population"]["patients"]
     assert notes["patient_id"].value_counts().to_dict() == dict.fromkeys(patients["patient_id"], 2)
     assert notes["patient_id"].isna().sum() == SMALL["notes"]["literature_texts"]
-    assert sum(verdict["batch_notes"].values()) == len(profiles)
+    assert figures["drift"]["notes_reference"] + figures["drift"]["notes_current"] == len(profiles)
 
 
 def test_the_figures_hold_no_text_of_a_note_and_no_place_on_this_machine(built: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_change_of_the_training_reruns_the_stages_from_train_on_and_none_befor
     [
         ({"population": {"reference_date": "2024-12-30"}}, {"population", "notes"}),
         ({"train": {"c1": 0.1}}, {"train", "evaluate"}),
-        ({"drift": {"warn": 0.1}}, {"drift"}),
+        ({"drift": {"warn_false_alarms": 0.1}}, {"drift"}),
     ],
     ids=str,
 )
@@ -307,7 +307,11 @@ def test_plots_show_writes_a_page(built: Path, tmp_path: Path) -> None:
 
 
 # --- mistakes ------------------------------------------------------------------------------------
-MISTAKES = [("train", "max_iterations", "max_iteratons"), ("drift", "warn", "wran"), ("population", "patients", "pats")]
+MISTAKES = [
+    ("train", "max_iterations", "max_iteratons"),
+    ("drift", "resamples", "resampels"),
+    ("population", "patients", "pats"),
+]
 
 
 def misspell(path: Path, right: str, wrong: str) -> None:

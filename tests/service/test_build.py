@@ -15,7 +15,7 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import build, local
 from clinical_ner.serving.build import MODEL_FILES, PACKED, pack
-from clinical_ner.serving.service import WHEEL
+from clinical_ner.serving.places import WHEEL
 
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"^[\w.-]+==[\w.]+|--hash=\S+", re.MULTILINE)  # versions and hashes; markers are reformatted
@@ -54,6 +54,24 @@ def test_without_its_model_nothing_is_built(root: Path, path: Path) -> None:
     (root / path).unlink()
 
     assert_nothing_is_built(root, f"{path} does not exist")
+
+
+def test_bentoml_itself_builds_nothing_without_a_model(root: Path) -> None:
+    (root / MODEL_FILES[-1]).unlink()
+    home = root / "home"
+
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("bentoml")), "build"],
+        cwd=root,
+        env=os.environ | {"BENTOML_HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert f"{MODEL_FILES[-1]} does not exist" in done.stdout + done.stderr
+    assert not list(home.rglob("bento.yaml"))
 
 
 def test_a_link_that_leads_nowhere_is_no_model(root: Path) -> None:
@@ -136,7 +154,7 @@ def test_a_bento_whose_model_is_damaged_does_not_start(bento: Path, tmp_path: Pa
 
 def test_the_code_of_an_unpacked_wheel_comes_before_the_installed_one(bento: Path, tmp_path: Path) -> None:
     shutil.unpack_archive(bento / "src" / WHEEL, tmp_path / "code", "zip")
-    command = [sys.executable, "-c", "import clinical_ner.serving.service as s; print(s.__file__)"]
+    command = [sys.executable, "-c", "import clinical_ner.serving.contract as c; print(c.__file__)"]
 
     done = subprocess.run(
         command,

@@ -41,9 +41,9 @@ class NotesParams(Section):
     """How much is written, and how untidily."""
 
     seed: Seed
-    notes_per_patient: int = Field(gt=0)
+    notes_per_patient: int = Field(gt=0, lt=100)
     literature_texts: int = Field(ge=0, description="case reports and abstracts about nobody of the population")
-    typo_rate: Share = Field(description="probability that a word outside the entities is misspelt")
+    typo_rate: Share = Field(description="probability that a word of a template, of five letters or more, is misspelt")
 
 
 class DatasetParams(Section):
@@ -90,18 +90,25 @@ class EvaluateParams(Section):
 
 
 class DriftParams(Section):
-    """When a batch of notes has drifted: normalised Wasserstein distances per column."""
+    """How often a batch of notes may be called drifted by chance; the thresholds follow from it in the stage."""
 
     seed: Seed
     min_notes: int = Field(ge=2, description="batches smaller than this are refused")
     current_share: Share = Field(description="of the unseen patients' notes, the latest, taken as the current batch")
-    warn: float = Field(gt=0)
-    drift: float = Field(gt=0)
+    resamples: int = Field(gt=0, description="pairs of batches drawn from the reference to calibrate the thresholds")
+    warn_false_alarms: float = Field(gt=0, lt=1, description="share of undrifted batches warned of, or worse")
+    drift_false_alarms: float = Field(gt=0, lt=1, description="share of undrifted batches called drifted")
 
     @model_validator(mode="after")
     def warn_comes_first(self) -> Self:
-        if self.warn > self.drift:
-            raise ValueError("warn must not be above drift")
+        if self.drift_false_alarms > self.warn_false_alarms:
+            raise ValueError("drift_false_alarms must not be above warn_false_alarms")
+        return self
+
+    @model_validator(mode="after")
+    def resamples_show_the_rarest(self) -> Self:
+        if self.resamples * self.drift_false_alarms < 1:
+            raise ValueError("resamples must be at least 1 / drift_false_alarms, or none of them is as rare")
         return self
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pandera.pandas as pa
 
-from clinical_ner.core.span import LABELS
+from clinical_ner.core.span import LABELS, TERM_KINDS
 
 ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothetical")
 NOT_BLANK = r"\S"
+NOTE_ID = r"^[NL]\d{9}$"  # N: a patient's number and the visit; L: literature
 SEXES = ("female", "male")
 RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
 NOTE_KINDS = ("progress", "discharge", "consult", "emergency", "referral", "case_report", "abstract")
@@ -80,7 +81,7 @@ DRUGS = _table(
         "term": _text(NOT_BLANK),
         "concept_id": _text(r"^(MESH|DRUGBANK|NAME):\S"),
         "name": _text(NOT_BLANK),  # the generic name, also of a brand
-        "brand": pa.Column(bool),
+        "brand": pa.Column(bool),  # marked as one in the source, or guessed from its form
         "common": pa.Column(bool),  # in a national patient leaflet (MedlinePlus, NHS)
     },
 )
@@ -161,7 +162,7 @@ NOTES = _table(
     "notes",
     ("note_id",),
     {
-        "note_id": _text(r"^N\d{7}$"),
+        "note_id": _text(NOTE_ID),
         "patient_id": _text(r"^P\d{7}$", nullable=True),  # null: literature, about nobody of the population
         "kind": _text(among=NOTE_KINDS),
         "written_on": _date(),
@@ -172,7 +173,7 @@ ENTITIES = _table(
     "entities",
     ("note_id", "start"),
     {
-        "note_id": _text(r"^N\d{7}$"),
+        "note_id": _text(NOTE_ID),
         "start": _count(),
         "end": _count(1),
         "label": _text(among=LABELS),
@@ -185,7 +186,7 @@ SEGMENTS = _table(
     "segments",
     ("note_id", "start"),
     {
-        "note_id": _text(r"^N\d{7}$"),
+        "note_id": _text(NOTE_ID),
         "start": _count(),
         "end": _count(1),
         "template_id": _text(r"^[a-z_]+/[0-9a-f]{8}$"),
@@ -195,7 +196,7 @@ SEGMENTS = _table(
 RELATIONS = _table(
     "relations",
     ("note_id", "treatment_start", "disease_start"),
-    {"note_id": _text(r"^N\d{7}$"), "treatment_start": _count(), "disease_start": _count()},
+    {"note_id": _text(NOTE_ID), "treatment_start": _count(), "disease_start": _count()},
 )
 
 # --- dataset: who is held out, and the tokens that are trained on ------------------------------
@@ -203,7 +204,7 @@ SPLITS = _table(
     "splits",
     ("note_id",),
     {
-        "note_id": _text(r"^N\d{7}$"),
+        "note_id": _text(NOTE_ID),
         "train": pa.Column(bool),  # its sentences may be trained on
         "patient_seen": pa.Column(bool),  # another text of the same patient is trained on
     },
@@ -228,7 +229,7 @@ LEXICON = _table(
     ("term", "kind"),
     {
         "term": _text(NOT_BLANK),
-        "kind": _text(among=("disease", "symptom", "drug", "procedure", "drug_class", "substance")),
+        "kind": _text(among=TERM_KINDS),
         "concept_id": _text(NOT_BLANK),
     },
 )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 DISEASE = "DISEASE"
 TREATMENT = "TREATMENT"
 LABELS = (DISEASE, TREATMENT)
+TERM_KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")  # what a known term may be
 
 
 class Span(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from clinical_ner.core.errors import UserError
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import DatasetParams
 from clinical_ner.core.seeds import unit_hash
@@ -20,7 +21,7 @@ from clinical_ner.ner.tokenize import Token, sentences, tokens
 from clinical_ner.ner.training import Example
 
 
-class Corpus(NamedTuple):
+class NoteTables(NamedTuple):
     """The tables NOTES, ENTITIES, SEGMENTS and RELATIONS."""
 
     notes: pd.DataFrame
@@ -78,9 +79,13 @@ def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
 
 
 def training_examples(
-    corpus: Corpus, splits: pd.DataFrame, templates: pd.DataFrame, params: DatasetParams
+    corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame, params: DatasetParams
 ) -> list[Example]:
-    """The sentences of the training notes that no held-out template wrote and no held-out term is in."""
+    """The sentences of the training notes that no held-out template wrote and no held-out term is in.
+
+    Raises:
+        UserError: a gold span cuts a token or crosses a sentence: a template glues letters to a slot.
+    """
     seen = set(templates.loc[templates["seen"], "template_id"])
     texts = corpus.notes.merge(splits[splits["train"]], on="note_id").sort_values("note_id")
     entities = {key: list(rows.itertuples(index=False)) for key, rows in corpus.entities.groupby("note_id")}
@@ -96,8 +101,13 @@ def training_examples(
 def _examples(text: str, entities: list[Any], barred: list[Any]) -> Iterator[Example]:
     for sentence in sentences(text):
         if not any(_touches(stretch, sentence) for stretch in barred):
-            spans = [Span(e.start, e.end, e.label) for e in entities if _touches(e, sentence)]
-            yield Example([token.text for token in sentence], bio.encode(sentence, spans).tags)
+            encoded = bio.encode(sentence, [Span(e.start, e.end, e.label) for e in entities if _touches(e, sentence)])
+            if encoded.widened or encoded.dropped:
+                raise UserError(
+                    f"note {entities[0].note_id}: a gold span does not begin and end with its words",
+                    "let no letter of a template touch a slot",
+                )
+            yield Example([token.text for token in sentence], encoded.tags)
 
 
 def _touches(stretch: Any, sentence: list[Token]) -> bool:

@@ -25,6 +25,12 @@ Reader = Callable[[str], Sequence[Span]]  # from a text to its entities
 Slicer = Callable[[Document, Span], str]  # from a span, gold or predicted, to the slice it counts in
 
 
+class SliceTable(ScoreTable):
+    """The scores of a slice, and how many predicted spans count in it: of a slice without gold all that there is."""
+
+    predicted: int
+
+
 class Reading(NamedTuple):
     """A document and what a reader found in it."""
 
@@ -67,14 +73,21 @@ def scores(readings: Iterable[Reading]) -> dict[str, Any]:
     return {**table, "token_weighted_f1": round(weighted_f1(pairs), 6), "tokens": pairs.total()}
 
 
-def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, ScoreTable]:
-    """Strict scores of every slice: gold and predicted spans are sorted into slices by the same rule."""
+def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, SliceTable]:
+    """Strict scores of every slice: each span, gold or predicted, counts in the one slice that the rule names.
+
+    The slices' supports and predictions add up to those of the whole.
+    """
     counts: dict[str, list[dict[str, Counts]]] = {}
     for document, predicted in readings:
         gold, found = _by_slice(document, document.spans, slicer), _by_slice(document, predicted, slicer)
         for name in sorted({*gold, *found}):
             counts.setdefault(name, []).append(count_spans(gold.get(name, []), found.get(name, [])))
-    return {name: score_table(add_counts(counts[name])) for name in sorted(counts)}
+    return {name: _slice_table(add_counts(counts[name])) for name in sorted(counts)}
+
+
+def _slice_table(counts: dict[str, Counts]) -> SliceTable:
+    return {**score_table(counts), "predicted": sum(found.predicted for found in counts.values())}
 
 
 def confusion(readings: Iterable[Reading]) -> Counter[tuple[str, str]]:

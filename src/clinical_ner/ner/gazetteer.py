@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import marisa_trie
 
+from clinical_ner.core.span import TERM_KINDS
 from clinical_ner.ner.tokenize import tokens
 
-KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")
 LONGEST_TERM = 8  # tokens
 GREEK_PLURALS = ("stases", "iases", "oses", "yses", "eses")  # metastases, psoriases, diagnoses, paralyses, pareses
 SEPARATOR = " "
@@ -62,7 +62,7 @@ class Gazetteer:
             words = [fold(token.text) for token in tokens(term)]
             if 0 < len(words) <= LONGEST_TERM:
                 kinds_of[_key(words)].add(kind)
-        pairs = [(key, bytes([KINDS.index(kind)])) for key in sorted(kinds_of) for kind in sorted(kinds_of[key])]
+        pairs = [(key, bytes([TERM_KINDS.index(kind)])) for key in sorted(kinds_of) for kind in sorted(kinds_of[key])]
         return cls(marisa_trie.BytesTrie(pairs))
 
     @classmethod
@@ -82,13 +82,13 @@ class Gazetteer:
     def matches(self, words: Sequence[str]) -> list[Match]:
         """For every kind the leftmost-longest known terms among the words, ordered by position."""
         folded = [fold(word) for word in words]
-        free = dict.fromkeys(KINDS, 0)
+        free = dict.fromkeys(TERM_KINDS, 0)
         found = []
         for first in range(len(folded)):
             longest: dict[str, int] = {}
             for past in range(first + 1, min(first + LONGEST_TERM, len(folded)) + 1):
                 for value in self._trie.get(_key(folded[first:past]), ()):
-                    longest[KINDS[value[0]]] = past
+                    longest[TERM_KINDS[value[0]]] = past
             for kind, past in longest.items():
                 if first >= free[kind]:
                     found.append(Match(first, past, kind))

@@ -10,8 +10,8 @@ from math import fsum
 from typing import TypedDict
 
 from clinical_ner.core.span import Span
+from clinical_ner.ner.bio import OUTSIDE
 
-OUTSIDE = "O"
 _DIGITS = 6
 
 

@@ -41,6 +41,12 @@ class Manifest(BaseModel):
     data: dict[str, str]  # training input -> sha256
     sentences: int
     tokens: int
+    digest: str = ""  # of all the fields above
+
+    def sealed(self) -> Manifest:
+        """The manifest with the digest of its other fields."""
+        content = self.model_dump_json(exclude={"digest"})
+        return self.model_copy(update={"digest": hashlib.sha256(content.encode()).hexdigest()})
 
     @property
     def version(self) -> str:
@@ -96,6 +102,8 @@ def read_manifest(model: Path) -> Manifest:
             f"{path} was made for features of version {manifest.feature_version}, this is version {FEATURE_VERSION}",
             "train it again, or install the release it was made with",
         )
+    if manifest != manifest.sealed():
+        raise UserError(f"{path} is damaged or altered: its digest is not that of its content", REMEDY)
     return manifest
 
 
@@ -104,8 +112,12 @@ def staged(model: Path) -> Iterator[Path]:
     """A temporary folder beside `model`; its files are moved into place only if all went well."""
     if model.suffix != CRF:
         raise UserError(f"{model} is not named *{CRF}", f"call it, for instance, {model.with_suffix(CRF)}")
-    model.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=model.parent, prefix=".training-") as folder:
+    try:
+        model.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(dir=model.parent, prefix=".training-")
+    except OSError as error:
+        raise UserError(f"{model} cannot be written: {error.strerror}", "name a folder you may write to") from None
+    with scratch as folder:
         yield Path(folder) / model.name
         for suffix in (*PARTS, MANIFEST):  # the manifest last: until then the old one refuses new files
             part(Path(folder) / model.name, suffix).replace(part(model, suffix))
@@ -124,6 +136,6 @@ def write_manifest(
         data=dict(sorted(data.items())),
         sentences=sentences,
         tokens=tokens,
-    )
+    ).sealed()
     part(model, MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return manifest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,22 @@ from clinical_ner.core.params import EvaluateParams, TrainParams
 from clinical_ner.core.seeds import stream
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner.baselines import dictionary_reader, token_classifier_reader
-from clinical_ner.ner.evaluation import Reader, Reading, confusion, read_all, scores, scores_by_slice, span_reader
+from clinical_ner.ner.evaluation import (
+    Reader,
+    Reading,
+    SliceTable,
+    confusion,
+    read_all,
+    scores,
+    scores_by_slice,
+    span_reader,
+)
 from clinical_ner.ner.held_out import HeldOut, Slices, link_scores
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Entry, Example, partial_gazetteer, train
 
 SYSTEMS = ("crf", "dictionary", "token_classifier")
-SLICED_BY = ("patients", "templates", "terms", "kinds")
+SLICED_BY = ("patients", "templates", "terms", "repeats", "kinds")
 
 
 def readers(
@@ -43,22 +52,30 @@ def main_figures(figures: dict[str, Any]) -> dict[str, Any]:
     crf = figures["crf"]
     return {
         "crf": {**_headline(crf), "f1_by_label": {k: v["f1"] for k, v in crf["all"]["per_label"].items()}},
-        "crf_f1": {by: {k: v["micro"]["f1"] for k, v in crf[by].items()} for by in SLICED_BY[:3]},
+        "crf_f1": {by: _f1_by_slice(crf[by]) for by in SLICED_BY[:3]},
         **{f"{name}_f1": figures[name]["all"]["micro"]["f1"] for name in SYSTEMS[1:]},
         "ablation_f1": {name: found["f1"] for name, found in figures["ablation"].items()},
-        "treatment_of_disease": figures["relations"]["end_to_end"],
+        "repeated_sentences": figures["repeated_sentences"],
+        "treatment_links": _shares(figures["relations"]["end_to_end"]),
     }
 
 
 def _headline(system: dict[str, Any]) -> dict[str, float]:
-    micro = system["all"]["micro"]
-    token_weighted = system["all"]["token_weighted_f1"]
-    return {**{name: micro[name] for name in ("precision", "recall", "f1")}, "token_weighted_f1": token_weighted}
+    return {**_shares(system["all"]["micro"]), "token_weighted_f1": system["all"]["token_weighted_f1"]}
+
+
+def _shares(scored: Mapping[str, float]) -> dict[str, float]:
+    return {name: scored[name] for name in ("precision", "recall", "f1")}
+
+
+def _f1_by_slice(tables: Mapping[str, SliceTable]) -> dict[str, float]:
+    """The F1 of each slice that has gold spans; of the others it says nothing."""
+    return {name: table["micro"]["f1"] for name, table in tables.items() if table["micro"]["support"]}
 
 
 def evaluate(systems: dict[str, Reader], held_out: HeldOut, slices: Slices) -> tuple[dict[str, Any], list[Reading]]:
     """The figures of every system, and what the CRF read."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"repeated_sentences": slices.repeated_sentences()}
     kept: list[Reading] = []
     for name, reader in systems.items():
         readings = read_all(reader, held_out.documents, LABELS)
@@ -100,19 +117,14 @@ def _ablation(
         path = Path(folder) / "ablated.crfsuite"
         train(sample, lexicon, params, path, {})
         readings = read_all(span_reader(Tagger.load(path)), held_out.documents, LABELS)
-    terms = scores_by_slice(readings, slices.terms)
-    return {
-        "f1": scores(readings)["micro"]["f1"],
-        **{f"f1_{name}_terms": found["micro"]["f1"] for name, found in terms.items()},
-    }
+    terms = _f1_by_slice(scores_by_slice(readings, slices.terms))
+    return {"f1": scores(readings)["micro"]["f1"], **{f"f1_{name}_terms": f1 for name, f1 in terms.items()}}
 
 
 def write_plots(folder: Path, figures: dict[str, Any], readings: list[Reading]) -> None:
     """Write systems.csv, slices.csv, ablation.csv and errors.csv to the folder, for `dvc plots show`."""
     systems = [(name, figures[name]["all"]["micro"]["f1"]) for name in SYSTEMS]
-    slices = [
-        (f"{by}: {name}", scored["micro"]["f1"]) for by in SLICED_BY for name, scored in figures["crf"][by].items()
-    ]
+    slices = [(f"{by}: {name}", f1) for by in SLICED_BY for name, f1 in _f1_by_slice(figures["crf"][by]).items()]
     ablation = [(name, found["f1"]) for name, found in figures["ablation"].items()]
     errors = [
         (f"{gold} read as {predicted}", count)

@@ -79,10 +79,10 @@ def notes_metrics(writing: Writing) -> dict[str, Any]:
 
 def _about_patients(record: Record, lexis: Lexis, params: NotesParams, end: pd.Timestamp) -> Iterator[Written]:
     conditions, treatments = _by_patient(record.conditions), _by_patient(record.treatments)
-    for number, patient in enumerate(record.patients.to_dict("records")):
+    for patient in record.patients.to_dict("records"):
         mine, given = conditions[patient["patient_id"]], treatments[patient["patient_id"]]
         for visit in range(params.notes_per_patient):
-            note_id = f"N{number * params.notes_per_patient + visit:07d}"
+            note_id = f"N{patient['patient_id'][1:]}{visit:02d}"
             rng = stream(params.seed, f"note/{patient['patient_id']}/{visit}")
             written_on = _visit_date(rng, patient, end)
             subject = of_record(patient, mine, given, written_on)
@@ -100,9 +100,7 @@ def _literature(lexis: Lexis, params: NotesParams, end: pd.Timestamp) -> Iterato
     for number in range(params.literature_texts):
         rng = stream(params.seed, f"literature/{number}")
         written_on = _days_before(end, int(rng.integers(YEARS_BACK * 365)))
-        yield _write(
-            f"N{9_000_000 + number:07d}", None, LITERATURE, invented(rng, written_on), written_on, lexis, params, rng
-        )
+        yield _write(f"L{number:09d}", None, LITERATURE, invented(rng, written_on), written_on, lexis, params, rng)
 
 
 def _write(

@@ -11,8 +11,11 @@ import pandas as pd
 
 from clinical_ner.core.io import Vocabulary
 
-COMMON_SHARE = 0.4  # of the mentions, drawn from the common concepts; the rest is the long tail
+COMMON_SHARE = 0.4  # of the mentions, drawn from the common concepts; the rest from all, mostly the long tail
+COMMON_DRUG_SHARE = 0.85  # a registry holds thousands of drugs that are hardly ever prescribed
+TAIL_DRUG = r"[a-z]{6,}"  # a name to write; most others of the registry are codes and chemical formulas
 PREFERRED_SHARE = 0.5  # of the mentions of a concept, written as it is usually called
+ACRONYM_SHARE = 0.3  # of the others, where clinicians have an acronym for it
 
 
 class Term(NamedTuple):
@@ -25,21 +28,31 @@ class Term(NamedTuple):
 class Concepts:
     """Concepts with their surface forms, to draw from."""
 
-    def __init__(self, forms: dict[str, list[str]], common: Collection[str], names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        forms: dict[str, list[str]],
+        common: Collection[str],
+        names: Mapping[str, str],
+        common_share: float = COMMON_SHARE,
+    ) -> None:
         self._forms = forms
         self._preferred = {key: form for key, form in names.items() if form in forms[key]}
+        self._acronyms = {
+            key: [form for form in forms[key] if form.isupper() and " " not in form] for key in set(common) & set(forms)
+        }
         self._all = sorted(forms)
         self._common = sorted(set(common) & set(forms))
+        self._common_share = common_share
         self._namesakes = _namesakes(forms)
 
     @classmethod
-    def from_terms(cls, frame: pd.DataFrame, common: Collection[str]) -> Concepts:
+    def from_terms(cls, frame: pd.DataFrame, common: Collection[str], common_share: float = COMMON_SHARE) -> Concepts:
         """From a vocabulary table with `term` and `concept_id`."""
         forms: defaultdict[str, list[str]] = defaultdict(list)
         for term, concept_id in zip(frame["term"], frame["concept_id"], strict=True):
             forms[concept_id].append(term)
         names = dict(zip(frame["concept_id"], frame["name"].map(running_form), strict=True)) if "name" in frame else {}
-        return cls(dict(forms), common, names)
+        return cls(dict(forms), common, names, common_share)
 
     def __contains__(self, concept_id: str) -> bool:
         return concept_id in self._forms
@@ -47,17 +60,18 @@ class Concepts:
     def draw(self, rng: np.random.Generator, avoid: Collection[str] = ()) -> Term:
         """A form of a random concept that is not to be avoided, nor can be written like one that is."""
         while True:
-            common = self._common and rng.random() < COMMON_SHARE
+            common = self._common and rng.random() < self._common_share
             pool = self._common if common else self._all
             concept_id = pool[int(rng.integers(len(pool)))]
             if concept_id not in avoid and self._namesakes.get(concept_id, frozenset()).isdisjoint(avoid):
                 return self.form(rng, concept_id)
 
     def form(self, rng: np.random.Generator, concept_id: str) -> Term:
-        """A surface form of the concept: the usual one, or any."""
+        """A surface form of the concept: the usual one, an acronym, or any."""
         if concept_id in self._preferred and rng.random() < PREFERRED_SHARE:
             return Term(self._preferred[concept_id], concept_id)
-        forms = self._forms[concept_id]
+        acronyms = self._acronyms.get(concept_id)
+        forms = acronyms if acronyms and rng.random() < ACRONYM_SHARE else self._forms[concept_id]
         return Term(forms[int(rng.integers(len(forms)))], concept_id)
 
 
@@ -106,13 +120,21 @@ def lexis(vocabulary: Vocabulary, frequent: Collection[str]) -> Lexis:
 
     return Lexis(
         Concepts.from_terms(diseases[~diseases["symptom"]], frequent),
-        Concepts.from_terms(drugs[drugs["common"]], set(drugs.loc[drugs["common"], "concept_id"])),
+        _drugs(drugs),
         of_kind("drug_class"),
         of_kind("procedure"),
         of_kind("therapy"),
         Concepts.from_terms(substances, set(substances.loc[substances["common"], "concept_id"])),
         _ids_by_term(procedures) | _ids_by_term(drugs),
     )
+
+
+def _drugs(drugs: pd.DataFrame) -> Concepts:
+    """The common drugs by all their names, and a long tail of the others by the generic one alone."""
+    name = drugs["name"].str.lower()
+    tail = name.str.fullmatch(TAIL_DRUG) & (drugs["term"].str.lower() == name)
+    common = set(drugs.loc[drugs["common"], "concept_id"])
+    return Concepts.from_terms(drugs[drugs["common"] | tail], common, COMMON_DRUG_SHARE)
 
 
 def _ids_by_term(frame: pd.DataFrame) -> dict[str, str]:

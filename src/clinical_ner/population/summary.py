@@ -44,12 +44,12 @@ def population_metrics(population: Population, reference_date: date) -> dict[str
 
 
 def main_prevalences(population: Population, reference_date: date) -> list[Comparison]:
-    """The prevalences of the main conditions among adults, sampled and published, by condition."""
+    """The prevalences of the main conditions among adults beside the published figures that were checked."""
     return [
         Comparison(row["name"], round(prevalence(population, row, reference_date), 2), float(row["percent"]))
         for row in catalogue.rows("published_prevalence.csv")
         if row["sex"] == "all" and row["age_min"] in ADULT_AGES and not row["age_max"]
-        if float(row["percent"]) >= MAIN_PERCENT
+        if float(row["percent"]) >= MAIN_PERCENT and row["checked"] == "yes"
     ]
 
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from clinical_ner.core.commands import run
 from clinical_ner.core.errors import UserError
 from clinical_ner.ner.extraction import extract
+from clinical_ner.ner.model import MANIFEST, PARTS, part
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import local
-from clinical_ner.serving.service import MODEL, WHEEL
+from clinical_ner.serving.places import MODEL, WHEEL
 
 MODEL_FILES = (
     MODEL,
-    Path("models/tagger.gazetteer.marisa"),
-    Path("models/tagger.words.marisa"),
-    Path("models/tagger.manifest.json"),
+    *(part(MODEL, suffix) for suffix in PARTS[1:]),
+    part(MODEL, MANIFEST),
 )
 PACKED = (Path("bentofile.yaml"), Path("requirements-serving.txt"), *MODEL_FILES)
 QUESTION = "Type 2 diabetes mellitus was treated with metformin; her asthma needed no treatment."

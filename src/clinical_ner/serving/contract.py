@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-MAX_CHARACTERS = 100_000  # some forty printed pages, tagged in well under a second; more than that is a batch
+MAX_CHARACTERS = 100_000  # some forty printed pages, tagged in about a second; more than that is a batch
 MAX_ID_CHARACTERS = 200
 
 NoteId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, description="repeated in the response")]

@@ -6,8 +6,6 @@ A worker holds the tagger and little else: whatever imports pandas or scikit-lea
 from __future__ import annotations
 
 import gc
-import os
-from pathlib import Path
 
 import bentoml
 from bentoml.images import Image
@@ -15,14 +13,12 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clinical_ner import __version__
 from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving.contract import Extraction, Note
+from clinical_ner.serving.places import WHEEL, model_path
 
-MODEL_VARIABLE = "CLINICAL_NER_MODEL"
-MODEL = Path("models/tagger.crfsuite")  # from the top of the repository, and from the Bento's src folder
-WHEEL = f"wheels/clinical_ner-{__version__}-py3-none-any.whl"  # in the Bento; serving.build puts it there
+MODEL_PATH = model_path()  # no service and no Bento without a model
 # BentoML keeps a timer for each request this long, and many live timers make garbage collection slow.
 TIMEOUT_SECONDS = 5
 
@@ -60,7 +56,7 @@ class Service:
         Raises:
             UserError: a file of the model is missing or damaged.
         """
-        self.tagger = Tagger.load(Path(os.environ.get(MODEL_VARIABLE, MODEL)))
+        self.tagger = Tagger.load(MODEL_PATH)
         gc.collect()
         gc.freeze()  # the model is never garbage: later collections need not walk it
 

@@ -57,7 +57,11 @@ def disease_terms(params: VocabularyParams) -> pd.DataFrame:
         if not _is_human_disease(data["mesh_tree"]):
             continue
         mesh_id = ids.get(data["name"], data["mesh_id"])
-        code = codes.get(mesh_id) or next((by_title[k] for k in map(normalise, terms) if k in by_title), None)
+        code = (
+            _csv_map("icd10cm_common.csv").get(mesh_id)
+            or codes.get(mesh_id)
+            or next((by_title[k] for k in map(normalise, terms) if k in by_title), None)
+        )
         symptom = all(tree.startswith(SYMPTOM_TREE) for tree in data["mesh_tree"])
         written = [*_written(terms), *_common_terms().get(mesh_id, [])]
         common = mesh_id in _common_terms()
@@ -141,6 +145,7 @@ def vocabulary_metrics(vocabulary: Vocabulary) -> dict[str, Any]:
     }
 
 
+@cache
 def _csv_map(name: str) -> dict[str, str]:
     with (RESOURCES / name).open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
@@ -200,11 +205,12 @@ def _drug_id(data: dict[str, Any], ids: dict[str, str], canonical: str) -> str:
 
 
 def _is_brand(term: str, canonical: str, variants: dict[str, dict[str, bool]]) -> bool:
-    """The package marks few brands; a single word unlike its generic name that is not marked as generic is one."""
+    """Whether the source marks it as a brand; it marks few, so a word unlike the generic name is guessed to be one."""
     marked = variants.get(term)
     if marked is not None:
         return marked["is_brand"]
-    return term.isalpha() and term[:4] != canonical[:4] and len(term) > ACRONYM_LENGTH - 2
+    is_one_word = term.isascii() and term.isalpha() and len(term) > ACRONYM_LENGTH - 2
+    return is_one_word and term[:4] != canonical[:4] and term[-4:] != canonical[-4:]
 
 
 def _kept(terms: Iterable[str], params: VocabularyParams) -> list[str]:

@@ -27,7 +27,7 @@ def notes(draw: st.DrawFn) -> pd.DataFrame:
     days = st.dates(date(1900, 1, 1), date(2200, 1, 1))
     rows = [
         (
-            f"N{number:07d}",
+            f"N{number:09d}",
             draw(st.none() | DIGITS.map("P{:07d}".format)),
             "progress",
             pd.Timestamp(draw(days)),
@@ -44,7 +44,7 @@ def notes(draw: st.DrawFn) -> pd.DataFrame:
 @pytest.fixture
 def pairs() -> pd.DataFrame:
     return pd.DataFrame(
-        {"note_id": ["N0000002", "N0000001"], "treatment_start": [1, 2], "disease_start": [3, 4]}, index=[7, 7]
+        {"note_id": ["N000000002", "N000000001"], "treatment_start": [1, 2], "disease_start": [3, 4]}, index=[7, 7]
     )
 
 
@@ -106,10 +106,10 @@ def test_a_wrong_value_is_named_by_table_column_row_and_rule(tmp_path: Path, pai
     [
         ({"treatment_start": [1.5, 2]}, "column 'treatment_start': fails 'dtype('int64')'"),
         ({"treatment_start": ["a", "b"]}, "column 'treatment_start', row 0: fails 'dtype('int64')'"),
-        ({"note_id": ["N0000001", None]}, "column 'note_id', row 1: fails 'not_nullable'"),
-        ({"note_id": ["N0000001", 3]}, "column 'note_id', row 1: fails 'dtype('str')'"),
+        ({"note_id": ["N000000001", None]}, "column 'note_id', row 1: fails 'not_nullable'"),
+        ({"note_id": ["N000000001", 3]}, "column 'note_id', row 1: fails 'dtype('str')'"),
         ({"extra": [1, 2]}, "column 'extra': fails 'column_in_schema'"),
-        ({"note_id": "N0000001", "treatment_start": 1, "disease_start": 1}, "fails 'multiple_fields_uniqueness'"),
+        ({"note_id": "N000000001", "treatment_start": 1, "disease_start": 1}, "fails 'multiple_fields_uniqueness'"),
     ],
 )
 def test_a_wrong_type_a_null_a_stranger_and_a_repeated_key_are_named(
@@ -131,7 +131,7 @@ def test_columns_in_another_order_are_refused(tmp_path: Path, pairs: pd.DataFram
 
 def test_a_failing_comparison_of_columns_is_named(tmp_path: Path) -> None:
     frame = pd.DataFrame(
-        [("N0000001", 3, 3, "DISEASE", "D1", "present")],
+        [("N000000001", 3, 3, "DISEASE", "D1", "present")],
         columns=list(ENTITIES.schema.columns),
     )
 
@@ -140,7 +140,7 @@ def test_a_failing_comparison_of_columns_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_column_is_told_before_what_is_wrong_in_others(tmp_path: Path) -> None:
     frame = pd.DataFrame(
-        {"note_id": ["N0000001"], "start": [-1], "end": [0], "label": ["DISEASE"], "concept_id": ["D1"]}
+        {"note_id": ["N000000001"], "start": [-1], "end": [0], "label": ["DISEASE"], "concept_id": ["D1"]}
     )
 
     assert "column 'assertion': fails 'column_in_dataframe'" in refusal(ENTITIES, frame, tmp_path)

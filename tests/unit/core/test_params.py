@@ -22,7 +22,7 @@ dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2,
 train:
   {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, gazetteer_dropout: 0.1, feature_groups: [word, shape]}
 evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30}
-drift: {seed: 6, min_notes: 2, current_share: 0.4, warn: 0.1, drift: 0.1}
+drift: {seed: 6, min_notes: 2, current_share: 0.4, resamples: 10, warn_false_alarms: 0.1, drift_false_alarms: 0.1}
 """)
 Load = Callable[..., params.Params]
 
@@ -107,8 +107,10 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("evaluate__ablation_iterations", 0),
         ("evaluate__ablation_sentences", 0),
         ("drift__min_notes", 1),
-        ("drift__warn", 0),
-        ("drift__drift", 0),
+        ("drift__resamples", 0),
+        ("drift__resamples", 10.5),
+        ("drift__warn_false_alarms", 1),
+        ("drift__drift_false_alarms", 0),
         ("drift__seed", None),
     ],
 )
@@ -124,8 +126,16 @@ def test_a_feature_group_named_twice_is_refused(load: Load) -> None:
     )
 
 
-def test_a_warning_above_the_alarm_is_refused(load: Load) -> None:
-    assert "drift: value error, warn must not be above drift" in reason(load, drift__warn=0.2)
+def test_more_false_alarms_than_false_warnings_are_refused(load: Load) -> None:
+    told = reason(load, drift__drift_false_alarms=0.2)
+
+    assert "drift: value error, drift_false_alarms must not be above warn_false_alarms" in told
+
+
+def test_fewer_resamples_than_one_false_alarm_needs_are_refused(load: Load) -> None:
+    told = reason(load, drift__resamples=9)
+
+    assert "drift: value error, resamples must be at least 1 / drift_false_alarms" in told
 
 
 def test_every_mistake_is_told_at_once(load: Load) -> None:

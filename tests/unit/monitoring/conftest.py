@@ -1,4 +1,4 @@
-"""A tiny model, thresholds, and batches of profiles whose distances can be worked out by hand."""
+"""A tiny model, parameters, and batches of profiles whose distances can be worked out by hand."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
 
 
 @pytest.fixture
-def thresholds() -> DriftParams:
-    return DriftParams(seed=1, min_notes=200, current_share=0.4, warn=0.2, drift=0.25)
+def knobs() -> DriftParams:
+    rates = {"warn_false_alarms": 0.05, "drift_false_alarms": 0.005}
+    return DriftParams(seed=1, min_notes=200, current_share=0.4, resamples=200, **rates)
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,6 @@ def batch() -> pd.DataFrame:
     counts = {name: np.round(draws.pop(name) * 500 + 50).astype("int64") for name in ("characters", "tokens")}
     rates = {name: 0.3 + 0.2 * values for name, values in draws.items()}
     dates = pd.Series(pd.Timestamp("2024-01-01"), index=range(300))
-    frame = pd.DataFrame({"note_id": [f"N{n:07}" for n in range(300)], "written_on": dates, **counts, **rates})
+    frame = pd.DataFrame({"note_id": [f"N{n:09}" for n in range(300)], "written_on": dates, **counts, **rates})
     PROFILES.schema.validate(frame)
     return frame

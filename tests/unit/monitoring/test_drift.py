@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import wasserstein_distance
@@ -18,8 +19,11 @@ from clinical_ner.core.seeds import stream
 from clinical_ner.monitoring.drift import (
     RANDOM_ID,
     Comparison,
+    Thresholds,
+    calibrate,
     compare,
     drift_metrics,
+    normalised_distances,
     profile_notes,
     split_batches,
     stable_ids,
@@ -70,82 +74,173 @@ def test_the_current_batch_is_as_large_a_share_as_asked_for(
     assert sorted([*reference["note_id"], *current["note_id"]]) == list(batch["note_id"])
 
 
+# --- thresholds ------------------------------------------------------------------------------------
+def furthest(pairs: int, reference: pd.DataFrame, sizes: tuple[int, int], seed: int) -> np.ndarray:
+    """The distances of so many pairs of batches drawn from the reference, each of its furthest figure."""
+    draws = stream(seed, "pairs")
+    frames = ((reference.sample(size, replace=True, random_state=draws) for size in sizes) for _ in range(pairs))
+    return np.array([max(by_hand(first, second).values()) for first, second in frames])
+
+
+def by_hand(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, float]:
+    """The distances by SciPy, a figure at a time."""
+    return {
+        name: float(wasserstein_distance(reference[name], current[name]) / max(reference[name].std(ddof=0), 0.001))
+        for name in FIGURES
+    }
+
+
+def test_fresh_pairs_from_the_reference_reach_a_threshold_as_often_as_allowed(
+    batch: pd.DataFrame, knobs: DriftParams
+) -> None:
+    found = calibrate(batch, 220, knobs.model_copy(update={"resamples": 2000, "drift_false_alarms": 0.01}))
+
+    distances = furthest(600, batch, (300, 220), seed=2)
+    assert (distances >= found.warn).mean() == pytest.approx(0.05, abs=0.025)
+    assert (distances >= found.drift).mean() == pytest.approx(0.01, abs=0.009)
+
+
+def test_the_same_seed_gives_the_same_thresholds_and_another_one_others(
+    batch: pd.DataFrame, knobs: DriftParams
+) -> None:
+    first, second = (calibrate(batch, 300, knobs) for _ in range(2))
+
+    assert first == second
+    assert first != calibrate(batch, 300, knobs.model_copy(update={"seed": 2}))
+
+
+def test_more_resamples_give_thresholds_that_depend_less_on_the_seed(batch: pd.DataFrame, knobs: DriftParams) -> None:
+    def spread(resamples: int) -> float:
+        several = [knobs.model_copy(update={"seed": seed, "resamples": resamples}) for seed in range(6)]
+        return float(np.std([calibrate(batch, 300, one).warn for one in several]))
+
+    assert spread(400) < spread(20)
+
+
+def test_rarer_false_alarms_and_smaller_batches_need_higher_thresholds(batch: pd.DataFrame, knobs: DriftParams) -> None:
+    usual = calibrate(batch, 300, knobs)
+    rarer = calibrate(batch, 300, knobs.model_copy(update={"warn_false_alarms": 0.02}))
+    smaller = calibrate(batch, 100, knobs)
+
+    assert usual.warn < rarer.warn < usual.drift == rarer.drift
+    assert usual.warn < smaller.warn
+    assert usual.drift < smaller.drift
+
+
+def test_with_equal_rates_the_thresholds_are_equal(batch: pd.DataFrame, knobs: DriftParams) -> None:
+    found = calibrate(batch, 300, knobs.model_copy(update={"warn_false_alarms": 0.005}))
+
+    assert found.warn == found.drift
+
+
+def test_whole_notes_are_drawn_so_figures_that_move_together_are_one_chance_and_not_eight(
+    batch: pd.DataFrame, knobs: DriftParams
+) -> None:
+    together = batch.assign(**dict.fromkeys(FIGURES, batch["mean_confidence"]))
+
+    assert calibrate(together, 300, knobs).warn < 0.9 * calibrate(batch, 300, knobs).warn
+
+
+# --- distances -------------------------------------------------------------------------------------
+@pytest.fixture
+def knotty(batch: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Batches of two sizes: every figure is moved otherwise, one has ties, one no spread at all."""
+    reference = batch.assign(tokens=batch["tokens"] // 100, unsure_token_rate=0.25)
+    return reference, reference.assign(
+        **{name: reference[name] * (1 + place / 8) for place, name in enumerate(FIGURES)}
+    ).iloc[:250]
+
+
+def test_the_distances_of_the_calibration_are_those_of_evidently(
+    knotty: tuple[pd.DataFrame, pd.DataFrame], knobs: DriftParams
+) -> None:
+    found = normalised_distances(*(frame[list(FIGURES)].to_numpy(dtype="float64") for frame in knotty))
+
+    evidently = compare(*knotty, knobs).distances
+    assert evidently["unsure_token_rate"] == pytest.approx(0.25 * 7 / 8 / 0.001)
+    assert dict(zip(FIGURES, found, strict=True)) == pytest.approx(evidently, abs=0.000051)
+
+
+def test_the_distances_are_wassersteins_in_standard_deviations_of_the_reference(
+    knotty: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    found = normalised_distances(*(frame[list(FIGURES)].to_numpy(dtype="float64") for frame in knotty))
+
+    assert dict(zip(FIGURES, found, strict=True)) == pytest.approx(by_hand(*knotty), rel=1e-9)
+
+
 # --- verdicts --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("distance", "expected"),
     [(0.0, "none"), (0.1999, "none"), (0.2, "warn"), (0.2499, "warn"), (0.25, "drift"), (9.0, "drift")],
 )
-def test_a_threshold_belongs_to_the_graver_verdict(thresholds: DriftParams, distance: float, expected: str) -> None:
-    assert verdict(distance, thresholds) == expected
+def test_a_threshold_belongs_to_the_graver_verdict(distance: float, expected: str) -> None:
+    assert verdict(distance, Thresholds(warn=0.2, drift=0.25)) == expected
 
 
-def test_with_equal_thresholds_nothing_is_only_warned_of(thresholds: DriftParams) -> None:
-    equal = thresholds.model_copy(update={"warn": 0.25})
+def test_with_equal_thresholds_nothing_is_only_warned_of() -> None:
+    equal = Thresholds(warn=0.25, drift=0.25)
 
     assert [verdict(distance, equal) for distance in (0.2499, 0.25)] == ["none", "drift"]
 
 
-def test_a_batch_has_not_drifted_from_itself(batch: pd.DataFrame, thresholds: DriftParams) -> None:
-    comparison = compare(batch, batch.sample(frac=1, random_state=1), thresholds)
+def test_a_batch_has_not_drifted_from_itself(batch: pd.DataFrame, knobs: DriftParams) -> None:
+    comparison = compare(batch, batch.sample(frac=1, random_state=1), knobs)
 
     assert comparison.verdict == "none"
     assert comparison.distances == dict.fromkeys(FIGURES, 0.0)
 
 
 @pytest.mark.parametrize(
-    ("figure", "deviations", "expected"),
+    ("figure", "direction", "expected"),
     [
-        ("mean_confidence", -0.1, "none"),
-        ("out_of_vocabulary_rate", 0.22, "warn"),
-        ("treatments_per_100_tokens", 0.3, "drift"),
-        ("tokens_per_sentence", -1.0, "drift"),
+        ("mean_confidence", -1, "none"),
+        ("out_of_vocabulary_rate", 1, "warn"),
+        ("treatments_per_100_tokens", 1, "drift"),
+        ("tokens_per_sentence", -1, "drift"),
     ],
 )
 def test_the_figure_that_moved_furthest_decides(
-    batch: pd.DataFrame, thresholds: DriftParams, figure: str, deviations: float, expected: str
+    batch: pd.DataFrame, knobs: DriftParams, figure: str, direction: int, expected: str
 ) -> None:
-    current = moved(moved(batch, figure, deviations), "unsure_token_rate", 0.05)
+    warn, drift = thresholds = calibrate(batch, len(batch), knobs)
+    distance = {"none": 0.9 * warn, "warn": (warn + drift) / 2, "drift": 1.1 * drift}[expected]
+    current = moved(moved(batch, figure, direction * distance), "unsure_token_rate", 0.05)
 
-    comparison = compare(batch, current, thresholds)
+    comparison = compare(batch, current, knobs)
 
-    still = dict.fromkeys(FIGURES, 0.0)
+    moves = {figure: distance, "unsure_token_rate": 0.05}
     assert comparison.verdict == expected
-    assert comparison.distances == pytest.approx(
-        still | {figure: abs(deviations), "unsure_token_rate": 0.05}, abs=0.002
-    )
+    assert comparison.thresholds == thresholds
+    assert comparison.distances == pytest.approx(dict.fromkeys(FIGURES, 0.0) | moves, abs=0.002)
 
 
-def test_a_distance_is_wassersteins_in_standard_deviations_of_the_reference(
-    batch: pd.DataFrame, thresholds: DriftParams
-) -> None:
-    current = batch.assign(**{name: batch[name] * (1.0 + place) for place, name in enumerate(FIGURES, 1)}).iloc[:250]
+def test_the_page_for_people_tests_by_the_calibrated_threshold(batch: pd.DataFrame, knobs: DriftParams) -> None:
+    comparison = compare(batch, batch, knobs)
 
-    distances = compare(batch, current, thresholds).distances
-
-    by_hand = {name: wasserstein_distance(batch[name], current[name]) / batch[name].std(ddof=0) for name in FIGURES}
-    assert distances == pytest.approx(by_hand, rel=0.005)
+    assert f"The drift threshold is {comparison.thresholds.drift:.2f}." in comparison.html
 
 
-def test_columns_that_are_no_figures_play_no_part(batch: pd.DataFrame, thresholds: DriftParams) -> None:
+def test_columns_that_are_no_figures_play_no_part(batch: pd.DataFrame, knobs: DriftParams) -> None:
     later = batch.assign(written_on=pd.Timestamp("2030-01-01"), note_id=batch["note_id"] + "x")
 
-    assert compare(batch, later, thresholds).verdict == "none"
+    assert compare(batch, later, knobs).verdict == "none"
 
 
 @pytest.mark.parametrize(("sizes", "name"), [((199, 300), "reference"), ((300, 199), "current"), ((0, 0), "reference")])
 def test_a_small_batch_is_refused_by_name(
-    batch: pd.DataFrame, thresholds: DriftParams, sizes: tuple[int, int], name: str
+    batch: pd.DataFrame, knobs: DriftParams, sizes: tuple[int, int], name: str
 ) -> None:
     reference, current = (batch.head(size) for size in sizes)
 
     with pytest.raises(UserError, match=rf"the {name} batch has {min(sizes)} notes, 200 are needed") as refused:
-        compare(reference, current, thresholds)
+        compare(reference, current, knobs)
 
     assert "remedy: compare larger batches" in str(refused.value)
 
 
-def test_a_batch_of_exactly_the_least_size_is_compared(batch: pd.DataFrame, thresholds: DriftParams) -> None:
-    assert compare(batch.head(200), batch.head(200), thresholds).verdict == "none"
+def test_a_batch_of_exactly_the_least_size_is_compared(batch: pd.DataFrame, knobs: DriftParams) -> None:
+    assert compare(batch.head(200), batch.head(200), knobs).verdict == "none"
 
 
 # --- what is written -------------------------------------------------------------------------------
@@ -159,29 +254,35 @@ def test_random_ids_are_numbered_in_order_of_appearance_and_keep_their_identity(
     assert stable_ids(stable_ids(page)) == stable_ids(page)
 
 
-def test_the_same_comparison_is_the_same_page(batch: pd.DataFrame, thresholds: DriftParams) -> None:
+def test_the_same_comparison_is_the_same_page(batch: pd.DataFrame, knobs: DriftParams) -> None:
     current = moved(batch, "mean_confidence", 0.5)
 
-    first, second = (compare(batch, current, thresholds).html for _ in range(2))
+    first, second = (compare(batch, current, knobs).html for _ in range(2))
 
     assert first == second
     assert len(set(RANDOM_ID.findall(first))) > 1
     assert all(name in first for name in FIGURES)
 
 
-def test_the_metrics_name_the_furthest_figure_and_the_sizes(batch: pd.DataFrame) -> None:
-    comparison = Comparison("warn", {"tokens": 0.1, "mean_confidence": 0.21, "characters": 0.2}, "<html>")
+def test_the_metrics_name_the_furthest_figure_the_thresholds_and_the_sizes(batch: pd.DataFrame) -> None:
+    distances = {"tokens": 0.1, "mean_confidence": 0.21, "characters": 0.2}
+    comparison = Comparison("warn", distances, Thresholds(0.2, 0.25), "<html>")
 
     assert drift_metrics(batch.head(5), batch.head(3), comparison) == {
-        "verdict": "warn",
-        "furthest": "mean_confidence",
-        "distance": 0.21,
-        "batch_notes": {"reference": 5, "current": 3},
+        "drift": {
+            "verdict": "warn",
+            "distance": 0.21,
+            "furthest": "mean_confidence",
+            "warn_at": 0.2,
+            "drift_at": 0.25,
+            "notes_reference": 5,
+            "notes_current": 3,
+        }
     }
 
 
 # --- the true model on the pipeline's own notes ------------------------------------------------------
-CURRENT = 300  # of 1,800 notes; of resampled batches of this size, unchanged, none of 400 reached the threshold
+REFERENCE, CURRENT = 344, 229  # notes in the batches of the stage itself
 
 OTHERWISE: dict[str, Callable[[str], str]] = {
     "another vocabulary": lambda text: codecs.encode(text, "rot13"),
@@ -211,20 +312,30 @@ def profiles(true_tagger: Tagger, shuffled: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def own_thresholds() -> DriftParams:
-    return params.load(ROOT / "params.yaml").drift
+def own_knobs() -> DriftParams:
+    """The repository's own, with fewer resamples than the stage takes: quicker."""
+    return params.load(ROOT / "params.yaml").drift.model_copy(update={"resamples": 1000})
 
 
-def test_two_random_halves_of_the_same_notes_have_not_drifted(
-    profiles: pd.DataFrame, own_thresholds: DriftParams
+def test_of_batches_as_they_are_no_more_are_reported_than_the_parameters_allow(
+    profiles: pd.DataFrame, own_knobs: DriftParams
 ) -> None:
+    knobs, draws, verdicts = own_knobs.model_copy(update={"resamples": 200}), stream(16, "undrifted"), []
+    for _ in range(200):
+        order = draws.permutation(len(profiles))
+        reference, current = profiles.iloc[order[:REFERENCE]], profiles.iloc[order[-CURRENT:]]
+        furthest = max(by_hand(reference, current).values())
+        verdicts.append(verdict(furthest, calibrate(reference, CURRENT, knobs)))
+
+    reported, drifted = 1 - verdicts.count("none") / 200, verdicts.count("drift") / 200
+    assert reported == pytest.approx(knobs.warn_false_alarms, abs=0.04)
+    assert drifted == pytest.approx(knobs.drift_false_alarms, abs=0.015)
+
+
+def test_two_random_halves_of_the_same_notes_have_not_drifted(profiles: pd.DataFrame, own_knobs: DriftParams) -> None:
     half = len(profiles) // 2
 
-    assert compare(profiles[:half], profiles[half:], own_thresholds).verdict != "drift"
-
-
-def test_a_batch_of_notes_as_they_are_has_not_drifted(profiles: pd.DataFrame, own_thresholds: DriftParams) -> None:
-    assert compare(profiles[:-CURRENT], profiles[-CURRENT:], own_thresholds).verdict != "drift"
+    assert compare(profiles[:half], profiles[half:], own_knobs).verdict != "drift"
 
 
 @pytest.mark.parametrize("otherwise", OTHERWISE.values(), ids=OTHERWISE)
@@ -232,12 +343,12 @@ def test_a_batch_of_which_a_quarter_is_written_otherwise_has_drifted(
     true_tagger: Tagger,
     shuffled: pd.DataFrame,
     profiles: pd.DataFrame,
-    own_thresholds: DriftParams,
+    own_knobs: DriftParams,
     otherwise: Callable[[str], str],
 ) -> None:
     current = shuffled[-CURRENT:]
     texts = [otherwise(text) if place % 4 == 0 else text for place, text in enumerate(current["text"])]
 
-    comparison = compare(profiles[:-CURRENT], profile_notes(true_tagger, current.assign(text=texts)), own_thresholds)
+    comparison = compare(profiles[:REFERENCE], profile_notes(true_tagger, current.assign(text=texts)), own_knobs)
 
     assert comparison.verdict == "drift"

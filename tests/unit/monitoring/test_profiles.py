@@ -83,7 +83,7 @@ def test_a_note_without_tokens_has_rates_of_zero_and_a_confidence_of_one(tiny: T
 @pytest.fixture
 def notes() -> pd.DataFrame:
     texts = ["She has asthma and takes aspirin.", "Quokkafieber? Excluded.", ".", "She has gout."]
-    frame = pd.DataFrame({"note_id": [f"N000000{n}" for n in range(4)], "patient_id": "P0000001", "kind": "progress"})
+    frame = pd.DataFrame({"note_id": [f"N00000000{n}" for n in range(4)], "patient_id": "P0000001", "kind": "progress"})
     frame["written_on"] = pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01", "2024-02-01"])
     return frame.assign(text=texts)
 
@@ -93,7 +93,7 @@ def test_profiles_are_a_valid_table_in_the_order_of_the_notes(tiny: Tagger, note
 
     found = PROFILES.schema.validate(profile_notes(tiny, chosen))
 
-    assert list(found["note_id"]) == ["N0000003", "N0000000", "N0000001"]
+    assert list(found["note_id"]) == ["N000000003", "N000000000", "N000000001"]
     assert list(found["written_on"]) == list(chosen["written_on"])
     assert list(found["characters"]) == [13, 33, 23]
     assert [dict(row) for _, row in found[list(FIGURES)].iterrows()] == [profile(tiny, text) for text in chosen["text"]]

@@ -17,7 +17,7 @@ from clinical_ner.core.params import DatasetParams
 from clinical_ner.core.schema import LEXICON, SPLITS, TEMPLATE_SPLITS, TOKENS
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.ner.dataset import (
-    Corpus,
+    NoteTables,
     dataset_metrics,
     examples_of,
     is_listed,
@@ -56,14 +56,14 @@ def patient_id(number: int) -> str:
 
 
 def note_id(number: int) -> str:
-    return f"N{number:07}"
+    return f"N{number:09}"
 
 
 def template_id(number: int) -> str:
     return f"progress/{number:08x}"
 
 
-def corpus_of(patients: int) -> Corpus:
+def corpus_of(patients: int) -> NoteTables:
     """Two notes a patient and one text about nobody for each; the words say which patient, template and term."""
     notes, entities, segments = [], [], []
     for number in range(3 * patients):
@@ -79,7 +79,7 @@ def corpus_of(patients: int) -> Corpus:
             text += ".\n"
         person = None if number % 3 == 2 else patient_id(patient)
         notes.append((note_id(number), person, "progress", pd.Timestamp("2024-01-01"), text))
-    return Corpus(
+    return NoteTables(
         pd.DataFrame(notes, columns=["note_id", "patient_id", "kind", "written_on", "text"]),
         pd.DataFrame(entities, columns=["note_id", "start", "end", "label", "concept_id", "assertion"]),
         pd.DataFrame(segments, columns=["note_id", "start", "end", "template_id"]),
@@ -96,7 +96,7 @@ class Laid(NamedTuple):
     examples: list[Example]
 
 
-def laid_out(corpus: Corpus, params: DatasetParams) -> Laid:
+def laid_out(corpus: NoteTables, params: DatasetParams) -> Laid:
     splits, templates = split_notes(corpus.notes, params), split_templates(corpus.segments, params)
     return Laid(splits, templates, training_examples(corpus, splits, templates, params))
 
@@ -261,7 +261,7 @@ def test_a_term_of_a_rare_unlisted_concept_is_in_the_lexicon_under_no_concept_an
 
 
 def test_a_common_concept_is_always_listed() -> None:
-    found = lexicon(vocabulary(), settings_with(unlisted_terms=1.0))
+    found = lexicon(vocabulary(), settings_with(unseen_terms=1.0, unlisted_terms=1.0))
 
     assert (
         {"ache rest"}
@@ -284,7 +284,7 @@ def test_the_kinds_of_the_lexicon_are_those_that_the_gazetteer_knows() -> None:
 # --- tables -------------------------------------------------------------------------------------
 def test_the_tables_hold_what_their_schemas_state_and_give_the_sentences_back(tmp_path: Path) -> None:
     splits, templates, examples = laid_out(CORPUS, settings_with(unseen_patients=0.3, unseen_templates=0.3))
-    words = lexicon(vocabulary(), settings_with(unlisted_terms=0.3))
+    words = lexicon(vocabulary(), settings_with(unseen_terms=0.3, unlisted_terms=0.3))
 
     for table, frame in ((SPLITS, splits), (TEMPLATE_SPLITS, templates), (LEXICON, words)):
         io.write(table, frame, tmp_path)

@@ -92,12 +92,21 @@ def test_a_slice_holds_the_gold_and_the_found_that_its_rule_sorts_into_it() -> N
     assert {name: table["micro"]["support"] for name, table in by_document.items()} == {"a": 3, "b": 1}
     assert by_document["a"]["micro"]["f1"] == pytest.approx(4 / 7, abs=1e-6)
     assert by_document["b"]["micro"]["f1"] == 0.0
+    assert {name: table["predicted"] for name, table in by_document.items()} == {"a": 4, "b": 1}
+
+
+def test_a_slice_without_gold_tells_how_much_was_predicted() -> None:
+    found = scores_by_slice(read(), lambda _, span: "gold" if span.start < 12 else "other")
+
+    assert (found["other"]["micro"]["support"], found["other"]["predicted"]) == (1, 2)
+    assert sum(table["predicted"] for table in found.values()) == 5
 
 
 SLICERS: list[Callable[[Document, Span], str]] = [
     lambda _, span: span.label,
     lambda _, span: str(span.start % 3),
     lambda document, span: f"{len(document.spans)}{span.end}",
+    lambda document, span: "gold" if span in document.spans else "spurious",
     lambda _, __: "all",
 ]
 
@@ -107,6 +116,7 @@ def test_slices_partition_the_counts(read: list[Reading], slicer: Callable[[Docu
     tables = scores_by_slice(read, slicer).values()
 
     assert sum(table["micro"]["support"] for table in tables) == scores(read)["micro"]["support"]
+    assert sum(table["predicted"] for table in tables) == sum(len(set(r.predicted)) for r in read)
     right = sum(len(set(r.document.spans) & set(r.predicted)) for r in read)
     assert sum(table["micro"]["recall"] * table["micro"]["support"] for table in tables) == pytest.approx(
         right, abs=1e-3

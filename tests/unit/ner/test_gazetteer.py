@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.ner.gazetteer import KINDS, LONGEST_TERM, Gazetteer, Match, fold, printable
+from clinical_ner.core.span import TERM_KINDS
+from clinical_ner.ner.gazetteer import LONGEST_TERM, Gazetteer, Match, fold, printable
 from clinical_ner.ner.tokenize import tokens
 
 TERMS = [
@@ -78,7 +79,7 @@ def test_matches_lie_in_the_words_and_those_of_a_kind_never_overlap(words: list[
     found = Gazetteer.build(TERMS).matches(words)
 
     assert found == sorted(found, key=lambda match: match.first)
-    for kind in KINDS:
+    for kind in TERM_KINDS:
         own = [match for match in found if match.kind == kind]
         assert all(0 <= match.first < match.past <= len(words) for match in own)
         assert all(one.past <= other.first for one, other in pairwise(own))

@@ -145,7 +145,10 @@ def test_a_manifest_must_name_the_files_of_a_model_and_no_others(
 
 
 def test_the_hash_of_another_file_does_not_open_a_model(copied: Path) -> None:
-    rewrite(copied, lambda content: content["files"].update({CRF: content["files"][PARTS[1]]}))
+    manifest = model.read_manifest(copied)
+    swapped = {**manifest.files, CRF: manifest.files[PARTS[1]]}
+    resealed = manifest.model_copy(update={"files": swapped}).sealed()
+    model.part(copied, MANIFEST).write_text(resealed.model_dump_json(), encoding="utf-8")
 
     assert_refused(copied, f"{copied} is damaged or altered")
 
@@ -171,4 +174,30 @@ def test_files_are_moved_into_place_only_if_all_went_well(copied: Path, content:
 
 def test_a_model_is_not_written_under_another_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\.bin is not named \*\.crfsuite"), model.staged(tmp_path / "model.bin"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["params"].update(feature_groups=["word"]),
+        lambda content: content["params"].update(c2=0.5),
+        lambda content: content.update(labels=["DISEASE"]),
+        lambda content: content.update(sentences=1),
+        lambda content: content.update(data={}),
+        lambda content: content.pop("digest"),
+    ],
+)
+def test_a_manifest_of_which_any_value_is_altered_is_refused(
+    copied: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    rewrite(copied, change)
+
+    assert_refused(copied, model.part(copied, MANIFEST).name, "altered", "remedy")
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UserError, match="cannot be written"), model.staged(tmp_path / "file" / "model.crfsuite"):
         pass

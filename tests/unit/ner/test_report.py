@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clinical_ner.core.params import EvaluateParams, TrainParams
+from clinical_ner.core.params import DatasetParams, EvaluateParams, TrainParams
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.evaluation import Reading
@@ -30,15 +30,17 @@ def unread() -> HeldOut:
         Document("b", "No zyxitis was found today.", (Span(3, 10, DISEASE),), None),
     ]
     origins = {
-        "a": Origin("seen", "progress", (), frozenset({(25, 8)})),
-        "b": Origin("nobody", "abstract", ((0, 9),), frozenset()),
+        "a": Origin("seen", "progress", (), frozenset({(25, 8)}), dict(zip(GOLD, ("D0", "NAME:aspirin"), strict=True))),
+        "b": Origin("nobody", "abstract", ((0, 9),), frozenset(), {Span(3, 10, DISEASE): "D9"}),
     }
-    return HeldOut(documents, origins)
+    return HeldOut(documents, origins, frozenset())
 
 
 @pytest.fixture(scope="module")
 def slices(unread: HeldOut, examples: list[Example], tiny: Tagger) -> Slices:
-    return Slices(unread.origins, examples, tiny.gazetteer)
+    shares = {"unseen_patients": 0.5, "unseen_notes": 0.5, "unseen_templates": 0.5, "unlisted_terms": 1.0}
+    params = DatasetParams(seed=1, unseen_terms=1.0, **shares)  # every concept is withheld
+    return Slices(unread, examples, tiny.gazetteer, params)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,10 @@ def right(text: str) -> Sequence[Span]:
     return GOLD if text == TEXT else [Span(3, 10, DISEASE)]
 
 
+def eager(text: str) -> Sequence[Span]:
+    return [*right(text), Span(0, 2, DISEASE)]
+
+
 def table(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
@@ -87,15 +93,24 @@ def test_every_system_is_scored_as_a_whole_and_by_every_slice(unread: HeldOut, s
     assert figures["dictionary"]["all"]["micro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
     for by in SLICED_BY:
         assert sum(found["micro"]["support"] for found in figures["crf"][by].values()) == 3
-    assert set(figures["crf"]["terms"]) == {"seen", "unseen_unlisted"}
-    assert figures["relations"] == {"gold_spans": 1.0, "end_to_end": 1.0, "support": 1}
+    assert {name: found["micro"]["support"] for name, found in figures["crf"]["terms"].items()} == {
+        "seen": 2,
+        "withheld_unlisted": 1,
+    }
+    assert {name: found["micro"]["support"] for name, found in figures["crf"]["repeats"].items()} == {
+        "new": 1,
+        "verbatim": 2,
+    }
+    right_links = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+    assert figures["relations"] == {"gold_spans": right_links, "end_to_end": right_links}
+    assert figures["repeated_sentences"] == 0.5
     assert kept == [Reading(document, list(right(document.text))) for document in unread.documents]
 
 
 def test_each_feature_group_is_left_out_once(ablated: dict[str, Any], train_params: TrainParams) -> None:
     assert list(ablated) == ["all", *(f"without_{group}" for group in train_params.feature_groups)]
     assert all(0 <= share <= 1 for found in ablated.values() for share in found.values())
-    assert set(ablated["all"]) >= {"f1", "f1_seen_terms", "f1_unseen_unlisted_terms"}
+    assert all(set(found) == {"f1", "f1_seen_terms", "f1_withheld_unlisted_terms"} for found in ablated.values())
 
 
 def test_ablations_are_the_same_again(
@@ -131,7 +146,23 @@ def test_the_main_figures_are_taken_from_all_of_them(unread: HeldOut, slices: Sl
     assert found["dictionary_f1"] == found["token_classifier_f1"] == 0.0
     assert found["crf_f1"]["patients"] == {"nobody": 1.0, "seen": 1.0}
     assert found["ablation_f1"]["all"] == ablated["all"]["f1"]
-    assert found["treatment_of_disease"] == 1.0
+    assert found["crf_f1"]["terms"] == {"seen": 1.0, "withheld_unlisted": 1.0}
+    assert set(found["crf_f1"]) == {"patients", "templates", "terms"}
+    assert found["treatment_links"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert found["repeated_sentences"] == 0.5
+
+
+def test_what_is_spurious_is_counted_in_the_report_but_has_no_f1(
+    unread: HeldOut, slices: Slices, ablated: dict[str, Any], tmp_path: Path
+) -> None:
+    figures, readings = evaluate(dict.fromkeys(SYSTEMS, eager), unread, slices)
+    figures["ablation"] = ablated
+
+    write_plots(tmp_path, figures, readings)
+
+    assert figures["crf"]["terms"]["spurious"]["predicted"] == 2
+    assert set(main_figures(figures)["crf_f1"]["terms"]) == {"seen", "withheld_unlisted"}
+    assert not any("spurious" in name for name, _ in table(tmp_path / "slices.csv"))
 
 
 def test_the_plots_have_a_row_for_each_system_slice_ablation_and_kind_of_error(
@@ -144,7 +175,7 @@ def test_the_plots_have_a_row_for_each_system_slice_ablation_and_kind_of_error(
 
     assert table(tmp_path / "plots/systems.csv") == [["system", "f1"], *([name, "1.0"] for name in SYSTEMS)]
     assert table(tmp_path / "plots/ablation.csv") == [["features", "f1"], ["all", "0.5"]]
-    assert ["terms: unseen_unlisted", "1.0"] in table(tmp_path / "plots/slices.csv")
+    assert ["terms: withheld_unlisted", "1.0"] in table(tmp_path / "plots/slices.csv")
     assert table(tmp_path / "plots/errors.csv") == [["error", "tokens"], ["O read as DISEASE", "2"]]
 
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.seeds import stream
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.compose import Blank, Filling, compose, initials
 from clinical_ner.notes.subjects import Problem, Subject, age_on, invented, of_record, problem_term
 from clinical_ner.notes.templates import Slot, parse
-from clinical_ner.notes.terms import Concepts
+from clinical_ner.notes.terms import ACRONYM_SHARE, COMMON_DRUG_SHARE, Concepts, Lexis, lexis
 from clinical_ner.notes.writing import Page, Segment
 
 DATES = st.dates(date(1900, 1, 1), date(2030, 1, 1))
@@ -181,10 +182,43 @@ def test_neither_a_concept_to_avoid_nor_its_namesake_is_drawn() -> None:
     assert {concepts.draw(rng).concept_id for _ in range(50)} == {"D1", "D2", "D3"}
 
 
-def test_a_lexis_has_no_symptom_among_the_diseases_and_no_rare_drug(study: Any) -> None:
+def test_the_share_of_the_common_concepts_can_be_set() -> None:
+    forms = {f"D{i}": [f"form {i}"] for i in range(1000)}
+    rng = stream(1, "x")
+
+    for share in (0.0, 0.3, 1.0):
+        concepts = Concepts(forms, ["D1"], {}, share)
+        common = sum(concepts.draw(rng).concept_id == "D1" for _ in range(1000)) / 1000
+        assert common == pytest.approx(share, abs=0.05)
+
+
+def lexis_with_drugs(rows: list[tuple[str, str, str, bool]]) -> Lexis:
+    drugs = pd.DataFrame(rows, columns=["term", "concept_id", "name", "common"])
+    diseases = pd.DataFrame([("gout", "D1", "Gout", False)], columns=["term", "concept_id", "name", "symptom"])
+    procedures = pd.DataFrame([("rest", "OWN:rest", "therapy", True)], columns=["term", "concept_id", "kind", "common"])
+    substances = pd.DataFrame([("PSA", "OWN:psa", True)], columns=["term", "concept_id", "common"])
+    return lexis(Vocabulary(diseases, drugs, procedures, substances), ())
+
+
+def test_the_long_tail_of_the_drugs_is_written_by_its_generic_name_if_that_is_one_longer_word() -> None:
+    common = [("aspirin", "C0", "aspirin", True), ("ASA", "C0", "aspirin", True), ("Rx-1", "C1", "Rx-1", True)]
+    tail = [("Rareomycin", "T0", "rareomycin", False), ("melasprib", "T1", "melasprib", False)]
+    other = [("Rarex", "T0", "rareomycin", False), ("ketal", "U1", "ketal", False), ("dm5-ht", "U2", "dm5-ht", False)]
+    other += [("gold salt", "U3", "gold salt", False), ("abcdef7", "U4", "abcdef7", False)]
+    drugs = lexis_with_drugs([*common, *tail, *other]).drugs
+    rng = stream(1, "x")
+
+    found = [drugs.draw(rng) for _ in range(3000)]
+
+    assert {term.text for term in found} - {"rareomycin", "Rareomycin"} == {"aspirin", "ASA", "Rx-1", "melasprib"}
+    rest = 1 - COMMON_DRUG_SHARE  # drawn from all four, of which two are of the tail
+    assert sum(term.concept_id[0] == "T" for term in found) / 3000 == pytest.approx(rest / 2, abs=0.02)
+
+
+def test_a_lexis_has_no_symptom_among_the_diseases_but_every_treatment_by_name(study: Any) -> None:
     assert "D005334" not in study.lexis.diseases
     assert "D001249" in study.lexis.diseases
-    assert "NAME:rareomycin" not in study.lexis.drugs
+    assert "NAME:rareomycin" in study.lexis.drugs
     assert study.lexis.treatment_ids["rareomycin"] == "NAME:rareomycin"
     assert "OWN:dialysis" in study.lexis.therapies
     assert "OWN:dialysis" not in study.lexis.procedures
@@ -278,3 +312,14 @@ def test_no_sentence_names_more_problems_than_the_record_has(study: Any) -> None
         for segment in page.segments:
             found = [m.concept_id for m in page.mentions if segment.start <= m.start < segment.end]
             assert len(found) == len(set(found))
+
+
+def test_a_common_concept_is_often_written_as_its_acronym() -> None:
+    forms = {"D1": ["COPD", "lung disease one", "lung disease two", "lung disease three"], "D2": ["XYZ", "rare thing"]}
+    concepts = Concepts(forms, common={"D1"}, names={})
+    rng = stream(1, "acronyms")
+
+    drawn = [[concepts.form(rng, key).text.isupper() for _ in range(2000)] for key in ("D1", "D2")]
+
+    assert sum(drawn[0]) / 2000 == pytest.approx(ACRONYM_SHARE + (1 - ACRONYM_SHARE) / 4, abs=0.04)
+    assert sum(drawn[1]) / 2000 == pytest.approx(0.5, abs=0.04)

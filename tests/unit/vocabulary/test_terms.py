@@ -43,7 +43,7 @@ def test_a_build_in_another_process_gives_the_same_tables(
     ("concept_id", "code", "forms"),
     [
         ("D006973", "I10", {"hypertension", "HTN", "high blood pressure"}),
-        ("D003924", "E11", {"type 2 diabetes", "T2DM", "type 2 diabetes mellitus"}),
+        ("D003924", "E11.9", {"type 2 diabetes", "T2DM", "type 2 diabetes mellitus"}),
         ("D029424", "J44.9", {"COPD", "chronic obstructive pulmonary disease"}),
     ],
 )
