@@ -476,6 +476,7 @@ def found_scores(outcome: Outcome) -> dict[str, Any]:
     assert (outcome.code, outcome.err) == (0, "")
     scores: dict[str, Any] = json.loads(outcome.out)
     assert scores.pop("tokens_per_second") > 0
+    assert isinstance(scores.pop("unused"), list)
     return scores
 
 
@@ -536,6 +537,26 @@ def test_a_foreign_label_is_read_as_the_map_says(cli: Cli, small_model: Path, tm
 
     assert found_scores(cli(*words, "--map", "Problem=DISEASE")) == SCORES
     assert list(found_scores(cli(*words))["per_label"]) == ["TREATMENT"]
+
+
+def test_what_is_not_used_of_a_corpus_is_told(cli: Cli, small_model: Path, tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path, [*GOLD, "She {Sign:coughs} and has {DISEASE:gout}."])
+    words = ("evaluate", corpus, "--format", "jsonl", "--model", small_model)
+
+    told = cli(*words)
+    counted = json.loads(cli(*words, "--json").out)["unused"]
+
+    assert counted == ["not mapped, ignored: Sign 1"]
+    assert told.out.endswith("\nnot mapped, ignored: Sign 1\n")
+
+
+def test_training_on_a_corpus_without_treatments_says_so(cli: Cli, workshop: Workshop, tmp_path: Path) -> None:
+    corpus = write_jsonl(tmp_path, ["She has {DISEASE:gout} and {DISEASE:asthma}."] * 3)
+
+    code, _, err = cli("train", corpus, "--format", "jsonl", "--out", tmp_path / "m.crfsuite", *workshop.options)
+
+    assert code == 0
+    assert f"{corpus}: no TREATMENT is annotated" in err
 
 
 def test_for_people_the_scores_are_lines_of_text(cli: Cli, small_model: Path, tmp_path: Path) -> None:

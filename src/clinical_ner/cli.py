@@ -75,7 +75,6 @@ def evaluate(
     from clinical_ner.ner.evaluation import read_all, scores, span_reader
 
     annotated = corpora.read_corpus(corpus, corpus_format, corpora.parse_map(label_map or []))
-    _tell(str(corpus), annotated)
     chosen = _labels(labels) if labels else annotated.labels
     reader = span_reader(Tagger.load(model))
     start = time.perf_counter()
@@ -83,20 +82,20 @@ def evaluate(
     seconds = time.perf_counter() - start
     found = scores(readings)
     found["tokens_per_second"] = round(found["tokens"] / seconds)
+    found["unused"] = unused(annotated)
     typer.echo(json.dumps(found, indent=2) if as_json else score_lines(found))
 
 
-def _tell(name: str, corpus: Corpus) -> None:
-    """Say on standard error what of the corpus is not used as it stands."""
+def unused(corpus: Corpus) -> list[str]:
+    """What of an annotated corpus is not used as it stands, a line each."""
+    lines = []
     if corpus.ignored:
         listed = ", ".join(f"{label} {count}" for label, count in corpus.ignored.most_common(LISTED))
         more = len(corpus.ignored) - LISTED
-        typer.echo(f"{name}: not mapped, ignored: {listed}{f' and {more} more labels' if more > 0 else ''}", err=True)
+        lines.append(f"not mapped, ignored: {listed}{f' and {more} more labels' if more > 0 else ''}")
     if corpus.hulls:
-        typer.echo(f"{name}: {corpus.hulls} discontinuous mentions taken from their first to their last part", err=True)
-    missing = [label for label in LABELS if label not in corpus.labels]
-    if missing:
-        typer.echo(f"{name}: no {' or '.join(missing)} is annotated; all its text counts as none", err=True)
+        lines.append(f"discontinuous, taken from their first to their last part: {corpus.hulls} mentions")
+    return lines
 
 
 def _labels(names: str) -> tuple[str, ...]:
@@ -116,7 +115,7 @@ def score_lines(found: dict[str, Any]) -> str:
         lines.append(f"{name:<10} {shares} {row['support']:>8}")
     lines.append(f"token-weighted F1, O counted: {found['token_weighted_f1']:.3f} (no measure of entities)")
     lines.append(f"{found['tokens']} tokens, {found['tokens_per_second']} a second")
-    return "\n".join(lines)
+    return "\n".join([*lines, *found["unused"]])
 
 
 @app.command()
@@ -139,7 +138,9 @@ def train(
     mapping = corpora.parse_map(label_map or [])
     read = {str(path): corpora.read_corpus(path, corpus_format, mapping) for path in corpus}
     for name, found in read.items():
-        _tell(name, found)
+        missing = [f"no {label} is annotated, all text counts as none" for label in LABELS if label not in found.labels]
+        for line in (*unused(found), *missing):
+            typer.echo(f"{name}: {line}", err=True)
     prepared = training.prepare(document for found in read.values() for document in found.documents)
     synthetic = examples_of(tables.read(TOKENS, dataset)) if with_synthetic else []
     entries = training.entries(tables.read(LEXICON, dataset))
