@@ -20,23 +20,21 @@ from clinical_ner.ner.corpora import Corpus, Format
 from clinical_ner.ner.extraction import extract as extract_entities
 from clinical_ner.ner.output import OutputFormat, render, show
 from clinical_ner.ner.tagger import Tagger
+from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find diseases and treatments in clinical text.")
 
 STANDARD_INPUT = "-"
-Model = Annotated[
-    Path, typer.Option(envvar="CLINICAL_NER_MODEL", help="The model, *.crfsuite, with its manifest beside it.")
-]
+Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]
 Map = Annotated[list[str] | None, typer.Option("--map", metavar="SOURCE=LABEL", help="A label of the corpus in ours.")]
 LISTED = 5  # of the labels that are not mapped
-DEFAULT_MODEL = Path("models/tagger.crfsuite")
 
 
 @app.command()
 def extract(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Texts; none or -: input.")] = None,
     output_format: Annotated[OutputFormat | None, typer.Option("--format", help="Default: table or json.")] = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model = MODEL,
 ) -> None:
     """Print the diseases and treatments of each text, and which treatment is for which disease."""
     names = [str(file) for file in files or [Path(STANDARD_INPUT)]]
@@ -68,7 +66,7 @@ def evaluate(
     corpus_format: Annotated[Format, typer.Option("--format")],
     label_map: Map = None,
     labels: Annotated[str | None, typer.Option(help="Which to score, e.g. DISEASE,TREATMENT; default: gold's.")] = None,
-    model: Model = DEFAULT_MODEL,
+    model: Model = MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score the model on annotated text: strict entity scores, and the token-weighted F1 beside them."""

@@ -5,6 +5,7 @@ Membership is a hash of the name, so that a larger population or vocabulary move
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from clinical_ner.core.params import DatasetParams
 from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
-from clinical_ner.ner.gazetteer import fold
+from clinical_ner.ner.gazetteer import folded
 from clinical_ner.ner.tokenize import Token, sentences, tokens
 from clinical_ner.ner.training import Example
 
@@ -72,7 +73,7 @@ def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
         substances.assign(kind="substance"),
     ]
     terms = pd.concat(tables, ignore_index=True)
-    key = terms["term"].map(lambda term: " ".join(fold(token.text) for token in tokens(term)))
+    key = terms["term"].map(lambda term: folded(token.text for token in tokens(term)))
     listed = terms["common"] | terms["concept_id"].map(lambda concept_id: is_listed(concept_id, params))
     kept = terms[~key.isin(set(key[~listed]))]
     return kept[["term", "kind", "concept_id"]].drop_duplicates(["term", "kind"], ignore_index=True)
@@ -88,14 +89,21 @@ def training_examples(
     """
     seen = set(templates.loc[templates["seen"], "template_id"])
     texts = corpus.notes.merge(splits[splits["train"]], on="note_id").sort_values("note_id")
-    entities = {key: list(rows.itertuples(index=False)) for key, rows in corpus.entities.groupby("note_id")}
-    segments = {key: list(rows.itertuples(index=False)) for key, rows in corpus.segments.groupby("note_id")}
+    entities, segments = rows_by_note(corpus.entities), rows_by_note(corpus.segments)
     examples: list[Example] = []
     for note_id, text in zip(texts["note_id"], texts["text"], strict=True):
-        barred = [s for s in segments.get(note_id, []) if s.template_id not in seen]
-        barred += [e for e in entities.get(note_id, []) if not is_trained_on(str(e.concept_id), params)]
-        examples += _examples(text, entities.get(note_id, []), barred)
+        barred = [s for s in segments[note_id] if s.template_id not in seen]
+        barred += [e for e in entities[note_id] if not is_trained_on(str(e.concept_id), params)]
+        examples += _examples(text, entities[note_id], barred)
     return examples
+
+
+def rows_by_note(frame: pd.DataFrame) -> defaultdict[str, list[Any]]:
+    """The rows of a table by their `note_id`, in order; none for a note that has none."""
+    grouped: defaultdict[str, list[Any]] = defaultdict(list)
+    for row in frame.itertuples(index=False):
+        grouped[str(row.note_id)].append(row)
+    return grouped
 
 
 def _examples(text: str, entities: list[Any], barred: list[Any]) -> Iterator[Example]:

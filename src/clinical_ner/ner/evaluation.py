@@ -65,11 +65,7 @@ def scores(readings: Iterable[Reading]) -> dict[str, Any]:
     """
     readings = list(readings)
     table = score_table(add_counts(count_spans(r.document.spans, r.predicted) for r in readings))
-    pairs: Counter[tuple[str, str]] = Counter()
-    for reading in readings:
-        offsets = _token_offsets(reading.document)
-        gold = token_labels(offsets, reading.document.spans)
-        pairs.update(token_pairs(gold, token_labels(offsets, reading.predicted)))
+    pairs = confusion(readings)
     return {**table, "token_weighted_f1": round(weighted_f1(pairs), 6), "tokens": pairs.total()}
 
 

@@ -48,6 +48,11 @@ def fold(token: str) -> str:
     return word[:-2] + "is" if is_greek else word[:-1]
 
 
+def folded(words: Iterable[str]) -> str:
+    """The folded words with single spaces: two terms are the same term if these are equal."""
+    return SEPARATOR.join(map(fold, words))
+
+
 class Gazetteer:
     """Known terms with their kinds; a term may have several."""
 
@@ -81,13 +86,13 @@ class Gazetteer:
 
     def matches(self, words: Sequence[str]) -> list[Match]:
         """For every kind the leftmost-longest known terms among the words, ordered by position."""
-        folded = [fold(word) for word in words]
+        terms = [fold(word) for word in words]
         free = dict.fromkeys(TERM_KINDS, 0)
         found = []
-        for first in range(len(folded)):
+        for first in range(len(terms)):
             longest: dict[str, int] = {}
-            for past in range(first + 1, min(first + LONGEST_TERM, len(folded)) + 1):
-                for value in self._trie.get(_key(folded[first:past]), ()):
+            for past in range(first + 1, min(first + LONGEST_TERM, len(terms)) + 1):
+                for value in self._trie.get(_key(terms[first:past]), ()):
                     longest[TERM_KINDS[value[0]]] = past
             for kind, past in longest.items():
                 if first >= free[kind]:

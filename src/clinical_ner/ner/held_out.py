@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
@@ -12,9 +11,9 @@ from clinical_ner.core.params import DatasetParams
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
 from clinical_ner.ner.corpora import Document
-from clinical_ner.ner.dataset import NoteTables, is_trained_on
+from clinical_ner.ner.dataset import NoteTables, is_trained_on, rows_by_note
 from clinical_ner.ner.evaluation import Reading
-from clinical_ner.ner.gazetteer import Gazetteer, fold
+from clinical_ner.ner.gazetteer import Gazetteer, folded
 from clinical_ner.ner.metrics import Counts, Scores, score_table
 from clinical_ner.ner.relations import link
 from clinical_ner.ner.tokenize import sentences, tokens
@@ -48,8 +47,8 @@ def held_out(corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame) 
     notes = corpus.notes.merge(splits, on="note_id").sort_values("note_id")
     new = set(templates.loc[~templates["seen"], "template_id"])
     segments = corpus.segments
-    spans, stretches = _rows(corpus.entities), _rows(segments[segments["template_id"].isin(new)])
-    pairs = _rows(corpus.relations)
+    spans, stretches = rows_by_note(corpus.entities), rows_by_note(segments[segments["template_id"].isin(new)])
+    pairs = rows_by_note(corpus.relations)
     documents, origins = [], {}
     for row in notes[~notes["train"]].to_dict("records"):
         note_id = row["note_id"]
@@ -65,17 +64,10 @@ def held_out(corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame) 
 def _named(notes: pd.DataFrame, spans: Mapping[str, Sequence[Any]]) -> frozenset[tuple[str, str]]:
     """The concept and the folded words of every mention in the notes."""
     return frozenset(
-        (str(span.concept_id), _folded(_words(text[span.start : span.end])))
+        (str(span.concept_id), folded(_words(text[span.start : span.end])))
         for note_id, text in zip(notes["note_id"], notes["text"], strict=True)
         for span in spans[note_id]
     )
-
-
-def _rows(frame: pd.DataFrame) -> defaultdict[str, list[Any]]:
-    grouped: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in frame.itertuples(index=False):
-        grouped[str(row.note_id)].append(row)
-    return grouped
 
 
 class Slices:
@@ -88,7 +80,7 @@ class Slices:
         self._params = params
         self._sentences = _sentences(held_out.documents, examples)
         self._trained = {
-            _folded(example.words[first:past]) for example in examples for first, past, _ in bio.runs(example.tags)
+            folded(example.words[first:past]) for example in examples for first, past, _ in bio.runs(example.tags)
         }
         self._concepts = {concept_id for concept_id, words in held_out.named if words in self._trained}
         self._gazetteer = gazetteer
@@ -134,7 +126,7 @@ class Slices:
         """
         words = _words(document.text[gold.start : gold.end])
         concept_id = self._origins[document.id].concepts[gold]
-        if _folded(words) in self._trained:
+        if folded(words) in self._trained:
             return "seen"
         if is_trained_on(concept_id, self._params):
             return "new_form" if concept_id in self._concepts else "rare_concept"
@@ -144,10 +136,6 @@ class Slices:
 
 def _words(text: str) -> list[str]:
     return [token.text for token in tokens(text)]
-
-
-def _folded(words: Sequence[str]) -> str:
-    return " ".join(map(fold, words))
 
 
 def _shared(span: Span, stretch: Stretch) -> int:

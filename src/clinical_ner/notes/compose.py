@@ -82,10 +82,9 @@ def compose(kind: str, subject: Subject, lexis: Lexis, rng: np.random.Generator,
 
 
 def _is_eligible(template: Template, subject: Subject) -> bool:
-    names = {slot.name for slot in template.slots}
-    if names & ADULT_SLOTS and subject.age < ADULT:
-        return False
     wanted = Counter(slot.name for slot in template.slots)
+    if wanted.keys() & ADULT_SLOTS and subject.age < ADULT:
+        return False
     return wanted["problem"] <= len(subject.problems) and wanted["regimen"] <= len(subject.regimens())
 
 

@@ -37,11 +37,11 @@ class Concepts:
     ) -> None:
         self._forms = forms
         self._preferred = {key: form for key, form in names.items() if form in forms[key]}
-        self._acronyms = {
-            key: [form for form in forms[key] if form.isupper() and " " not in form] for key in set(common) & set(forms)
-        }
         self._all = sorted(forms)
         self._common = sorted(set(common) & set(forms))
+        self._acronyms = {
+            key: [form for form in forms[key] if form.isupper() and " " not in form] for key in self._common
+        }
         self._common_share = common_share
         self._namesakes = _namesakes(forms)
 

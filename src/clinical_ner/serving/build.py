@@ -22,11 +22,7 @@ from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import local
 from clinical_ner.serving.places import MODEL, WHEEL
 
-MODEL_FILES = (
-    MODEL,
-    *(part(MODEL, suffix) for suffix in PARTS[1:]),
-    part(MODEL, MANIFEST),
-)
+MODEL_FILES = tuple(part(MODEL, suffix) for suffix in (*PARTS, MANIFEST))
 PACKED = (Path("bentofile.yaml"), Path("requirements-serving.txt"), *MODEL_FILES)
 QUESTION = "Type 2 diabetes mellitus was treated with metformin; her asthma needed no treatment."
 

@@ -16,10 +16,12 @@ from typing import Any
 import httpx
 import psutil  # type: ignore[import-untyped]
 
+from clinical_ner.serving.places import MODEL_VARIABLE
+
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 # Of the caller's environment these must not decide what is served.
-DROPPED = ("CLINICAL_NER_MODEL", "BENTOML_CONFIG", "BENTOML_CONFIG_OPTIONS", "PROMETHEUS_MULTIPROC_DIR")
+DROPPED = (MODEL_VARIABLE, "BENTOML_CONFIG", "BENTOML_CONFIG_OPTIONS", "PROMETHEUS_MULTIPROC_DIR")
 FAILED = "Application startup failed"  # a worker's last words; its parent would start another one for ever
 
 
