@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pandera.pandas as pa
 
-from clinical_ner.core.span import LABELS, TERM_KINDS
+from clinical_ner.core.span import ASSERTIONS, LABELS, TERM_KINDS
 
-ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothetical")
 NOT_BLANK = r"\S"
 NOTE_ID = r"^[NL]\d{9}$"  # N: a patient's number and the visit; L: literature
 SEXES = ("female", "male")

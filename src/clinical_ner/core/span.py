@@ -10,6 +10,27 @@ from typing import NamedTuple
 DISEASE = "DISEASE"
 TREATMENT = "TREATMENT"
 LABELS = (DISEASE, TREATMENT)
+ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothetical")
+SECTIONS = (  # of a note, by what its headings say
+    "chief_complaint",
+    "history_of_present_illness",
+    "past_medical_history",
+    "medications",
+    "allergies",
+    "family_history",
+    "social_history",
+    "review_of_systems",
+    "physical_examination",
+    "results",
+    "procedure",
+    "hospital_course",
+    "assessment",  # also where the plan stands under the same heading
+    "plan",
+    "background",  # the last four are those of a structured abstract
+    "methods",
+    "findings",
+    "conclusions",
+)
 TERM_KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")  # what a known term may be
 
 

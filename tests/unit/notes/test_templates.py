@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from clinical_ner.core.schema import ASSERTIONS, NOTE_KINDS
+from clinical_ner.core.schema import NOTE_KINDS
 from clinical_ner.core.seeds import stream
+from clinical_ner.core.span import ASSERTIONS
 from clinical_ner.notes.compose import ABOUT_PATIENTS, ADULT_SLOTS, LITERATURE, NUMBERS, Filling
 from clinical_ner.notes.subjects import Problem, Subject
 from clinical_ner.notes.templates import (
