@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 from clinical_ner.core.span import LABELS, Span
 
 OUTSIDE = "O"
-TAGS = (OUTSIDE, *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
+BEGIN, INSIDE = "B-", "I-"  # before the label
+BEGIN_TAGS, INSIDE_TAGS = (tuple(prefix + label for label in LABELS) for prefix in (BEGIN, INSIDE))
+TAGS = (OUTSIDE, *(tag for pair in zip(BEGIN_TAGS, INSIDE_TAGS, strict=True) for tag in pair))
 
 
 class Extent(Protocol):
@@ -42,9 +44,9 @@ def encode(tokens: Sequence[Extent], spans: Iterable[Span]) -> Encoded:
             dropped += 1
             continue
         widened += (tokens[covered[0]].start, tokens[covered[-1]].end) != (span.start, span.end)
-        tags[covered[0]] = f"B-{span.label}"
+        tags[covered[0]] = BEGIN + span.label
         for i in covered[1:]:
-            tags[i] = f"I-{span.label}"
+            tags[i] = INSIDE + span.label
     return Encoded(tags, widened, dropped)
 
 

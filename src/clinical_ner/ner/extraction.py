@@ -12,9 +12,9 @@ from clinical_ner.ner.tagger import Entity, Tagger
 def extract(tagger: Tagger, text: str) -> dict[str, Any]:
     """The entities of the text and which treatment is for which disease, ready for JSON.
 
-    `entities` holds start, end (half-open code points of `text`), label, text and confidence (the CRF's
-    marginal of the least sure token). `treatments` maps each disease, as first written, to the treatments
-    that go with it, in order; diseases that differ by case alone are one.
+    `entities` holds start, end (half-open code points of `text`), label, text and confidence: the probability under
+    the CRF of an entity of exactly these boundaries and this label. `treatments` maps each disease, as first
+    written, to the treatments that go with it, in order; diseases that differ by case alone are one.
     """
     read = tagger.read(text)
     entities = [entity for sentence in read for entity in sentence.entities]

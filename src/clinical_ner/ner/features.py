@@ -1,4 +1,9 @@
-"""What the CRF sees of a token: its word, affixes, shape, neighbours and what the gazetteer knows.
+"""What the CRF sees of a token, as sums of parts that repeat: words near it, a pair of words, gazetteer marks near it.
+
+Every part depends on one word (`word_features`), on two (`pair_feature`) or on the marks of one token
+(`mark_features`), and on where that lies from the token: so the tagger adds up scores that it has computed before
+(`emissions.py`), while training and everybody else reads the same strings from `sentence_features`. A new feature
+goes into one of these three functions and nowhere else.
 
 A change here that changes a feature string must raise FEATURE_VERSION: a model is refused by
 a tagger of another version, because its weights would silently apply to nothing.
@@ -9,12 +14,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from typing import Final
 
-from clinical_ner.ner.gazetteer import Gazetteer, Match, fold, printable
+from clinical_ner.ner.gazetteer import LONGEST_WORD, Gazetteer, Match, fold, readable
 
-FEATURE_VERSION = 1
-NEIGHBOURS = (-2, -1, 1, 2)
-PADDING = "<>"
+FEATURE_VERSION = 2
+WORD_OFFSETS: Final = (0, -2, -1, 1, 2)  # of the words that a token sees, itself included
+MARK_OFFSETS: Final = (0, -1, 1)  # of the tokens whose gazetteer marks it sees
+PAIRS: Final = ((0, 1),)  # of the words that it sees as one
+EVERYWHERE: Final = "bias"  # the feature of every token
+PADDING = None  # stands for the words beyond the ends of the sentence
+Marks = tuple[str, ...]  # such as ("B-disease", "U-drug"): a token's part in every term that it belongs to
 
 
 def sentence_features(words: Sequence[str], gazetteer: Gazetteer, groups: Collection[str]) -> list[list[str]]:
@@ -25,34 +35,70 @@ def sentence_features(words: Sequence[str], gazetteer: Gazetteer, groups: Collec
         gazetteer: known terms; used by the group `gazetteer`.
         groups: of `word`, `affix`, `shape`, `context`, `gazetteer`.
     """
-    rows: list[list[str]] = [["bias"] for _ in words]
-    own = tuple(group for group in ("word", "affix", "shape") if group in groups)
-    for row, word in zip(rows, words, strict=True):
-        row.extend(word_features(word, own))
-    if "context" in groups:
-        _add_context(rows, words)
-    if "gazetteer" in groups:
-        _add_gazetteer(rows, words, gazetteer)
+    chosen = frozenset(groups)
+    rows: list[list[str]] = [[] for _ in words]
+    _add(rows, [cached_word_features(word, chosen) for word in words], WORD_OFFSETS, word_features(PADDING, chosen))
+    if "context" in chosen:
+        _add_pairs(rows, [fold(word) for word in words])
+    if "gazetteer" in chosen:
+        marks = token_marks(gazetteer.matches(words))
+        _add(rows, [mark_features(marks.get(i, ())) for i in range(len(words))], MARK_OFFSETS, [[]] * len(MARK_OFFSETS))
     return rows
 
 
-@lru_cache(maxsize=200_000)
-def word_features(word: str, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """The features that depend on the word alone; cached, because words repeat."""
-    clean = printable(word)
-    lower = clean.lower()
+def _add(
+    rows: list[list[str]], parts: Sequence[Sequence[list[str]]], offsets: Sequence[int], padding: Sequence[list[str]]
+) -> None:
+    """Give each row what each part says to a token at that offset from it."""
+    for i, row in enumerate(rows):
+        for slot, offset in enumerate(offsets):
+            row.extend((parts[i + offset] if 0 <= i + offset < len(parts) else padding)[slot])
+
+
+def _add_pairs(rows: list[list[str]], folded: Sequence[str]) -> None:
+    for left, right in PAIRS:
+        for i in range(max(0, -left), len(rows) - max(0, right)):
+            rows[i].append(pair_feature(left, right, folded[i + left], folded[i + right]))
+
+
+# --- a word -----------------------------------------------------------------------------------
+def word_features(word: str | None, groups: Collection[str]) -> list[list[str]]:
+    """What a word says to a token that sees it at each of `WORD_OFFSETS`; `PADDING` for no word."""
+    found: dict[int, list[str]] = {offset: [] for offset in WORD_OFFSETS}
+    if word is not PADDING:
+        found[0] += [EVERYWHERE, *_own_features(readable(word), groups)]
+    if "context" in groups:
+        folded = "<>" if word is PADDING else fold(word)
+        for offset in (-2, -1, 1, 2):
+            found[offset].append(f"{offset}={folded}")
+        if word is not PADDING:
+            found[-1].append(f"-1s={folded[-3:]}")
+            found[1].append(f"+1s={folded[-3:]}")
+    return [found[offset] for offset in WORD_OFFSETS]
+
+
+def cached_word_features(word: str, groups: frozenset[str]) -> list[list[str]]:
+    """`word_features`, which nobody may change, remembered for words of ordinary length."""
+    return _cached(word, groups) if len(word) <= LONGEST_WORD else word_features(word, groups)
+
+
+_cached = lru_cache(maxsize=50_000)(word_features)
+
+
+def _own_features(word: str, groups: Collection[str]) -> list[str]:
+    """What a word says of itself."""
+    lower = word.lower()
     found: list[str] = []
     if "word" in groups:
-        found += [f"w={lower}", f"l={fold(clean)}"]
+        found += [f"w={lower}", f"l={fold(word)}"]
     if "affix" in groups and lower.isalpha():
         found += [f"s{n}={lower[-n:]}" for n in (2, 3, 4, 5) if len(lower) > n]
         found += [f"p{n}={lower[:n]}" for n in (3, 4) if len(lower) > n]
     if "shape" in groups:
-        found += [f"h={shape(clean)}", f"n={min(len(clean), 12)}"]
-    return tuple(found)
+        found += [f"h={shape(word)}", f"n={min(len(word), 12)}"]
+    return found
 
 
-@lru_cache(maxsize=200_000)
 def shape(word: str) -> str:
     """Upper case as X, lower as x, digits as 9, runs longer than two shortened.
 
@@ -63,32 +109,34 @@ def shape(word: str) -> str:
     return re.sub(r"(.)\1{2,}", r"\1\1", outline)
 
 
-def _add_context(rows: list[list[str]], words: Sequence[str]) -> None:
-    folded = [fold(word) for word in words]
-    size = len(folded)
-    for i, row in enumerate(rows):
-        for offset in NEIGHBOURS:
-            j = i + offset
-            row.append(f"{offset}={folded[j] if 0 <= j < size else PADDING}")
-        if i:
-            row.append(f"-1s={folded[i - 1][-3:]}")
-        if i + 1 < size:
-            row.append(f"+1s={folded[i + 1][-3:]}")
-            row.append(f"0|1={folded[i]}|{folded[i + 1]}")
+# --- two words ----------------------------------------------------------------------------------
+def pair_feature(left: int, right: int, left_word: str, right_word: str) -> str:
+    """What two folded words at these offsets say together."""
+    return f"{pair_prefix(left, right)}{left_word}|{right_word}"
 
 
-def _add_gazetteer(rows: list[list[str]], words: Sequence[str], gazetteer: Gazetteer) -> None:
-    marks: list[list[str]] = [[] for _ in words]
-    for match in gazetteer.matches(words):
+def pair_prefix(left: int, right: int) -> str:
+    """How the features of words at these offsets start."""
+    return f"{left}|{right}="
+
+
+# --- gazetteer marks ----------------------------------------------------------------------------
+def mark_features(marks: Marks) -> list[list[str]]:
+    """What the marks of a token say to a token that sees it at each of `MARK_OFFSETS`."""
+    return [
+        [*(f"g={mark}" for mark in marks), f"g*={'+'.join(marks) or 'none'}"],
+        [f"g-1={mark}" for mark in marks],
+        [f"g+1={mark}" for mark in marks],
+    ]
+
+
+def token_marks(matches: Sequence[Match]) -> dict[int, Marks]:
+    """The marks of every token that a match covers, in the order of the matches."""
+    marks: dict[int, Marks] = {}
+    for match in matches:
         for position in range(match.first, match.past):
-            marks[position].append(f"{_part(match, position)}-{match.kind}")
-    for i, row in enumerate(rows):
-        row.extend(f"g={mark}" for mark in marks[i])
-        row.append(f"g*={'+'.join(marks[i]) or 'none'}")
-        if i:
-            row.extend(f"g-1={mark}" for mark in marks[i - 1])
-        if i + 1 < len(rows):
-            row.extend(f"g+1={mark}" for mark in marks[i + 1])
+            marks[position] = (*marks.get(position, ()), f"{_part(match, position)}-{match.kind}")
+    return marks
 
 
 def _part(match: Match, position: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -14,6 +15,7 @@ from clinical_ner.core.span import TERM_KINDS
 from clinical_ner.ner.tokenize import tokens
 
 LONGEST_TERM = 8  # tokens
+LONGEST_WORD = 64  # characters; an even number
 GREEK_PLURALS = ("stases", "iases", "oses", "yses", "eses")  # metastases, psoriases, diagnoses, paralyses, pareses
 SEPARATOR = " "
 
@@ -26,20 +28,36 @@ class Match(NamedTuple):
     kind: str
 
 
-@lru_cache(maxsize=200_000)
-def printable(word: str) -> str:
-    """The word without what trie and CRFsuite cannot store: NUL bytes and lone surrogates become question marks."""
-    return word.replace("\0", "?").encode("utf-8", "replace").decode("utf-8")
+def readable(word: str) -> str:
+    """The word as features and terms see it: composed characters, no ligatures or soft hyphens, of bounded length.
+
+    What trie and CRFsuite cannot store, NUL bytes and lone surrogates, becomes question marks. Of a word of more than
+    `LONGEST_WORD` characters the first and the last remain, so that hostile text cannot fill the caches.
+
+    >>> readable("ﬁbrosis"), readable("auto\u00adimmune"), len(readable("a" * 1_000_000))
+    ('fibrosis', 'autoimmune', 64)
+    """
+    if len(word) > LONGEST_WORD:
+        word = word[: LONGEST_WORD // 2] + word[-LONGEST_WORD // 2 :]
+    if word.isascii():
+        return word.replace("\0", "?")
+    storable = word.encode("utf-8", "replace").decode("utf-8").replace("\u00ad", "")
+    composed = "".join(unicodedata.normalize("NFKC", storable).split())
+    return composed.replace("\0", "?")[:LONGEST_WORD] or "?"
 
 
-@lru_cache(maxsize=100_000)
 def fold(token: str) -> str:
     """The token as the gazetteer keys it: lower case, singular, one apostrophe.
 
     >>> fold("Metastases"), fold("Diseases"), fold("diabetes")
     ('metastasis', 'disease', 'diabetes')
     """
-    word = printable(token).lower().replace("’", "'")
+    return _fold(token if len(token) <= LONGEST_WORD else readable(token))
+
+
+@lru_cache(maxsize=50_000)
+def _fold(token: str) -> str:
+    word = readable(token).lower().replace("’", "'")
     if len(word) < 5 or not word.endswith("s") or word.endswith(("ss", "us", "is", "betes")):
         return word
     if word.endswith("ies"):
@@ -48,9 +66,22 @@ def fold(token: str) -> str:
     return word[:-2] + "is" if is_greek else word[:-1]
 
 
+def key(token: str) -> str:
+    """The folded token and a separator: a term is the keys of its words in a row."""
+    return fold(token) + SEPARATOR
+
+
 def folded(words: Iterable[str]) -> str:
     """The folded words with single spaces: two terms are the same term if these are equal."""
     return SEPARATOR.join(map(fold, words))
+
+
+class Places(NamedTuple):
+    """Whether terms start with a word, whether it is a term by itself, and whether it stands later in a term."""
+
+    starts: bool
+    alone: bool
+    later: bool
 
 
 class Gazetteer:
@@ -58,16 +89,20 @@ class Gazetteer:
 
     def __init__(self, trie: marisa_trie.BytesTrie) -> None:
         self._trie = trie
+        self._kinds = _kinds_of_beginnings(trie)
+        self._later = {word + SEPARATOR for term in self._kinds for word in term.split(SEPARATOR)[1:-1]}
 
     @classmethod
     def build(cls, terms: Iterable[tuple[str, str]]) -> Gazetteer:
         """From (term, kind) pairs; the same terms give the same trie in any order."""
         kinds_of: dict[str, set[str]] = defaultdict(set)
         for term, kind in terms:
-            words = [fold(token.text) for token in tokens(term)]
-            if 0 < len(words) <= LONGEST_TERM:
-                kinds_of[_key(words)].add(kind)
-        pairs = [(key, bytes([TERM_KINDS.index(kind)])) for key in sorted(kinds_of) for kind in sorted(kinds_of[key])]
+            keys = [key(token.text) for token in tokens(term)]
+            if 0 < len(keys) <= LONGEST_TERM:
+                kinds_of["".join(keys)].add(kind)
+        pairs = [
+            (term, bytes([TERM_KINDS.index(kind)])) for term in sorted(kinds_of) for kind in sorted(kinds_of[term])
+        ]
         return cls(marisa_trie.BytesTrie(pairs))
 
     @classmethod
@@ -86,20 +121,50 @@ class Gazetteer:
 
     def matches(self, words: Sequence[str]) -> list[Match]:
         """For every kind the leftmost-longest known terms among the words, ordered by position."""
-        terms = [fold(word) for word in words]
+        return self.find([key(word) for word in words], range(len(words)))
+
+    def find(self, keys: Sequence[str], positions: Iterable[int]) -> list[Match]:
+        """`matches` among words by their keys, if terms start nowhere but at `positions`, which are in order."""
         free = dict.fromkeys(TERM_KINDS, 0)
         found = []
-        for first in range(len(terms)):
-            longest: dict[str, int] = {}
-            for past in range(first + 1, min(first + LONGEST_TERM, len(terms)) + 1):
-                for value in self._trie.get(_key(terms[first:past]), ()):
-                    longest[TERM_KINDS[value[0]]] = past
-            for kind, past in longest.items():
+        for first in positions:
+            for kind, past in self._longest(keys, first).items():
                 if first >= free[kind]:
                     found.append(Match(first, past, kind))
                     free[kind] = past
         return found
 
+    def places(self, key: str) -> Places:
+        """Where in terms the word with this key stands."""
+        kinds = self._kinds.get(key)
+        return Places(kinds is not None, bool(kinds), key in self._later)
 
-def _key(words: Sequence[str]) -> str:
-    return SEPARATOR.join(words) + SEPARATOR
+    def _longest(self, keys: Sequence[str], first: int) -> dict[str, int]:
+        """Where the longest term of each kind ends that starts at `first`."""
+        longest: dict[str, int] = {}
+        beginning, past = keys[first], first + 1
+        kinds = self._kinds.get(beginning)
+        while kinds is not None:
+            for kind in kinds:
+                longest[kind] = past
+            if past == len(keys):
+                break
+            beginning += keys[past]
+            past += 1
+            kinds = self._kinds.get(beginning)
+        return longest
+
+
+def _kinds_of_beginnings(trie: marisa_trie.BytesTrie) -> dict[str, tuple[str, ...]]:
+    """Every beginning of a term, and the kinds of the term that it is, if it is a whole one.
+
+    The trie is compact on disk, but asking it takes microseconds.
+    """
+    kinds: dict[str, tuple[str, ...]] = {}
+    for term, value in trie.iteritems():
+        past = term.find(SEPARATOR) + 1
+        while past < len(term):
+            kinds.setdefault(term[:past], ())
+            past = term.find(SEPARATOR, past) + 1
+        kinds[term] = (*kinds.get(term, ()), TERM_KINDS[value[0]])
+    return kinds

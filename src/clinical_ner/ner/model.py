@@ -1,7 +1,7 @@
-"""The model on disk: a raw CRFsuite file, its gazetteer, its known words, and a manifest that every loader checks.
+"""The model on disk: a raw CRFsuite file, weights, gazetteer and known words, and a manifest that every loader checks.
 
-CRFsuite crashes the process on a truncated file and loads a flipped byte silently, so nothing is
-opened before its SHA-256 has been compared with the manifest.
+The raw file is for users of CRFsuite; the tagger reads the weights taken from it. A truncated file would crash the
+process and a flipped byte load silently, so nothing is opened before its SHA-256 has been compared with the manifest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import marisa_trie
-import pycrfsuite
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clinical_ner.core.errors import UserError
@@ -22,9 +21,11 @@ from clinical_ner.core.files import sha256
 from clinical_ner.core.params import TrainParams
 from clinical_ner.ner.features import FEATURE_VERSION
 from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.weights import Weights
 
-CRF, GAZETTEER, WORDS, MANIFEST = ".crfsuite", ".gazetteer.marisa", ".words.marisa", ".manifest.json"
-PARTS = (CRF, GAZETTEER, WORDS)  # hashed in the manifest
+CRF, WEIGHTS, MANIFEST = ".crfsuite", ".weights.npy", ".manifest.json"
+GAZETTEER, WORDS = ".gazetteer.marisa", ".words.marisa"
+PARTS = (CRF, WEIGHTS, GAZETTEER, WORDS)  # hashed in the manifest
 REMEDY = "run 'dvc repro train' or 'dvc pull' to get it again"
 
 
@@ -59,7 +60,7 @@ def part(model: Path, suffix: str) -> Path:
     return model.with_name(model.name.removesuffix(CRF) + suffix)
 
 
-def read(model: Path) -> tuple[Manifest, pycrfsuite.Tagger, Gazetteer, marisa_trie.Trie]:
+def read(model: Path) -> tuple[Manifest, Weights, Gazetteer, marisa_trie.Trie]:
     """Open a model after checking every file of it.
 
     Raises:
@@ -72,11 +73,9 @@ def read(model: Path) -> tuple[Manifest, pycrfsuite.Tagger, Gazetteer, marisa_tr
             raise UserError(f"{path} does not exist", REMEDY)
         if sha256(path) != expected:
             raise UserError(f"{path} is damaged or altered: its SHA-256 differs from {part(model, MANIFEST)}", REMEDY)
-    tagger = pycrfsuite.Tagger()
-    tagger.open(str(part(model, CRF)))
     words = marisa_trie.Trie()
     words.load(str(part(model, WORDS)))
-    return manifest, tagger, Gazetteer.load(part(model, GAZETTEER)), words
+    return manifest, Weights.load(part(model, WEIGHTS)), Gazetteer.load(part(model, GAZETTEER)), words
 
 
 def read_manifest(model: Path) -> Manifest:
@@ -95,13 +94,13 @@ def read_manifest(model: Path) -> Manifest:
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"])) or "the whole file"
         raise UserError(f"{path} is not a manifest: {place}: {error.errors()[0]['msg']}", REMEDY) from None
-    if set(manifest.files) != set(PARTS):
-        raise UserError(f"{path} does not name the files {', '.join(PARTS)}", REMEDY)
     if manifest.feature_version != FEATURE_VERSION:
         raise UserError(
             f"{path} was made for features of version {manifest.feature_version}, this is version {FEATURE_VERSION}",
             "train it again, or install the release it was made with",
         )
+    if set(manifest.files) != set(PARTS):
+        raise UserError(f"{path} does not name the files {', '.join(PARTS)}", REMEDY)
     if manifest != manifest.sealed():
         raise UserError(f"{path} is damaged or altered: its digest is not that of its content", REMEDY)
     return manifest

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import marisa_trie
-import pycrfsuite
+import numpy as np
 
-from clinical_ner.core.span import Span
-from clinical_ner.ner import bio, model
-from clinical_ner.ner.features import sentence_features
+from clinical_ner.core.span import LABELS, Span
+from clinical_ner.ner import bio, decoding, model
+from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import Gazetteer, fold
-from clinical_ner.ner.tokenize import Token, sentences
+from clinical_ner.ner.tokenize import Block, Token, blocks
+from clinical_ner.ner.weights import Weights
 
 
 class Entity(NamedTuple):
-    """An entity found: `text[start:end]`, its label, and how sure the CRF is of its least sure token."""
+    """An entity found: `text[start:end]`, its label, and its probability under the CRF.
+
+    The confidence is the probability that an entity of exactly these boundaries and this label stands there.
+    """
 
     start: int
     end: int
@@ -37,32 +40,31 @@ class Sentence(NamedTuple):
     tokens: list[Token]
     tags: list[str]
     marginals: list[float]
+    entities: list[Entity]
 
-    @property
-    def entities(self) -> list[Entity]:
-        """The entities of the sentence, in order."""
-        return [
-            Entity(
-                self.tokens[first].start,
-                self.tokens[past - 1].end,
-                label,
-                round(min(self.marginals[first:past]), 4),
-            )
-            for first, past, label in bio.runs(self.tags)
-        ]
+
+class _Tagged(NamedTuple):
+    """The tags of a block, their marginals, and the entities of each of its sentences."""
+
+    tags: list[str]
+    marginals: list[float]
+    entities: list[list[Entity]]
 
 
 class Tagger:
-    """Finds DISEASE and TREATMENT in clinical text."""
+    """Finds DISEASE and TREATMENT in clinical text; may be shared by threads."""
 
     def __init__(
-        self, manifest: model.Manifest, crf: pycrfsuite.Tagger, gazetteer: Gazetteer, words: marisa_trie.Trie
+        self, manifest: model.Manifest, weights: Weights, gazetteer: Gazetteer, words: marisa_trie.Trie
     ) -> None:
         self.manifest = manifest
         self.gazetteer = gazetteer
-        self._crf = crf
+        self._weights = weights = weights.with_tags(bio.TAGS)
+        self._begin, self._inside = (
+            [weights.tags.index(tag) for tag in tags] for tags in (bio.BEGIN_TAGS, bio.INSIDE_TAGS)
+        )
+        self._emissions = Emissions(weights, gazetteer, manifest.params.feature_groups)
         self._words = words
-        self._turn = threading.Lock()  # CRFsuite keeps the sentence between calls
 
     @classmethod
     def load(cls, path: Path) -> Tagger:
@@ -75,21 +77,41 @@ class Tagger:
 
     def read(self, text: str) -> list[Sentence]:
         """Every sentence of the text with its tags; offsets count code points of the original text."""
-        return [self._tag(sentence) for sentence in sentences(text)]
+        return [sentence for block in blocks(text) for sentence in self._sentences(block)]
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of the text, in order, never overlapping."""
-        return [entity for sentence in self.read(text) for entity in sentence.entities]
+        return [entity for block in blocks(text) for entities in self._tagged(block).entities for entity in entities]
 
     def knows(self, word: str) -> bool:
         """Whether the word, in any case or number, was in the training text."""
         return fold(word) in self._words
 
-    def _tag(self, tokens: Sequence[Token]) -> Sentence:
-        words = [token.text for token in tokens]
-        features = sentence_features(words, self.gazetteer, self.manifest.params.feature_groups)
-        with self._turn:
-            self._crf.set(features)
-            tags = self._crf.tag()
-            marginals = [self._crf.marginal(tag, position) for position, tag in enumerate(tags)]
-        return Sentence(list(tokens), tags, marginals)
+    def _sentences(self, block: Block) -> Iterator[Sentence]:
+        tags, marginals, entities = self._tagged(block)
+        for (first, past), own in zip(block.spans(), entities, strict=True):
+            yield Sentence(block.tokens(first, past), tags[first:past], marginals[first:past], own)
+
+    def _tagged(self, block: Block) -> _Tagged:
+        emissions, transitions = self._emissions(block.words, block.bounds), self._weights.transitions
+        packed = decoding.plan([past - first for first, past in block.spans()])
+        best = decoding.best_tags(emissions, transitions, packed)
+        found = decoding.messages(emissions, transitions, packed)
+        marginal = decoding.marginals(found)
+        chances = decoding.segments(found, marginal, transitions, packed, self._begin, self._inside)
+        tags = [self._weights.tags[tag] for tag in best.tolist()]
+        entities = [_entities(block, tags, first, past, chances) for first, past in block.spans()]
+        return _Tagged(tags, marginal[best, np.arange(len(best))].tolist(), entities)
+
+
+def _entities(block: Block, tags: list[str], first: int, past: int, chances: decoding.Segments) -> list[Entity]:
+    """The entities of the sentence from token `first` to `past`."""
+    return [
+        Entity(
+            block.starts[first + opening],
+            block.starts[first + closing - 1] + len(block.words[first + closing - 1]),
+            label,
+            round(chances.probability(LABELS.index(label), first + opening, first + closing), 4),
+        )
+        for opening, closing, label in bio.runs(tags[first:past])
+    ]

@@ -14,7 +14,7 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import LABELS
-from clinical_ner.ner import bio, model
+from clinical_ner.ner import bio, model, weights
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer, fold
@@ -77,7 +77,7 @@ def train(
     out: Path,
     data: Mapping[str, str],
 ) -> list[Iteration]:
-    """Train a CRF and write it, its gazetteer, its words and its manifest to `out` (*.crfsuite) and beside it.
+    """Train a CRF and write it, its weights, gazetteer, words and manifest to `out` (*.crfsuite) and beside it.
 
     While training, the concepts of `gazetteer_dropout` are hidden from the gazetteer features, so that
     the CRF learns to do without them; the gazetteer that is written knows all of `lexicon`.
@@ -93,6 +93,7 @@ def train(
     lexicon = list(lexicon)
     with model.staged(out) as staged:
         log = fit(examples, partial_gazetteer(lexicon, params), params, staged)
+        weights.from_crfsuite(staged).save(model.part(staged, model.WEIGHTS))
         Gazetteer.build((entry.term, entry.kind) for entry in lexicon).save(model.part(staged, model.GAZETTEER))
         marisa_trie.Trie(sorted(known_words(examples))).save(str(model.part(staged, model.WORDS)))
         tokens = sum(len(example.words) for example in examples)

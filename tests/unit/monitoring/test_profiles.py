@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from clinical_ner.core.schema import PROFILES
+from clinical_ner.core.span import DISEASE
 from clinical_ner.monitoring.drift import profile_notes
 from clinical_ner.monitoring.profiles import FIGURES, profile
-from clinical_ner.ner.tagger import Sentence, Tagger
+from clinical_ner.ner.tagger import Entity, Sentence, Tagger
 from clinical_ner.ner.tokenize import sentences
 
 
@@ -20,7 +21,7 @@ class Sure:
 
     def read(self, text: str) -> list[Sentence]:
         (tokens,) = sentences(text)
-        return [Sentence(tokens, ["O"] * len(tokens), list(self.marginals))]
+        return [Sentence(tokens, ["O"] * len(tokens), list(self.marginals), [])]
 
     def knows(self, word: str) -> bool:
         return word.islower()
@@ -48,7 +49,7 @@ def test_the_figures_of_a_note_are_those_worked_out_by_hand(tiny: Tagger) -> Non
 def test_an_entity_of_two_tokens_is_one() -> None:
     class Two(Sure):
         def read(self, text: str) -> list[Sentence]:
-            return [sentence._replace(tags=["B-DISEASE", "I-DISEASE", "O", "O"]) for sentence in super().read(text)]
+            return [sentence._replace(entities=[Entity(0, 13, DISEASE, 1.0)]) for sentence in super().read(text)]
 
     assert profile(Two(1, 1, 1, 1), "heart failure was found")["diseases_per_100_tokens"] == 25  # type: ignore[arg-type]
 

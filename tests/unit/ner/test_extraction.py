@@ -8,8 +8,8 @@ import pytest
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT
 from clinical_ner.ner.extraction import extract
-from clinical_ner.ner.tagger import Sentence, Tagger
-from clinical_ner.ner.tokenize import sentences
+from clinical_ner.ner.tagger import Entity, Sentence, Tagger
+from clinical_ner.ner.tokenize import Token, sentences
 
 KNOWN = dict.fromkeys(("asthma", "gout", "straße", "strasse"), DISEASE) | dict.fromkeys(
     ("aspirin", "albuterol"), TREATMENT
@@ -21,13 +21,15 @@ class WordList:
 
     def read(self, text: str) -> list[Sentence]:
         return [
-            Sentence(sentence, [self.tag(token.text) for token in sentence], [0.75] * len(sentence))
+            Sentence(
+                sentence, [], [], [Entity(*token[:2], label, 0.75) for token in sentence if (label := known(token))]
+            )
             for sentence in sentences(text)
         ]
 
-    def tag(self, word: str) -> str:
-        label = KNOWN.get(word.lower())
-        return f"B-{label}" if label else "O"
+
+def known(token: Token) -> str | None:
+    return KNOWN.get(token.text.lower())
 
 
 def treatments(text: str) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical_ner.core.span import TERM_KINDS
-from clinical_ner.ner.gazetteer import LONGEST_TERM, Gazetteer, Match, fold, printable
+from clinical_ner.ner.gazetteer import LONGEST_TERM, Gazetteer, Match, fold, readable
 from clinical_ner.ner.tokenize import tokens
 
 TERMS = [
@@ -115,7 +115,7 @@ def test_words_that_no_file_can_hold_are_unknown_words(gazetteer: Gazetteer, wor
 
     assert {match.first for match in found} == {1, 2}
     assert Match(1, 3, "disease") in found
-    assert printable(word).encode("utf-8").find(b"\0") == -1
+    assert readable(word).encode("utf-8").find(b"\0") == -1
 
 
 def test_a_very_long_word_costs_no_more_than_its_length() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
-from clinical_ner.ner import bio
-from clinical_ner.ner.tagger import Entity, Sentence, Tagger
-from clinical_ner.ner.tokenize import Token, sentences
+from clinical_ner.ner import bio, emissions
+from clinical_ner.ner.tagger import Entity, Tagger
+from clinical_ner.ner.tokenize import BLOCK, LONGEST_SENTENCE, blocks, sentences
 
 TEXT = "She has asthma and takes aspirin. No gout was found today.\nMetformin was given for type 2 diabetes!"
 PIECES = (TEXT, "asthma ", "insulin glargine", "gout", "aspirin", "\n", ". ", "heart failure", "😀", "\0", "\ud800")
@@ -60,6 +61,7 @@ def test_reading_gives_every_sentence_a_tag_and_a_probability_for_each_token(tin
         assert set(sentence.tags) <= set(bio.TAGS)
         assert all(-1e-9 <= marginal <= 1 + 1e-9 for marginal in sentence.marginals)
         assert [entity.span for entity in sentence.entities] == bio.decode(sentence.tokens, sentence.tags)
+        assert all(0 <= entity.confidence <= 1 for entity in sentence.entities)
     assert tiny.tag(text) == [entity for sentence in read for entity in sentence.entities]
 
 
@@ -75,12 +77,13 @@ def test_a_text_without_a_visible_character_has_no_sentence(tiny: Tagger, text: 
     assert tiny.tag(text) == []
 
 
-def test_an_entity_is_as_sure_as_its_least_sure_token() -> None:
-    tokens = [Token(0, 5, "heart"), Token(6, 13, "failure"), Token(14, 18, "gout")]
-    sentence = Sentence(tokens, ["B-DISEASE", "I-DISEASE", "B-DISEASE"], [0.98765, 0.43216, 0.9])
+def test_an_entity_is_as_sure_as_its_boundaries_and_its_label_together(tiny: Tagger) -> None:
+    (sentence,) = tiny.read("She has heart failure.")
 
-    assert sentence.entities == [Entity(0, 13, DISEASE, 0.4322), Entity(14, 18, DISEASE, 0.9)]
-    assert sentence.entities[1].span == Span(14, 18, DISEASE)
+    (entity,) = sentence.entities
+    assert entity[:3] == (8, 21, DISEASE)
+    assert 0 < entity.confidence <= min(sentence.marginals[2:4]) + 1e-4
+    assert entity.span == Span(8, 21, DISEASE)
 
 
 def test_the_same_text_has_the_same_answer_again_and_from_a_second_tagger(tiny: Tagger, trained: Path) -> None:
@@ -91,6 +94,42 @@ def test_a_sentence_is_read_without_regard_to_the_others(tiny: Tagger) -> None:
     alone = [entity for line in TEXT.split("\n") for entity in tiny.tag(line)]
 
     assert [entity[2:] for entity in tiny.tag(TEXT)] == [entity[2:] for entity in alone]
+
+
+@settings(deadline=None)
+@given(before=some_text, after=some_text)
+def test_what_stands_around_a_sentence_changes_no_bit_of_its_reading(tiny: Tagger, before: str, after: str) -> None:
+    alone = tiny.read(TEXT)
+
+    around = tiny.read(f"{before}.\n\n{TEXT}\n\n{after}")
+
+    inside = [s for s in around if len(before) < s.tokens[0].start < len(before) + 3 + len(TEXT)]
+    assert [(s.tags, s.marginals) for s in inside] == [(s.tags, s.marginals) for s in alone]
+
+
+def test_a_text_of_ten_megabytes_is_read_a_block_at_a_time() -> None:
+    text = "xx  " * 2_500_000 + TEXT
+    tracemalloc.start()
+
+    largest = max(len(block.words) for block in blocks(text))
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert largest <= BLOCK + LONGEST_SENTENCE
+    assert peak < 5_000_000
+
+
+def test_millions_of_words_that_were_never_seen_do_not_stay_in_memory(
+    tiny: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emissions, "REMEMBERED", 500)
+    expected = tiny.tag(TEXT)
+
+    for start in range(0, 20_000, 4_000):
+        tiny.tag(" ".join(f"x{number}y" for number in range(start, start + 4_000)))
+
+    assert tiny.tag(TEXT) == expected
+    assert len(tiny._emissions._keys) < 500 + 100
 
 
 def test_threads_that_share_a_tagger_get_their_own_answers(tiny: Tagger) -> None:

@@ -1,0 +1,231 @@
+"""The score of each tag at each token of a block: sums of parts that are computed once a word and remembered.
+
+`features.py` says which strings a token has; here the same functions are turned into numbers. What a word, or a set
+of marks, adds at each offset is a row of a table; the scores of a block are slices of these rows, added up in a fixed
+order, so that they do not depend on what else is in the block.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinical_ner.ner.features import (
+    MARK_OFFSETS,
+    PADDING,
+    PAIRS,
+    WORD_OFFSETS,
+    Marks,
+    mark_features,
+    pair_prefix,
+    token_marks,
+    word_features,
+)
+from clinical_ner.ner.gazetteer import LONGEST_WORD, SEPARATOR, Gazetteer, Places, fold, readable
+from clinical_ner.ner.weights import Floats, Weights
+
+REMEMBERED: Final = 50_000  # words; beyond, everything is forgotten before the next block
+MARGIN: Final = max(map(abs, WORD_OFFSETS))  # of padding before, between and after sentences
+NO_WORD: Final = "\n"  # stands for padding among folded words: no term holds it
+
+Integers = NDArray[np.intp]
+Key = TypeVar("Key")
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class Emissions:
+    """Scores the words of sentences; may be shared by threads."""
+
+    def __init__(self, weights: Weights, gazetteer: Gazetteer, groups: Collection[str]) -> None:
+        self._weights = weights
+        self._gazetteer = gazetteer
+        self._groups = frozenset(groups)
+        self._pairs = [_Pairs(weights, *offsets) for offsets in PAIRS] if "context" in groups else []
+        self._turn = threading.Lock()
+        self._forget()
+
+    def __call__(self, words: Sequence[str], bounds: Sequence[int]) -> Floats:
+        """(tokens, tags): sentence `i` is the words `bounds[i]` to `bounds[i + 1]`."""
+        padded = _padded(words, bounds)
+        with self._turn:  # the tables change only here, and what is taken from them is a copy
+            if len(self._keys) > REMEMBERED:
+                self._forget()
+            types = self._types(padded)
+            total = _added(self._words.scores[types], WORD_OFFSETS)
+            if "gazetteer" in self._groups:
+                total += _added(self._mark_scores(types), MARK_OFFSETS)
+            for pairs in self._pairs:
+                pairs.add_to(total, types)
+        is_word: NDArray[np.bool_] = types[MARGIN:-MARGIN] != 0
+        return total[is_word]
+
+    def _forget(self) -> None:
+        """Empty the tables; row 0 of each is of padding, and row 1 of the marks of none."""
+        self._words: _Table[str | None] = _Table(self._weights, len(WORD_OFFSETS))
+        self._marks: _Table[Marks | None] = _Table(self._weights, len(MARK_OFFSETS))
+        for pairs in self._pairs:
+            pairs.forget()
+        self._keys: list[str] = []
+        self._places: NDArray[np.bool_] = np.zeros((1, len(Places._fields)), np.bool_)
+        self._learn([PADDING])
+        self._marks.learn([PADDING, ()], [[[]] * len(MARK_OFFSETS), mark_features(())])
+
+    def _types(self, padded: Sequence[str | None]) -> Integers:
+        """The row of each word."""
+        rows = self._words.rows(padded)
+        if None in rows:
+            padded = [word if word is None or len(word) <= LONGEST_WORD else readable(word) for word in padded]
+            self._learn(self._words.unknown(padded))
+            rows = self._words.rows(padded)
+        return np.array(rows, np.intp)
+
+    def _learn(self, words: Sequence[str | None]) -> None:
+        self._words.learn(words, [word_features(word, self._groups) for word in words])
+        folded = [NO_WORD if word is PADDING else fold(word) for word in words]
+        first = len(self._keys)
+        self._keys += [word + SEPARATOR for word in folded]
+        self._places = _with_room(self._places, len(self._keys))
+        self._places[first : len(self._keys)] = [self._gazetteer.places(key) for key in self._keys[first:]]
+        for pairs in self._pairs:
+            pairs.learn(folded)
+
+    def _mark_scores(self, types: Integers) -> Floats:
+        """What the gazetteer's marks of each token add at each offset."""
+        matches = self._gazetteer.find([self._keys[word] for word in types.tolist()], self._may_start_term(types))
+        marks = token_marks(matches)
+        unknown = self._marks.unknown(marks.values())
+        self._marks.learn(unknown, [mark_features(found or ()) for found in unknown])
+        rows = (types != 0).astype(np.intp)
+        rows[list(marks)] = self._marks.rows(marks.values())
+        scores: Floats = self._marks.scores[rows]
+        return scores
+
+    def _may_start_term(self, types: Integers) -> list[int]:
+        """The tokens that are a term, or start one that the next word may be part of."""
+        starts, alone, later = self._places[types].T
+        starts[:-1] &= later[1:]
+        return np.flatnonzero(starts | alone).tolist()
+
+
+def _padded(words: Sequence[str], bounds: Sequence[int]) -> list[str | None]:
+    """The words of the sentences with `MARGIN` of padding around each."""
+    padded: list[str | None] = [PADDING] * MARGIN
+    for first, past in pairwise(bounds):
+        padded += words[first:past]
+        padded += [PADDING] * MARGIN
+    return padded
+
+
+def _added(rows: Floats, offsets: Sequence[int]) -> Floats:
+    """What each token within the margins gets from the rows (tokens, offsets, tags) of its neighbours."""
+    total = np.zeros((len(rows) - 2 * MARGIN, rows.shape[2]))
+    for slot, offset in enumerate(offsets):
+        total += rows[MARGIN + offset : len(rows) - MARGIN + offset, slot]
+    return total
+
+
+class _Table(Generic[Key]):
+    """For each key what its features add to the score of each tag at each offset."""
+
+    def __init__(self, weights: Weights, offsets: int) -> None:
+        self._rows: dict[Key, int] = {}
+        self._attributes = weights.attributes
+        self._states = np.vstack([weights.states, np.zeros(len(weights.tags))])  # the last row is of no attribute
+        self._scores: Floats = np.zeros((1, offsets, len(weights.tags)))
+
+    @property
+    def scores(self) -> Floats:
+        """(keys, offsets, tags), and room for more keys."""
+        return self._scores
+
+    def rows(self, keys: Iterable[Key]) -> list[int | None]:
+        """The row of each key, None for one that is unknown."""
+        return list(map(self._rows.get, keys))
+
+    def unknown(self, keys: Iterable[Key]) -> list[Key]:
+        """The unknown keys, each once, in order."""
+        return [key for key in dict.fromkeys(keys) if key not in self._rows]
+
+    def learn(self, keys: Sequence[Key], features: Sequence[Sequence[Sequence[str]]]) -> None:
+        """Add keys with their features by offset."""
+        if not keys:
+            return
+        first, past = len(self._rows), len(self._rows) + len(keys)
+        self._rows.update(zip(keys, range(first, past), strict=True))
+        self._scores = _with_room(self._scores, past)
+        self._scores[first:past] = self._sums([strings for slots in features for strings in slots]).reshape(
+            len(keys), *self._scores.shape[1:]
+        )
+
+    def _sums(self, groups: Sequence[Sequence[str]]) -> Floats:
+        """(groups, tags): the weights of the strings of each group, added up in their order."""
+        find, nothing = self._attributes.get, len(self._states) - 1
+        places: list[int] = []
+        starts: list[int] = []
+        for strings in groups:
+            starts.append(len(places))
+            places.append(nothing)  # so that no group is empty
+            places += [place for string in strings if (place := find(string)) is not None]
+        return np.add.reduceat(self._states[places], starts, axis=0)
+
+
+class _Pairs:
+    """What pairs of words at two offsets add, for the few pairs that have weights."""
+
+    def __init__(self, weights: Weights, left: int, right: int) -> None:
+        self._offsets = left, right
+        prefix = pair_prefix(left, right)
+        # Where a word holds the separator a string has several readings: it is the feature of each of them.
+        pairs = {
+            (body[:cut], body[cut + 1 :]): row
+            for name, row in weights.attributes.items()
+            if name.startswith(prefix)
+            for body in [name.removeprefix(prefix)]
+            for cut in range(len(body))
+            if body[cut] == "|"
+        }
+        self._left = {word: number for number, word in enumerate(dict.fromkeys(left for left, _ in pairs))}
+        self._right = {word: number for number, word in enumerate(dict.fromkeys(right for _, right in pairs))}
+        numbers = {self._number(left, right): row for (left, right), row in pairs.items()}
+        self._numbers = np.array([*sorted(numbers), np.iinfo(np.intp).max], np.intp)
+        self._scores = weights.states[[numbers[number] for number in sorted(numbers)]]
+        self.forget()
+
+    def forget(self) -> None:
+        """Know no word of any text."""
+        self._codes: Integers = np.zeros((1, 2), np.intp)
+        self._known = 0
+
+    def _number(self, left: str, right: str) -> int:
+        """A number for the pair that no other pair of known words has."""
+        return self._left.get(left, len(self._left)) * (len(self._right) + 1) + self._right.get(right, len(self._right))
+
+    def learn(self, folded: Sequence[str]) -> None:
+        """Add words in the order of the word table."""
+        lefts, rights = len(self._left), len(self._right)
+        codes = [(self._left.get(w, lefts) * (rights + 1), self._right.get(w, rights)) for w in folded]
+        self._codes = _with_room(self._codes, self._known + len(codes))
+        self._codes[self._known : self._known + len(codes)] = codes
+        self._known += len(codes)
+
+    def add_to(self, total: Floats, types: Integers) -> None:
+        """Add the scores of the pairs to the tokens within the margins."""
+        inner = [slice(MARGIN + offset, len(types) - MARGIN + offset) for offset in self._offsets]
+        numbers = self._codes[types[inner[0]], 0] + self._codes[types[inner[1]], 1]
+        places = np.searchsorted(self._numbers, numbers)
+        found = np.flatnonzero(self._numbers[places] == numbers)
+        total[found] += self._scores[places[found]]
+
+
+def _with_room(array: NDArray[Scalar], rows: int) -> NDArray[Scalar]:
+    """The array, or a copy of it at least twice as long, with room for so many rows."""
+    if rows <= len(array):
+        return array
+    grown = np.zeros((max(rows, 2 * len(array)), *array.shape[1:]), array.dtype)
+    grown[: len(array)] = array
+    return grown

@@ -1,0 +1,104 @@
+"""The weights of a trained CRF as arrays: read from CRFsuite's own file, to the last bit, and kept in a compact one.
+
+The compact file is three NumPy arrays one after the other - a row of weights an attribute, the weights of the
+transitions, and the names in UTF-8 - so that it loads in milliseconds, without CRFsuite and without pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinical_ner.ner.features import EVERYWHERE
+
+Floats = NDArray[np.float64]
+
+IMPOSSIBLE: Final = -10_000.0  # e to this power is 0
+
+# CRFsuite's file format, as in its crf1d_model.c and cqdb.c; all numbers are little-endian.
+_HEADER: Final = np.dtype(
+    [("magic", "S4"), ("size", "<u4"), ("type", "S4"), ("version", "<u4"), ("counts", "<u4", 3), ("offsets", "<u4", 5)]
+)
+_FEATURE: Final = np.dtype([("type", "<u4"), ("source", "<u4"), ("target", "<u4"), ("weight", "<f8")])
+_CHUNK_HEADER = 12  # bytes: four letters, size, count
+_STATE, _TRANSITION = 0, 1
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A linear-chain CRF: what each attribute adds to the score of each tag, and each pair of adjacent tags."""
+
+    tags: tuple[str, ...]
+    attributes: dict[str, int]  # attribute -> its row
+    states: Floats  # (attributes, tags)
+    transitions: Floats  # (tags, tags): from the row's tag to the column's
+
+    def with_tags(self, tags: Sequence[str]) -> Weights:
+        """The same CRF, of which every tag that it never saw is impossible, wherever `EVERYWHERE` is."""
+        unseen = [tag for tag in tags if tag not in self.tags]
+        size = len(self.tags) + len(unseen)
+        states, transitions = np.zeros((len(self.attributes), size)), np.zeros((size, size))
+        states[:, : len(self.tags)] = self.states
+        states[self.attributes[EVERYWHERE], len(self.tags) :] = IMPOSSIBLE
+        transitions[: len(self.tags), : len(self.tags)] = self.transitions
+        return Weights((*self.tags, *unseen), self.attributes, states, transitions)
+
+    def save(self, path: Path) -> None:
+        """Write the arrays; the same weights give the same bytes."""
+        names = "\0".join([*self.tags, *self.attributes]).encode("utf-8")
+        with path.open("wb") as file:
+            for array in (self.transitions, self.states, np.frombuffer(names, np.uint8)):
+                np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+    @classmethod
+    def load(cls, path: Path) -> Weights:
+        """From a file of `save`, which the caller has checked against its SHA-256."""
+        with path.open("rb") as file:
+            transitions, states, names = (np.load(file, allow_pickle=False) for _ in range(3))
+        words = names.tobytes().decode("utf-8").split("\0")
+        size = len(transitions)
+        return cls(tuple(words[:size]), _numbered(words[size:]), states, transitions)
+
+
+def from_crfsuite(path: Path) -> Weights:
+    """The weights that a raw CRFsuite file holds, attributes in the file's order."""
+    content = path.read_bytes()
+    header = np.frombuffer(content, _HEADER, 1)[0]
+    if (header["magic"], header["type"]) != (b"lCRF", b"FOMC"):
+        raise ValueError(f"{path} is not a linear-chain model of CRFsuite")
+    features, tags, attributes = (int(offset) for offset in header["offsets"][:3])
+    names = _strings(content, attributes)
+    labels = _strings(content, tags)
+    states, transitions = np.zeros((len(names), len(labels))), np.zeros((len(labels), len(labels)))
+    rows = _features(content, features)
+    for array, kind in ((states, _STATE), (transitions, _TRANSITION)):
+        own = rows[rows["type"] == kind]
+        array[own["source"], own["target"]] = own["weight"]
+    return Weights(tuple(labels), _numbered(names), states, transitions)
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    return {name: row for row, name in enumerate(names)}
+
+
+def _features(content: bytes, offset: int) -> NDArray[np.void]:
+    count = int(np.frombuffer(content, "<u4", 1, offset + 8)[0])
+    return np.frombuffer(content, _FEATURE, count, offset + _CHUNK_HEADER)
+
+
+def _strings(content: bytes, chunk: int) -> list[str]:
+    """The strings of a constant quark database, by number."""
+    count, table = (int(value) for value in np.frombuffer(content, "<u4", 2, chunk + 16))
+    places = np.frombuffer(content, "<u4", count, chunk + table).tolist() if count else []
+    return [_string(content, chunk + place) for place in places]
+
+
+def _string(content: bytes, record: int) -> str:
+    """The string of a record: number, size with the closing NUL byte, characters."""
+    size = int.from_bytes(content[record + 4 : record + 8], "little")
+    return content[record + 8 : record + 8 + size - 1].decode("utf-8")

@@ -1,0 +1,127 @@
+"""Tags and probabilities are those of going through every path, and no sentence knows of another."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical_ner.core.span import LABELS
+from clinical_ner.ner import bio, decoding
+from clinical_ner.ner.weights import Floats
+
+TAGS = len(bio.TAGS)
+BEGIN = [bio.TAGS.index(tag) for tag in bio.BEGIN_TAGS]
+INSIDE = [bio.TAGS.index(tag) for tag in bio.INSIDE_TAGS]
+lengths = st.lists(st.integers(1, 4), min_size=1, max_size=5)
+seeds = st.integers(0, 10_000)
+scales = st.sampled_from([0.1, 3.0, 100.0])
+
+
+def chain(seed: int, tokens: int, scale: float) -> tuple[Floats, Floats]:
+    draw = np.random.default_rng(seed)
+    return draw.normal(scale=scale, size=(tokens, TAGS)), draw.normal(scale=scale, size=(TAGS, TAGS))
+
+
+def every_path(emissions: Floats, transitions: Floats) -> dict[tuple[int, ...], float]:
+    """The log weight of every path of one sentence."""
+    return {
+        path: sum(emissions[i, tag] for i, tag in enumerate(path)) + sum(transitions[a, b] for a, b in pairwise(path))
+        for path in product(range(TAGS), repeat=len(emissions))
+    }
+
+
+def probabilities(emissions: Floats, transitions: Floats) -> dict[tuple[int, ...], float]:
+    paths = every_path(emissions, transitions)
+    weights = np.exp(np.array(list(paths.values())) - max(paths.values()))
+    return dict(zip(paths, weights / weights.sum(), strict=True))
+
+
+def read(emissions: Floats, transitions: Floats, sizes: list[int]) -> tuple[list[int], Floats, decoding.Segments]:
+    packed = decoding.plan(sizes)
+    found = decoding.messages(emissions, transitions, packed)
+    marginal = decoding.marginals(found)
+    segments = decoding.segments(found, marginal, transitions, packed, BEGIN, INSIDE)
+    return decoding.best_tags(emissions, transitions, packed).tolist(), marginal, segments
+
+
+@given(lengths)
+def test_every_token_is_packed_once_in_the_step_of_its_place_in_the_sentence(sizes: list[int]) -> None:
+    packed = decoding.plan(sizes)
+
+    places = [(sentence, place) for sentence, size in enumerate(sizes) for place in range(size)]
+    steps = [step for step, (first, past) in enumerate(packed.steps) for _ in range(first, past)]
+    assert sorted(packed.forward.tolist()) == sorted(packed.backward.tolist()) == list(range(sum(sizes)))
+    assert [places[token][1] for token in packed.forward.tolist()] == steps
+    assert [sizes[places[token][0]] - 1 - places[token][1] for token in packed.backward.tolist()] == steps
+    first = packed.steps[0][1]
+    assert (packed.forward[packed.before] + 1).tolist() == packed.forward[first:].tolist()
+
+
+@given(seeds, lengths, scales)
+def test_the_best_tags_are_the_best_of_all_paths(seed: int, sizes: list[int], scale: float) -> None:
+    emissions, transitions = chain(seed, sum(sizes), scale)
+
+    best, _, _ = read(emissions, transitions, sizes)
+
+    for first, past in pairwise([0, *np.cumsum(sizes)]):
+        paths = every_path(emissions[first:past], transitions)
+        assert tuple(best[first:past]) == max(paths, key=lambda path: paths[path])
+
+
+@given(seeds, lengths, scales)
+def test_marginals_are_the_sums_over_all_paths(seed: int, sizes: list[int], scale: float) -> None:
+    emissions, transitions = chain(seed, sum(sizes), scale)
+
+    _, marginal, _ = read(emissions, transitions, sizes)
+
+    for first, past in pairwise([0, *np.cumsum(sizes)]):
+        expected = np.zeros((TAGS, past - first))
+        for path, chance in probabilities(emissions[first:past], transitions).items():
+            expected[path, range(past - first)] += chance
+        assert marginal[:, first:past] == pytest.approx(expected, abs=1e-9)
+
+
+@given(seeds, lengths, scales)
+def test_the_probability_of_an_entity_is_the_sum_over_all_paths_that_hold_it(
+    seed: int, sizes: list[int], scale: float
+) -> None:
+    emissions, transitions = chain(seed, sum(sizes), scale)
+
+    _, _, segments = read(emissions, transitions, sizes)
+
+    for first, past in pairwise([0, *np.cumsum(sizes)]):
+        expected: dict[tuple[int, int, str], float] = {}
+        for path, chance in probabilities(emissions[first:past], transitions).items():
+            for run in bio.runs([bio.TAGS[tag] for tag in path]):
+                expected[run] = expected.get(run, 0.0) + chance
+        for (opening, closing, label), chance in expected.items():
+            found = segments.probability(LABELS.index(label), first + opening, first + closing)
+            assert found == pytest.approx(chance, abs=1e-9)
+
+
+@given(seeds, st.lists(st.integers(1, 30), min_size=2, max_size=30))
+def test_a_sentence_has_the_same_bits_alone_and_among_others(seed: int, sizes: list[int]) -> None:
+    emissions, transitions = chain(seed, sum(sizes), 3.0)
+
+    best, marginal, segments = read(emissions, transitions, sizes)
+
+    for first, past in pairwise([0, *np.cumsum(sizes).tolist()]):
+        alone = read(emissions[first:past], transitions, [past - first])
+        assert alone[0] == best[first:past]
+        assert alone[1].tolist() == marginal[:, first:past].tolist()
+        assert list(alone[2]) == [[row[first:past] for row in table] for table in segments]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 50.0])
+def test_long_sentences_neither_overflow_nor_vanish(scale: float) -> None:
+    emissions, transitions = chain(1, 2_000, scale)
+
+    _, marginal, segments = read(emissions, transitions, [1_500, 500])
+
+    assert np.isfinite(marginal).all()
+    assert marginal.sum(axis=0) == pytest.approx(1)
+    assert all(0 <= segments.probability(0, first, first + 3) <= 1 for first in range(1_400))
