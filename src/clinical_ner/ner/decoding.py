@@ -8,6 +8,8 @@ not depend on the others: each figure is the same sums in the same order, to the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -48,20 +50,46 @@ def plan(lengths: Sequence[int]) -> Plan:
     )
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A CRF's transitions, from the row's tag to the column's, in the forms that decoding takes them in.
+
+    Exact as long as no two transitions differ by more than 700: e to that power is all that double precision holds.
+    """
+
+    scores: Floats
+    begin: Integers  # the tag that begins an entity of each label
+    inside: Integers  # the tag that goes on with it
+
+    @cached_property
+    def moves(self) -> Floats:
+        """e to the power of the scores, of which the largest is 1."""
+        return np.exp(self.scores - self.scores.max())  # type: ignore[no-any-return]
+
+    @cached_property
+    def both_ways(self) -> Floats:
+        """Moves forward and backward along a sentence: (tags before, tags after, 2, 1)."""
+        return np.stack([self.moves, self.moves.T], axis=2)[:, :, :, None]
+
+    @cached_property
+    def pause(self) -> int:
+        """Steps without rescaling: one multiplies the largest weight by the least move at least, the tags at most."""
+        return max(1, int(SAFE_EXPONENT / (np.ptp(self.scores) + np.log(len(self.scores)))))
+
+
 # --- the best tags ----------------------------------------------------------------------------
-def best_tags(emissions: Floats, transitions: Floats, packed: Plan) -> Integers:
+def best_tags(emissions: Floats, chain: Chain, packed: Plan) -> Integers:
     """The tag of each token on the best path of its sentence (Viterbi); of equals, the first.
 
     Args:
         emissions: (tokens, tags).
-        transitions: (tags, tags), from the row's tag to the column's.
     """
-    scores = np.ascontiguousarray(emissions[packed.forward].T)
-    moves = transitions[:, :, None]
+    scores = np.ascontiguousarray(emissions.take(packed.forward, axis=0).T)
+    moves = chain.scores[:, :, None]
     for (last, _), (first, past) in pairwise(packed.steps):
         reached = scores[:, None, last : last + past - first] + moves
         scores[:, first:past] += np.maximum.reduce(reached, axis=0)
-    came_from = (scores[:, None, packed.before] + moves).argmax(axis=0)
+    came_from = (scores.take(packed.before, axis=1)[:, None] + moves).argmax(axis=0)
     tags = _traced(scores.argmax(axis=0).tolist(), came_from.tolist(), packed.before.tolist())
     found = np.empty(len(tags), np.intp)
     found[packed.forward] = tags
@@ -86,41 +114,26 @@ class Messages(NamedTuple):
     leaving: Floats  # the same without the token's own score
 
 
-def messages(emissions: Floats, transitions: Floats, packed: Plan) -> Messages:
-    """Both directions at once: backward is forward along the reversed sentence with the transitions turned round.
-
-    Exact as long as no two transitions differ by more than 700: e to that power is all that double precision holds.
-    """
+def messages(emissions: Floats, chain: Chain, packed: Plan) -> Messages:
+    """Both directions at once: backward is forward along the reversed sentence with the transitions turned round."""
     own = np.exp(emissions - emissions.max(axis=1, keepdims=True)).T
-    weights = np.ascontiguousarray(np.stack([own[:, packed.forward], own[:, packed.backward]], axis=1))
-    moves = np.exp(transitions - transitions.max())
-    both = np.stack([moves, moves.T], axis=2)[:, :, :, None]
-    incoming = np.ones_like(weights)
-    pause = _steps_without_rescaling(transitions)
+    weights = np.empty((own.shape[0], 2, own.shape[1]))
+    weights[:, 0] = own.take(packed.forward, axis=1)
+    weights[:, 1] = own.take(packed.backward, axis=1)
+    incoming = np.ones(weights.shape)
+    both_ways, pause = chain.both_ways, chain.pause
     for step, ((last, _), (first, past)) in enumerate(pairwise(packed.steps), 1):
         # In C order the sum runs over whole rows, one tag after the other, however many sentences there are.
-        reached = np.multiply(weights[:, None, :, last : last + past - first], both, order="C")
+        reached = np.multiply(weights[:, None, :, last : last + past - first], both_ways, order="C")
         arrived = np.add.reduce(reached, axis=0)
         incoming[:, :, first:past] = arrived
         weights[:, :, first:past] *= arrived
         if step % pause == 0:
             weights[:, :, first:past] /= weights[:, :, first:past].max(axis=0)
-    return Messages(
-        *_unpacked(weights[:, 0], incoming[:, 0], packed.forward),
-        *_unpacked(weights[:, 1], incoming[:, 1], packed.backward),
-    )
-
-
-def _steps_without_rescaling(transitions: Floats) -> int:
-    """A step multiplies the largest weight by at least the least transition and at most the number of tags."""
-    return max(1, int(SAFE_EXPONENT / (np.ptp(transitions) + np.log(len(transitions)))))
-
-
-def _unpacked(weights: Floats, incoming: Floats, places: Integers) -> tuple[Floats, Floats]:
-    found = np.empty((2, *weights.shape))
-    found[0][:, places] = weights
-    found[1][:, places] = incoming
-    return found[0], found[1]
+    found = np.empty((4, *own.shape))
+    found[0][:, packed.forward], found[1][:, packed.forward] = weights[:, 0], incoming[:, 0]
+    found[2][:, packed.backward], found[3][:, packed.backward] = weights[:, 1], incoming[:, 1]
+    return Messages(*found)
 
 
 def marginals(found: Messages) -> Floats:
@@ -149,12 +162,10 @@ class Segments(NamedTuple):
         return min(1.0, max(0.0, chance))
 
 
-def segments(
-    found: Messages, marginal: Floats, transitions: Floats, packed: Plan, begin: Sequence[int], inside: Sequence[int]
-) -> Segments:
-    """The chances of the labels whose tags are `begin[i]` and `inside[i]`."""
-    moves = np.exp(transitions - transitions.max())
-    from_begin, from_inside = moves[begin, inside][:, None], moves[inside, inside][:, None]
+def segments(found: Messages, marginal: Floats, chain: Chain, packed: Plan) -> Segments:
+    """The chances of the entities of each label."""
+    begin, inside = chain.begin, chain.inside
+    from_begin, from_inside = chain.moves[begin, inside][:, None], chain.moves[inside, inside][:, None]
     sentences = packed.steps[0][1]
     continued, onward = np.zeros((2, len(begin), marginal.shape[1]))
     continued[:, 1:] = found.forward[begin, :-1] * from_begin + found.forward[inside, :-1] * from_inside

@@ -127,7 +127,7 @@ class Gazetteer:
         """`matches` among words by their keys, if terms start nowhere but at `positions`, which are in order."""
         free = dict.fromkeys(TERM_KINDS, 0)
         found = []
-        for first in positions:
+        for first in self._starts(keys, positions):
             for kind, past in self._longest(keys, first).items():
                 if first >= free[kind]:
                     found.append(Match(first, past, kind))
@@ -138,6 +138,11 @@ class Gazetteer:
         """Where in terms the word with this key stands."""
         kinds = self._kinds.get(key)
         return Places(kinds is not None, bool(kinds), key in self._later)
+
+    def _starts(self, keys: Sequence[str], positions: Iterable[int]) -> list[int]:
+        """The positions at which one word is a term, or two words are the beginning of one."""
+        kinds, following = self._kinds, [*keys[1:], ""]
+        return [first for first in positions if kinds.get(keys[first]) or keys[first] + following[first] in kinds]
 
     def _longest(self, keys: Sequence[str], first: int) -> dict[str, int]:
         """Where the longest term of each kind ends that starts at `first`."""

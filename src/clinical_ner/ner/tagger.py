@@ -59,11 +59,13 @@ class Tagger:
     ) -> None:
         self.manifest = manifest
         self.gazetteer = gazetteer
-        self._weights = weights = weights.with_tags(bio.TAGS)
-        self._begin, self._inside = (
-            [weights.tags.index(tag) for tag in tags] for tags in (bio.BEGIN_TAGS, bio.INSIDE_TAGS)
+        complete = weights.with_tags(bio.TAGS)
+        self._tags = complete.tags
+        begin, inside = (
+            np.array([self._tags.index(tag) for tag in tags]) for tags in (bio.BEGIN_TAGS, bio.INSIDE_TAGS)
         )
-        self._emissions = Emissions(weights, gazetteer, manifest.params.feature_groups)
+        self._chain = decoding.Chain(complete.transitions, begin, inside)
+        self._emissions = Emissions(complete, gazetteer, manifest.params.feature_groups)
         self._words = words
 
     @classmethod
@@ -93,13 +95,13 @@ class Tagger:
             yield Sentence(block.tokens(first, past), tags[first:past], marginals[first:past], own)
 
     def _tagged(self, block: Block) -> _Tagged:
-        emissions, transitions = self._emissions(block.words, block.bounds), self._weights.transitions
+        emissions = self._emissions(block.words, block.bounds)
         packed = decoding.plan([past - first for first, past in block.spans()])
-        best = decoding.best_tags(emissions, transitions, packed)
-        found = decoding.messages(emissions, transitions, packed)
+        best = decoding.best_tags(emissions, self._chain, packed)
+        found = decoding.messages(emissions, self._chain, packed)
         marginal = decoding.marginals(found)
-        chances = decoding.segments(found, marginal, transitions, packed, self._begin, self._inside)
-        tags = [self._weights.tags[tag] for tag in best.tolist()]
+        chances = decoding.segments(found, marginal, self._chain, packed)
+        tags = [self._tags[tag] for tag in best.tolist()]
         entities = [_entities(block, tags, first, past, chances) for first, past in block.spans()]
         return _Tagged(tags, marginal[best, np.arange(len(best))].tolist(), entities)
 

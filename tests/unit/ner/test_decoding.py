@@ -14,8 +14,8 @@ from clinical_ner.ner import bio, decoding
 from clinical_ner.ner.weights import Floats
 
 TAGS = len(bio.TAGS)
-BEGIN = [bio.TAGS.index(tag) for tag in bio.BEGIN_TAGS]
-INSIDE = [bio.TAGS.index(tag) for tag in bio.INSIDE_TAGS]
+BEGIN = np.array([bio.TAGS.index(tag) for tag in bio.BEGIN_TAGS])
+INSIDE = np.array([bio.TAGS.index(tag) for tag in bio.INSIDE_TAGS])
 lengths = st.lists(st.integers(1, 4), min_size=1, max_size=5)
 seeds = st.integers(0, 10_000)
 scales = st.sampled_from([0.1, 3.0, 100.0])
@@ -41,11 +41,11 @@ def probabilities(emissions: Floats, transitions: Floats) -> dict[tuple[int, ...
 
 
 def read(emissions: Floats, transitions: Floats, sizes: list[int]) -> tuple[list[int], Floats, decoding.Segments]:
-    packed = decoding.plan(sizes)
-    found = decoding.messages(emissions, transitions, packed)
+    packed, own = decoding.plan(sizes), decoding.Chain(transitions, BEGIN, INSIDE)
+    found = decoding.messages(emissions, own, packed)
     marginal = decoding.marginals(found)
-    segments = decoding.segments(found, marginal, transitions, packed, BEGIN, INSIDE)
-    return decoding.best_tags(emissions, transitions, packed).tolist(), marginal, segments
+    segments = decoding.segments(found, marginal, own, packed)
+    return decoding.best_tags(emissions, own, packed).tolist(), marginal, segments
 
 
 @given(lengths)

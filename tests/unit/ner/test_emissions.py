@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinical_ner.ner import bio, decoding
+from clinical_ner.ner import bio, decoding, model
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.features import sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer
@@ -44,6 +44,11 @@ def flat(sentences: list[list[str]]) -> tuple[list[str], list[int]]:
 
 
 @pytest.fixture(scope="module")
+def weights(trained: Path) -> Weights:
+    return Weights.load(model.part(trained, model.WEIGHTS)).with_tags(bio.TAGS)
+
+
+@pytest.fixture(scope="module")
 def crfsuite(trained: Path) -> pycrfsuite.Tagger:
     tagger = pycrfsuite.Tagger()
     tagger.open(str(trained))
@@ -57,23 +62,22 @@ def test_tags_and_marginals_are_those_of_crfsuite(
 ) -> None:
     emissions = tiny._emissions(*flat(sentences))
     packed = decoding.plan([len(sentence) for sentence in sentences])
-    best = decoding.best_tags(emissions, tiny._weights.transitions, packed)
-    marginal = decoding.marginals(decoding.messages(emissions, tiny._weights.transitions, packed))
+    best = decoding.best_tags(emissions, tiny._chain, packed)
+    marginal = decoding.marginals(decoding.messages(emissions, tiny._chain, packed))
 
     for sentence, (first, past) in zip(sentences, pairwise(flat(sentences)[1]), strict=True):
         crfsuite.set(sentence_features(sentence, tiny.gazetteer, GROUPS))
-        assert [tiny._weights.tags[tag] for tag in best[first:past]] == crfsuite.tag()
+        assert [tiny._tags[tag] for tag in best[first:past]] == crfsuite.tag()
         for tag in crfsuite.labels():
             expected = [crfsuite.marginal(tag, place) for place in range(past - first)]
-            assert marginal[tiny._weights.tags.index(tag), first:past] == pytest.approx(expected, abs=1e-6)
+            assert marginal[tiny._tags.index(tag), first:past] == pytest.approx(expected, abs=1e-6)
 
 
 @settings(deadline=None)
 @given(sentences=texts, groups=st.sets(st.sampled_from(GROUPS)))
 def test_scores_are_the_sums_of_the_weights_of_the_features_of_any_groups(
-    sentences: list[list[str]], groups: set[str], tiny: Tagger
+    sentences: list[list[str]], groups: set[str], tiny: Tagger, weights: Weights
 ) -> None:
-    weights = tiny._weights
 
     scores = Emissions(weights, tiny.gazetteer, groups)(*flat(sentences))
 
@@ -103,8 +107,10 @@ def test_a_pair_of_words_that_hold_the_separator_has_the_weight_of_its_string() 
 
 @settings(deadline=None)
 @given(sentences=texts)
-def test_scores_are_the_same_bits_whatever_was_scored_before(sentences: list[list[str]], tiny: Tagger) -> None:
-    fresh = Emissions(tiny._weights, tiny.gazetteer, GROUPS)
+def test_scores_are_the_same_bits_whatever_was_scored_before(
+    sentences: list[list[str]], tiny: Tagger, weights: Weights
+) -> None:
+    fresh = Emissions(weights, tiny.gazetteer, GROUPS)
 
     assert tiny._emissions(*flat(sentences)).tolist() == fresh(*flat(sentences)).tolist()
     assert [row for sentence in sentences for row in fresh(sentence, [0, len(sentence)]).tolist()] == [
