@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme bench data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ serve: data ## Start the service of bentofile.yaml on http://127.0.0.1:3000
 
 readme: data ## Write the figures into README.md (CORPORA=folder: measure on real text first)
 	$(BIN)/python docs/readme.py $(if $(CORPORA),--corpora "$(CORPORA)")
+
+bench: data ## Measure the speed of reading, writing and training on one core (TEXTS=folder: of its *.txt files too)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/speed.py $(if $(TEXTS),--texts "$(TEXTS)")
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build

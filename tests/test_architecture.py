@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "cli": EVERYTHING,
 }
 # A worker of the service holds the tagger and little else; these cost seconds and hundreds of megabytes.
-HEAVY = {"evidently", "pandas", "pandera", "pyarrow", "scipy", "sklearn", "sklearn_crfsuite"}
+HEAVY = {"evidently", "pandas", "pandera", "pyarrow", "pycrfsuite", "scipy", "sklearn", "sklearn_crfsuite"}
 
 
 def module_name(path: Path) -> str:

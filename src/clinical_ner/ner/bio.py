@@ -9,8 +9,8 @@ from clinical_ner.core.span import LABELS, Span
 
 OUTSIDE = "O"
 BEGIN, INSIDE = "B-", "I-"  # before the label
-BEGIN_TAGS, INSIDE_TAGS = (tuple(prefix + label for label in LABELS) for prefix in (BEGIN, INSIDE))
-TAGS = (OUTSIDE, *(tag for pair in zip(BEGIN_TAGS, INSIDE_TAGS, strict=True) for tag in pair))
+LABEL_TAGS = tuple((label, BEGIN + label, INSIDE + label) for label in LABELS)
+TAGS = (OUTSIDE, *(tag for _, *own in LABEL_TAGS for tag in own))
 
 
 class Extent(Protocol):

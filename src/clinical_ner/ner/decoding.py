@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from clinical_ner.ner.weights import Floats
 
 Integers = NDArray[np.intp]
+LARGEST_DOUBT = 0.49  # below a half, with room for rounding
 SAFE_EXPONENT = 300.0  # of e: products that stay within lose no precision in double precision
 
 
@@ -31,11 +32,10 @@ class Plan(NamedTuple):
     steps: list[tuple[int, int]]  # the packed places of each step, half-open
 
 
-def plan(lengths: Sequence[int]) -> Plan:
+def plan(lengths: Integers) -> Plan:
     """The packing of consecutive sentences of these lengths, none of them 0."""
-    sizes = np.asarray(lengths, np.intp)
-    order = np.argsort(-sizes, kind="stable")
-    starts, sizes = (np.cumsum(sizes) - sizes)[order], sizes[order]
+    order = np.argsort(-lengths, kind="stable")
+    starts, sizes = (np.cumsum(lengths) - lengths)[order], lengths[order]
     step = np.arange(sizes[0])[:, None]
     inside = step < sizes
     counts = inside.sum(axis=1)
@@ -58,8 +58,6 @@ class Chain:
     """
 
     scores: Floats
-    begin: Integers  # the tag that begins an entity of each label
-    inside: Integers  # the tag that goes on with it
 
     @cached_property
     def moves(self) -> Floats:
@@ -142,39 +140,54 @@ def marginals(found: Messages) -> Floats:
     return weights / weights.sum(axis=0)  # type: ignore[no-any-return]
 
 
-class Segments(NamedTuple):
-    """How probable it is, of each label and token, that an entity starts there, and that it goes on after it."""
+def certain_or_best_tags(emissions: Floats, marginal: Floats, chain: Chain, lengths: Integers) -> Integers:
+    """`best_tags`, without looking for them where they are plain.
 
-    starts: list[list[float]]  # with a B tag
-    opens: list[list[float]]  # with an I tag that continues no entity of this label
-    on_from_begin: list[list[float]]  # given the B tag here, that the next tag is I
-    on_from_inside: list[list[float]]
-
-    def probability(self, label: int, first: int, past: int) -> float:
-        """That the tokens `first` to `past` (exclusive) are exactly one entity of this label."""
-        on_from_begin, on_from_inside = self.on_from_begin[label], self.on_from_inside[label]
-        last = past - 1
-        begin, inside = self.starts[label][first], self.opens[label][first]
-        for position in range(first, last):
-            inside = begin * on_from_begin[position] + inside * on_from_inside[position]
-            begin = 0.0
-        chance = begin * (1 - on_from_begin[last]) + inside * (1 - on_from_inside[last])
-        return min(1.0, max(0.0, chance))
+    If the likeliest tags of a sentence's tokens are wrong with a probability of less than a half in sum, their path
+    has more than half of the probability, and no other path can be better.
+    """
+    tags: Integers = marginal.argmax(axis=0)
+    doubts = np.add.reduceat(1 - marginal.max(axis=0), np.cumsum(lengths) - lengths)
+    open_sentences = doubts > LARGEST_DOUBT
+    if open_sentences.any():
+        tokens = np.repeat(open_sentences, lengths)
+        tags[tokens] = best_tags(emissions[tokens], chain, plan(lengths[open_sentences]))
+    return tags
 
 
-def segments(found: Messages, marginal: Floats, chain: Chain, packed: Plan) -> Segments:
-    """The chances of the entities of each label."""
-    begin, inside = chain.begin, chain.inside
-    from_begin, from_inside = chain.moves[begin, inside][:, None], chain.moves[inside, inside][:, None]
-    sentences = packed.steps[0][1]
-    continued, onward = np.zeros((2, len(begin), marginal.shape[1]))
-    continued[:, 1:] = found.forward[begin, :-1] * from_begin + found.forward[inside, :-1] * from_inside
-    continued[:, packed.forward[:sentences]] = 0.0  # nothing comes before a first token
-    onward[:, :-1] = found.backward[inside, 1:]
-    onward[:, packed.backward[:sentences]] = 0.0
-    return Segments(
-        marginal[begin].tolist(),
-        (marginal[inside] * (1 - continued / found.arriving[inside])).tolist(),
-        (from_begin * onward / found.leaving[begin]).tolist(),
-        (from_inside * onward / found.leaving[inside]).tolist(),
-    )
+class Sites(NamedTuple):
+    """What the probability of an entity is computed from."""
+
+    found: Messages
+    marginal: Floats
+    moves: Sequence[Sequence[float]]
+
+    def probability(self, begin: int, inside: int, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
+        """That the tokens of `entity`, half-open, are exactly one entity with these tags.
+
+        It starts with `begin`, or with an `inside` that continues no entity; then `inside` follows up to its end, and
+        no further.
+        """
+        (first, past), (start, end) = entity, sentence
+        from_begin = self.marginal.item(begin, first)
+        from_inside = self.marginal.item(inside, first)
+        if first > start:
+            from_inside *= 1 - self._continued(begin, inside, first)
+        for place in range(first, past - 1):
+            from_inside = from_begin * self._on(begin, inside, place) + from_inside * self._on(inside, inside, place)
+            from_begin = 0.0
+        if past < end:
+            from_begin *= 1 - self._on(begin, inside, past - 1)
+            from_inside *= 1 - self._on(inside, inside, past - 1)
+        return min(1.0, max(0.0, from_begin + from_inside))
+
+    def _continued(self, begin: int, inside: int, place: int) -> float:
+        """Given `inside` here, that one of the two tags is before it."""
+        forward, moves = self.found.forward, self.moves
+        before = sum(forward.item(tag, place - 1) * moves[tag][inside] for tag in (begin, inside))
+        return before / self.found.arriving.item(inside, place)
+
+    def _on(self, tag: int, inside: int, place: int) -> float:
+        """Given this tag here, that `inside` is next."""
+        onward = self.moves[tag][inside] * self.found.backward.item(inside, place + 1)
+        return onward / self.found.leaving.item(tag, place)

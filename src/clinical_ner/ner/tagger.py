@@ -9,7 +9,7 @@ from typing import NamedTuple
 import marisa_trie
 import numpy as np
 
-from clinical_ner.core.span import LABELS, Span
+from clinical_ner.core.span import Span
 from clinical_ner.ner import bio, decoding, model
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import Gazetteer, fold
@@ -61,10 +61,11 @@ class Tagger:
         self.gazetteer = gazetteer
         complete = weights.with_tags(bio.TAGS)
         self._tags = complete.tags
-        begin, inside = (
-            np.array([self._tags.index(tag) for tag in tags]) for tags in (bio.BEGIN_TAGS, bio.INSIDE_TAGS)
-        )
-        self._chain = decoding.Chain(complete.transitions, begin, inside)
+        self._chain = decoding.Chain(complete.transitions)
+        self._moves: list[list[float]] = self._chain.moves.tolist()
+        self._label_tags = {
+            label: (self._tags.index(begin), self._tags.index(inside)) for label, begin, inside in bio.LABEL_TAGS
+        }
         self._emissions = Emissions(complete, gazetteer, manifest.params.feature_groups)
         self._words = words
 
@@ -95,25 +96,25 @@ class Tagger:
             yield Sentence(block.tokens(first, past), tags[first:past], marginals[first:past], own)
 
     def _tagged(self, block: Block) -> _Tagged:
+        spans = block.spans()
+        lengths = np.diff(block.bounds)
         emissions = self._emissions(block.words, block.bounds)
-        packed = decoding.plan([past - first for first, past in block.spans()])
-        best = decoding.best_tags(emissions, self._chain, packed)
-        found = decoding.messages(emissions, self._chain, packed)
+        found = decoding.messages(emissions, self._chain, decoding.plan(lengths))
         marginal = decoding.marginals(found)
-        chances = decoding.segments(found, marginal, self._chain, packed)
+        best = decoding.certain_or_best_tags(emissions, marginal, self._chain, lengths)
         tags = [self._tags[tag] for tag in best.tolist()]
-        entities = [_entities(block, tags, first, past, chances) for first, past in block.spans()]
+        sites = decoding.Sites(found, marginal, self._moves)
+        entities = [self._entities(block, tags[first:past], (first, past), sites) for first, past in spans]
         return _Tagged(tags, marginal[best, np.arange(len(best))].tolist(), entities)
 
-
-def _entities(block: Block, tags: list[str], first: int, past: int, chances: decoding.Segments) -> list[Entity]:
-    """The entities of the sentence from token `first` to `past`."""
-    return [
-        Entity(
-            block.starts[first + opening],
-            block.starts[first + closing - 1] + len(block.words[first + closing - 1]),
-            label,
-            round(chances.probability(LABELS.index(label), first + opening, first + closing), 4),
-        )
-        for opening, closing, label in bio.runs(tags[first:past])
-    ]
+    def _entities(
+        self, block: Block, tags: list[str], sentence: tuple[int, int], sites: decoding.Sites
+    ) -> list[Entity]:
+        """The entities of a sentence of the block."""
+        entities = []
+        for opening, closing, label in bio.runs(tags):
+            first, past = sentence[0] + opening, sentence[0] + closing
+            chance = sites.probability(*self._label_tags[label], (first, past), sentence)
+            end = block.starts[past - 1] + len(block.words[past - 1])
+            entities.append(Entity(block.starts[first], end, label, round(chance, 4)))
+        return entities

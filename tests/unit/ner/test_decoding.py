@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import accumulate, pairwise, product
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.core.span import LABELS
 from clinical_ner.ner import bio, decoding
 from clinical_ner.ner.weights import Floats
 
 TAGS = len(bio.TAGS)
-BEGIN = np.array([bio.TAGS.index(tag) for tag in bio.BEGIN_TAGS])
-INSIDE = np.array([bio.TAGS.index(tag) for tag in bio.INSIDE_TAGS])
+LABEL_TAGS = {label: (bio.TAGS.index(begin), bio.TAGS.index(inside)) for label, begin, inside in bio.LABEL_TAGS}
 lengths = st.lists(st.integers(1, 4), min_size=1, max_size=5)
 seeds = st.integers(0, 10_000)
 scales = st.sampled_from([0.1, 3.0, 100.0])
@@ -40,17 +39,29 @@ def probabilities(emissions: Floats, transitions: Floats) -> dict[tuple[int, ...
     return dict(zip(paths, weights / weights.sum(), strict=True))
 
 
-def read(emissions: Floats, transitions: Floats, sizes: list[int]) -> tuple[list[int], Floats, decoding.Segments]:
-    packed, own = decoding.plan(sizes), decoding.Chain(transitions, BEGIN, INSIDE)
-    found = decoding.messages(emissions, own, packed)
+class Read(NamedTuple):
+    """Sentences decoded together."""
+
+    best: list[int]
+    marginal: Floats
+    sites: decoding.Sites
+
+
+def read(emissions: Floats, transitions: Floats, sizes: list[int]) -> Read:
+    chain = decoding.Chain(transitions)
+    found = decoding.messages(emissions, chain, decoding.plan(np.array(sizes)))
     marginal = decoding.marginals(found)
-    segments = decoding.segments(found, marginal, own, packed)
-    return decoding.best_tags(emissions, own, packed).tolist(), marginal, segments
+    best = decoding.certain_or_best_tags(emissions, marginal, chain, np.array(sizes))
+    return Read(best.tolist(), marginal, decoding.Sites(found, marginal, chain.moves.tolist()))
+
+
+def spans(sizes: list[int]) -> list[tuple[int, int]]:
+    return list(pairwise([0, *accumulate(sizes)]))
 
 
 @given(lengths)
 def test_every_token_is_packed_once_in_the_step_of_its_place_in_the_sentence(sizes: list[int]) -> None:
-    packed = decoding.plan(sizes)
+    packed = decoding.plan(np.array(sizes))
 
     places = [(sentence, place) for sentence, size in enumerate(sizes) for place in range(size)]
     steps = [step for step, (first, past) in enumerate(packed.steps) for _ in range(first, past)]
@@ -65,20 +76,21 @@ def test_every_token_is_packed_once_in_the_step_of_its_place_in_the_sentence(siz
 def test_the_best_tags_are_the_best_of_all_paths(seed: int, sizes: list[int], scale: float) -> None:
     emissions, transitions = chain(seed, sum(sizes), scale)
 
-    best, _, _ = read(emissions, transitions, sizes)
+    best = decoding.best_tags(emissions, decoding.Chain(transitions), decoding.plan(np.array(sizes))).tolist()
 
-    for first, past in pairwise([0, *np.cumsum(sizes)]):
+    for first, past in spans(sizes):
         paths = every_path(emissions[first:past], transitions)
         assert tuple(best[first:past]) == max(paths, key=lambda path: paths[path])
+    assert read(emissions, transitions, sizes).best == best
 
 
 @given(seeds, lengths, scales)
 def test_marginals_are_the_sums_over_all_paths(seed: int, sizes: list[int], scale: float) -> None:
     emissions, transitions = chain(seed, sum(sizes), scale)
 
-    _, marginal, _ = read(emissions, transitions, sizes)
+    marginal = read(emissions, transitions, sizes).marginal
 
-    for first, past in pairwise([0, *np.cumsum(sizes)]):
+    for first, past in spans(sizes):
         expected = np.zeros((TAGS, past - first))
         for path, chance in probabilities(emissions[first:past], transitions).items():
             expected[path, range(past - first)] += chance
@@ -91,15 +103,15 @@ def test_the_probability_of_an_entity_is_the_sum_over_all_paths_that_hold_it(
 ) -> None:
     emissions, transitions = chain(seed, sum(sizes), scale)
 
-    _, _, segments = read(emissions, transitions, sizes)
+    sites = read(emissions, transitions, sizes).sites
 
-    for first, past in pairwise([0, *np.cumsum(sizes)]):
+    for first, past in spans(sizes):
         expected: dict[tuple[int, int, str], float] = {}
         for path, chance in probabilities(emissions[first:past], transitions).items():
             for run in bio.runs([bio.TAGS[tag] for tag in path]):
                 expected[run] = expected.get(run, 0.0) + chance
         for (opening, closing, label), chance in expected.items():
-            found = segments.probability(LABELS.index(label), first + opening, first + closing)
+            found = sites.probability(*LABEL_TAGS[label], (first + opening, first + closing), (first, past))
             assert found == pytest.approx(chance, abs=1e-9)
 
 
@@ -107,21 +119,25 @@ def test_the_probability_of_an_entity_is_the_sum_over_all_paths_that_hold_it(
 def test_a_sentence_has_the_same_bits_alone_and_among_others(seed: int, sizes: list[int]) -> None:
     emissions, transitions = chain(seed, sum(sizes), 3.0)
 
-    best, marginal, segments = read(emissions, transitions, sizes)
+    together = read(emissions, transitions, sizes)
 
-    for first, past in pairwise([0, *np.cumsum(sizes).tolist()]):
+    for first, past in spans(sizes):
         alone = read(emissions[first:past], transitions, [past - first])
-        assert alone[0] == best[first:past]
-        assert alone[1].tolist() == marginal[:, first:past].tolist()
-        assert list(alone[2]) == [[row[first:past] for row in table] for table in segments]
+        assert alone.best == together.best[first:past]
+        assert alone.marginal.tolist() == together.marginal[:, first:past].tolist()
+        middle = (past - first) // 2
+        assert alone.sites.probability(1, 2, (middle, past - first), (0, past - first)) == together.sites.probability(
+            1, 2, (first + middle, past), (first, past)
+        )
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 50.0])
 def test_long_sentences_neither_overflow_nor_vanish(scale: float) -> None:
     emissions, transitions = chain(1, 2_000, scale)
 
-    _, marginal, segments = read(emissions, transitions, [1_500, 500])
+    found = read(emissions, transitions, [1_500, 500])
 
-    assert np.isfinite(marginal).all()
-    assert marginal.sum(axis=0) == pytest.approx(1)
-    assert all(0 <= segments.probability(0, first, first + 3) <= 1 for first in range(1_400))
+    assert np.isfinite(found.marginal).all()
+    assert found.marginal.sum(axis=0) == pytest.approx(1)
+    chances = [found.sites.probability(1, 2, (first, first + 3), (0, 1_500)) for first in range(1_400)]
+    assert all(0 <= chance <= 1 for chance in chances)

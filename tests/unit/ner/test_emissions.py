@@ -61,7 +61,7 @@ def test_tags_and_marginals_are_those_of_crfsuite(
     sentences: list[list[str]], tiny: Tagger, crfsuite: pycrfsuite.Tagger
 ) -> None:
     emissions = tiny._emissions(*flat(sentences))
-    packed = decoding.plan([len(sentence) for sentence in sentences])
+    packed = decoding.plan(np.array([len(sentence) for sentence in sentences]))
     best = decoding.best_tags(emissions, tiny._chain, packed)
     marginal = decoding.marginals(decoding.messages(emissions, tiny._chain, packed))
 

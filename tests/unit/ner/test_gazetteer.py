@@ -148,3 +148,45 @@ def test_a_singular_that_ends_like_a_plural_stays(word: str) -> None:
 def test_folding_never_gives_what_no_file_can_hold(word: str) -> None:
     assert "\0" not in fold(word)
     fold(word).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("word", "seen"),
+    [
+        ("ﬁbrosis", "fibrosis"),
+        ("auto\u00adimmune", "autoimmune"),
+        ("Sjo\u0308gren", "Sjögren"),
+        ("\u00ad", "?"),
+        ("a" * 40 + "b" * 40, "a" * 32 + "b" * 32),
+    ],
+)
+def test_a_word_is_seen_as_a_reader_sees_it(word: str, seen: str) -> None:
+    assert readable(word) == readable(readable(word)) == seen
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=100))
+def test_a_word_is_short_storable_and_without_white_space(word: str) -> None:
+    seen = readable(word)
+
+    assert len(seen) <= 64
+    assert readable(seen) == seen
+    assert seen.isascii() or not any(map(str.isspace, seen))
+    assert "\0" not in seen.encode("utf-8").decode("utf-8")
+
+
+@given(word_lists)
+def test_terms_are_those_of_looking_every_run_of_words_up(words: list[str]) -> None:
+    known = [(term.split(), kind) for term, kind in TERMS]
+    found = [
+        Match(first, first + len(term), kind)
+        for first in range(len(words))
+        for term, kind in known
+        if words[first : first + len(term)] == term
+    ]
+
+    longest = {(m.first, m.kind): m for m in sorted(found, key=lambda match: match.past)}
+    expected: list[Match] = []
+    for match in sorted(longest.values(), key=lambda match: match.first):
+        if all(match.first >= other.past for other in expected if other.kind == match.kind):
+            expected.append(match)
+    assert sorted(Gazetteer.build(TERMS).matches(words)) == sorted(expected)

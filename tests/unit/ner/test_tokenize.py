@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinical_ner.ner import tokenize
 from clinical_ner.ner.tokenize import LONGEST_SENTENCE, sentences, tokens
 
 INVISIBLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
@@ -25,6 +26,7 @@ PIECES = (
     ". ",
     "; ",
 )
+WRAPPED_LINE = "Chest radiograph showed a left upper lobe cavity and sputum then grew"
 any_text = st.text(st.characters(exclude_categories=()))  # surrogates included
 clinical_text = st.lists(st.sampled_from(PIECES) | any_text).map("".join)
 
@@ -97,6 +99,14 @@ def test_hostile_text_is_cut_like_any_other(hostile_text: str) -> None:
         ("💊aspirin", ["💊", "aspirin"]),
         ("BP 120/80", ["BP", "120", "/", "80"]),
         ("U.S. i.v. x.", ["U.S.", "i.v.", "x", "."]),
+        ("q.d b.i.d,", ["q.d", "b.i.d", ","]),
+        ("J.Smith", ["J", ".", "Smith"]),
+        ("s/p CABG", ["s", "/", "p", "CABG"]),
+        ("C5-C6 10-20", ["C5", "-", "C6", "10", "-", "20"]),
+        ("98.6\u00a0F\u2009now", ["98.6", "F", "now"]),
+        ("cafe\u0301s e\u0301", ["cafe\u0301s", "e\u0301"]),
+        ("auto\u00adimmune\u00ad", ["auto\u00adimmune"]),
+        ("\u202aasthma\u202c\0", ["asthma"]),
     ],
 )
 def test_a_word_is_cut_where_a_clinician_would(text: str, expected: list[str]) -> None:
@@ -128,10 +138,31 @@ def test_a_word_is_cut_where_a_clinician_would(text: str, expected: list[str]) -
         ("well\r\nGout", ["well", "Gout"]),
         ("well\rGout", ["well", "Gout"]),
         ("uses\nmTOR", ["uses", "mTOR"]),
+        ("1. Aspirin 81 mg.\n2. Rest.", ["1 . Aspirin 81 mg .", "2 . Rest ."]),
+        ("a) aspirin\nb) rest", ["a ) aspirin", "b ) rest"]),
+        ("s/p CABG in 2012. Doing well.", ["s / p CABG in 2012 .", "Doing well ."]),
+        ("Aspirin 81 mg q.d. Metformin b.i.d.", ["Aspirin 81 mg q.d.", "Metformin b.i.d."]),
+        ("Hepatitis C. No jaundice.", ["Hepatitis C .", "No jaundice ."]),
+        ("She was (briefly.) Then well.", ["She was ( briefly . )", "Then well ."]),
+        ("history of\nHypertension", ["history of Hypertension"]),
+        (f"{WRAPPED_LINE}\nMycobacterium kansasii.", [f"{WRAPPED_LINE} Mycobacterium kansasii ."]),
+        (f"{WRAPPED_LINE}\nPlan: rest", [WRAPPED_LINE, "Plan : rest"]),
+        (f"{WRAPPED_LINE}\n2. Gout", [WRAPPED_LINE, "2 . Gout"]),
+        (f"{WRAPPED_LINE} {WRAPPED_LINE}\nGout", [f"{WRAPPED_LINE} {WRAPPED_LINE}", "Gout"]),
+        ("well\u2028Gout", ["well", "Gout"]),
     ],
 )
 def test_a_sentence_ends_where_a_clinician_would_end_it(text: str, expected: list[str]) -> None:
     assert lines(text) == expected
+
+
+@given(st.lists(st.sampled_from(PIECES) | any_text, max_size=40).map("".join), st.integers(1, 30))
+def test_where_a_block_ends_changes_no_sentence(text: str, block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenize, "BLOCK", block)
+        in_blocks = sentences(text)
+
+    assert in_blocks == sentences(text)
 
 
 def test_a_run_without_a_boundary_is_cut_after_the_longest_sentence() -> None:
