@@ -108,7 +108,7 @@ def blocks(text: str) -> Iterator[Block]:
         is_last = len(fresh) < BLOCK
         found = _pieces(text, [*pieces, *fresh], offset)
         bounds = _bounds(found)
-        kept = bounds if is_last else bounds[:-1]  # the last sentence may go on in the next block
+        kept = bounds if is_last or not found.words else bounds[:-1]  # the last sentence may go on in the next block
         if len(kept) > 1:
             yield Block(list(found.words[: kept[-1]]), list(found.starts[: kept[-1]]), kept)
         pieces = list(zip(found.gaps[kept[-1] :], found.words[kept[-1] :], strict=True))
