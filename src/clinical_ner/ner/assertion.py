@@ -67,6 +67,7 @@ class Rule(NamedTuple):
     label: str
     forward: bool
     window: int
+    but_lasting: bool  # of a disease that lasts it says that it is present
 
 
 class Cue(NamedTuple):
@@ -92,6 +93,7 @@ class Table(NamedTuple):
     phrases: dict[str, tuple[Phrase, ...]]  # by first word, longest first
     rank: dict[str, int]
     sections: dict[str, dict[str, str]]
+    lasting: frozenset[str]
 
 
 @cache
@@ -108,14 +110,15 @@ def table() -> Table:
         by_word.setdefault(words[0], []).append(Phrase(words, tuple(rules.get(words, ())), words in stops))
     longest_first = {word: tuple(sorted(found, key=lambda p: -len(p.words))) for word, found in by_word.items()}
     rank = {name: place for place, name in enumerate(content["precedence"])}
-    return Table(longest_first, rank, content["sections"])
+    return Table(longest_first, rank, content["sections"], frozenset(content["lasting"]))
 
 
 def _rules(content: dict[str, Any]) -> Iterator[tuple[str, Rule]]:
     for forward in (True, False):
         for group in content["forward" if forward else "backward"]:
             for label in group.get("labels", LABELS):
-                rule = Rule(group["assertion"], label, forward, group.get("window", FAR))
+                limits = group.get("window", FAR), group.get("but_lasting", False)
+                rule = Rule(group["assertion"], label, forward, *limits)
                 yield from ((phrase, rule) for phrase in group["phrases"])
 
 
@@ -138,8 +141,7 @@ def assertions(
     if not entities:
         return []
     reading = _reading(sentence, entities)
-    found = [_decision(reading, number, entity.label) for number, entity in enumerate(entities)]
-    said = [_named(sentence, decision) for decision in found]
+    said = [_said(sentence, reading, number, entity.label) for number, entity in enumerate(entities)]
     if sections is None:
         return said
     return [_in_section(*row) for row in zip(said, entities, sections, strict=True)]
@@ -152,18 +154,20 @@ def _in_section(said: Assertion, entity: Labelled, section: Section) -> Assertio
     return Assertion(meant, section.heading) if meant and rank[meant] < rank[said.name] else said
 
 
-def _named(sentence: Sequence[Token], decision: Decision | None) -> Assertion:
+def _said(sentence: Sequence[Token], reading: Reading, number: int, label: str) -> Assertion:
+    decision = _decision(reading, number, label)
     if decision is None:
         return BY_DEFAULT
-    cue = decision.cue
-    return Assertion(decision.assertion, Trigger(sentence[cue.first].start, sentence[cue.past - 1].end))
+    _, rule, cue = decision
+    name = PRESENT if rule.but_lasting and reading.lasts(number) else rule.assertion
+    return Assertion(name, Trigger(sentence[cue.first].start, sentence[cue.past - 1].end))
 
 
 class Decision(NamedTuple):
     """A cue that reaches an entity over `distance` tokens, and what it says of it."""
 
     distance: int
-    assertion: str
+    rule: Rule
     cue: Cue
 
 
@@ -173,6 +177,11 @@ class Reading(NamedTuple):
     words: list[str]
     places: list[tuple[int, int]]
     cues: list[Cue]
+
+    def lasts(self, number: int) -> bool:
+        """Whether an entity is a disease that one has for good."""
+        first, past = self.places[number]
+        return not table().lasting.isdisjoint(self.words[first:past])
 
 
 def _reading(sentence: Sequence[Token], entities: Sequence[Labelled]) -> Reading:
@@ -214,7 +223,7 @@ def _decision(reading: Reading, number: int, label: str) -> Decision | None:
     """The nearest of the cues before and after; at equal distance the first by precedence."""
     rank = table().rank
     found = [*_before(reading, number, label), *_after(reading, number, label)]
-    return min(found, key=lambda decision: (decision.distance, rank[decision.assertion]), default=None)
+    return min(found, key=lambda decision: (decision.distance, rank[decision.rule.assertion]), default=None)
 
 
 def _before(reading: Reading, number: int, label: str) -> Iterator[Decision]:
@@ -225,13 +234,13 @@ def _before(reading: Reading, number: int, label: str) -> Iterator[Decision]:
     for cue in reversed(reading.cues):
         if cue.past > first:
             continue
-        assertion = _says(cue, label, first - cue.past, forward=True)
-        if assertion is None:
+        rule = _says(cue, label, first - cue.past, forward=True)
+        if rule is None:
             if cue.stops or nearest:
                 return
         elif nearest is None or _adjoin(reading, cue.past, follower):
-            nearest, follower = nearest or Decision(first - cue.past, assertion, cue), cue.first
-            yield Decision(nearest.distance, assertion, cue)
+            nearest, follower = nearest or Decision(first - cue.past, rule, cue), cue.first
+            yield Decision(nearest.distance, rule, cue)
         else:
             return
 
@@ -250,10 +259,10 @@ def _after(reading: Reading, number: int, label: str) -> Iterator[Decision]:
             continue
         if cue.first >= end:
             return
-        assertion = _says(cue, label, cue.first - past, forward=False)
-        if assertion:
-            yield Decision(cue.first - past, assertion, cue)
-        if assertion or cue.stops:
+        rule = _says(cue, label, cue.first - past, forward=False)
+        if rule:
+            yield Decision(cue.first - past, rule, cue)
+        if rule or cue.stops:
             return
 
 
@@ -267,12 +276,8 @@ def _list_end(reading: Reading, number: int) -> tuple[int, int]:
     return past, len(reading.words)
 
 
-def _says(cue: Cue, label: str, distance: int, *, forward: bool) -> str | None:
+def _says(cue: Cue, label: str, distance: int, *, forward: bool) -> Rule | None:
     """What the cue says of an entity so far away, if it reaches that far in that direction."""
     rank = table().rank
-    said = [
-        rule.assertion
-        for rule in cue.rules
-        if rule.label == label and rule.forward == forward and distance <= rule.window
-    ]
-    return min(said, key=rank.__getitem__, default=None)
+    said = [rule for rule in cue.rules if rule.label == label and rule.forward == forward and distance <= rule.window]
+    return min(said, key=lambda rule: rank[rule.assertion], default=None)

@@ -5,26 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from clinical_ner.core.span import TREATMENT, Span
+from clinical_ner.core.span import DISEASE, Span
 from clinical_ner.ner.abbreviations import definitions
-from clinical_ner.ner.assertion import Labelled, Section, Trigger, assertions
+from clinical_ner.ner.assertion import Section, Trigger, assertions
 from clinical_ner.ner.concepts import Concept, Concepts
 from clinical_ner.ner.relations import link
 from clinical_ner.ner.sections import Heading, heading_at, headings
-from clinical_ner.ner.tagger import Entity, Sentence, Tagger
-from clinical_ner.ner.tokenize import Token
+from clinical_ner.ner.tagger import Entity, Tagger
+from clinical_ner.ner.tokenize import Token, sentences
 
 NOT_THE_PATIENTS = frozenset({"absent", "family"})  # a disease that the patient has not, and so no treatment of it
+
+
+Sentence = tuple[Sequence[Token], Sequence[Entity]]  # its tokens and entities
 
 
 class Mention(NamedTuple):
     """An entity with what the text says of it: one of `ASSERTIONS`, by which words, in which of `SECTIONS`."""
 
-    entity: Entity
+    span: Span
+    confidence: float
     assertion: str
     trigger: Trigger | None
     section: str | None
     concept: Concept | None = None
+
+
+class Reading(NamedTuple):
+    """The mentions of a text in order, and the (treatment, disease) pairs."""
+
+    mentions: list[Mention]
+    pairs: list[tuple[Span, Span]]
 
 
 def extract(tagger: Tagger, text: str, concepts: Concepts | None = None) -> dict[str, Any]:
@@ -36,26 +47,33 @@ def extract(tagger: Tagger, text: str, concepts: Concepts | None = None) -> dict
     neither denied nor a relative's, as first written, to the treatments that go with it, in order; diseases that differ
     by case alone are one.
     """
-    read = mentions(tagger.read(text), text, concepts)
-    pairs = link([[mention.entity.span for mention in sentence] for sentence in read])
-    found = [mention for sentence in read for mention in sentence]
+    read = interpret(text, [(sentence.tokens, sentence.entities) for sentence in tagger.read(text)], concepts)
     return {
-        "entities": [_record(text, mention) for mention in found],
-        "treatments": _by_disease(text, found, pairs),
+        "entities": [_record(text, mention) for mention in read.mentions],
+        "treatments": _by_disease(text, read),
     }
 
 
-def mentions(sentences: Sequence[Sentence], text: str, concepts: Concepts | None = None) -> list[list[Mention]]:
-    """The entities of each sentence with what the text says of them; without `concepts` they name none."""
-    read = [(sentence.tokens, sentence.entities) for sentence in sentences]
+def interpret_spans(text: str, spans: Iterable[Span], concepts: Concepts | None = None) -> Reading:
+    """What the text says of spans that are known, each within a sentence; one that cuts a token counts as all of it."""
+    ordered = sorted(spans)
+    lines = [(line, [s for s in ordered if line[0].start <= s.start < line[-1].end]) for line in sentences(text)]
+    certain = [(line, [Entity(*span, 1.0) for span in inside]) for line, inside in lines]
+    return interpret(text, certain, concepts)
+
+
+def interpret(text: str, read: Sequence[Sentence], concepts: Concepts | None = None) -> Reading:
+    """What the text says of the entities of its sentences; without `concepts` they name none."""
     if not any(entities for _, entities in read):
-        return [[] for _ in read]
+        return Reading([], [])
     opened = headings(text)
     found = [_in_sentence(words, entities, opened) for words, entities in read]
+    pairs = link(found, text)
+    mentions = [mention for sentence in found for mention in sentence]
     if concepts is None:
-        return found
+        return Reading(mentions, pairs)
     name = Namer(concepts, text)
-    return [[mention._replace(concept=name(mention.entity)) for mention in sentence] for sentence in found]
+    return Reading([mention._replace(concept=name(mention.span)) for mention in mentions], pairs)
 
 
 class Namer:
@@ -66,7 +84,7 @@ class Namer:
         self._text = text
         self._definitions = definitions(text)
 
-    def __call__(self, entity: Labelled) -> Concept | None:
+    def __call__(self, entity: Span) -> Concept | None:
         """The concept of what the entity abbreviates here, else of its own words."""
         written = self._text[entity.start : entity.end]
         long = self._definitions.get(written)
@@ -80,7 +98,7 @@ def _in_sentence(words: Sequence[Token], entities: Sequence[Entity], opened: Seq
     sections = [_section(opened, entity.start) for entity in entities]
     said = assertions(words, entities, sections)
     return [
-        Mention(entity, assertion.name, assertion.trigger, section.name)
+        Mention(Span(*entity[:3]), entity.confidence, assertion.name, assertion.trigger, section.name)
         for entity, assertion, section in zip(entities, said, sections, strict=True)
     ]
 
@@ -91,13 +109,11 @@ def _section(opened: Sequence[Heading], position: int) -> Section:
 
 
 def _record(text: str, mention: Mention) -> dict[str, Any]:
-    entity, trigger = mention.entity, mention.trigger
+    trigger = mention.trigger
     return {
-        "start": entity.start,
-        "end": entity.end,
-        "label": entity.label,
-        "text": text[entity.start : entity.end],
-        "confidence": entity.confidence,
+        **mention.span._asdict(),
+        "text": text[mention.span.start : mention.span.end],
+        "confidence": mention.confidence,
         "assertion": mention.assertion,
         "trigger": trigger and {**trigger._asdict(), "text": text[trigger.start : trigger.end]},
         "section": mention.section,
@@ -105,15 +121,14 @@ def _record(text: str, mention: Mention) -> dict[str, Any]:
     }
 
 
-def _by_disease(text: str, found: Iterable[Mention], pairs: Iterable[tuple[Span, Span]]) -> dict[str, list[str]]:
+def _by_disease(text: str, read: Reading) -> dict[str, list[str]]:
     names: dict[str, str] = {}
     table: dict[str, list[str]] = {}
-    for mention in found:
-        entity = mention.entity
-        if entity.label != TREATMENT and mention.assertion not in NOT_THE_PATIENTS:
-            written = text[entity.start : entity.end]
+    for mention in read.mentions:
+        if mention.span.label == DISEASE and mention.assertion not in NOT_THE_PATIENTS:
+            written = text[mention.span.start : mention.span.end]
             table.setdefault(names.setdefault(written.casefold(), written), [])
-    for treatment, disease in pairs:
+    for treatment, disease in read.pairs:
         row = table.get(names.get(text[disease.start : disease.end].casefold(), ""), [])
         written = text[treatment.start : treatment.end]
         if written.casefold() not in map(str.casefold, row):
