@@ -34,7 +34,7 @@ def pairs(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("[Gout] and {aspirin} near [asthma].", ["aspirin>asthma"]),
+        ("[Gout] came before {aspirin} near [asthma].", ["aspirin>asthma"]),
         ("[Gout] needs {aspirin}, then there is [asthma].", ["aspirin>Gout"]),
         ("[Gout], and later {aspirin} for [asthma].", ["aspirin>asthma"]),
         ("[Gout] treated with {aspirin}, [asthma].", ["aspirin>Gout"]),
@@ -46,7 +46,7 @@ def pairs(text: str) -> list[str]:
         ("[Neuropathy] from {gold}.", []),
         ("[Neuropathy] due to {gold}.", []),
         ("{Aspirin} was stopped because of [gastritis].", []),
-        ("Her mother had [gout] treated with {aspirin}.", ["aspirin>gout"]),
+        ("Her mother was treated with {aspirin} for [gout].", ["aspirin>gout"]),
         ("Her mother had [gout] and she takes {aspirin}.", []),
         ("{Heparin} for [DVT] prophylaxis.", ["Heparin>DVT"]),
         ("{Aspirin}.", []),
