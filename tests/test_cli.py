@@ -342,6 +342,18 @@ def test_csv_has_a_row_an_entity_under_a_line_of_names(cli: Cli, small_model: Pa
     assert all(0.5 < float(row["confidence"]) <= 1 for row in rows)
 
 
+def test_fhir_is_a_bundle_a_text_about_the_subject_that_is_named(cli: Cli, small_model: Path, tmp_path: Path) -> None:
+    path = text_file(tmp_path, NOTE)
+
+    one = json.loads(cli("extract", path, "--format", "fhir", "--subject", "Patient/7", "--model", small_model).out)
+    two = json.loads(cli("extract", path, path, "--format", "fhir", "--model", small_model).out)
+
+    resources = [entry["resource"] for entry in one["entry"]]
+    assert [resource["resourceType"] for resource in resources] == ["Condition", "MedicationStatement"]
+    assert all(resource["subject"] == {"reference": "Patient/7"} for resource in resources)
+    assert [bundle["resourceType"] for bundle in two] == ["Bundle"] * 2
+
+
 def test_letters_beyond_ascii_are_written_as_they_are(cli: Cli, small_model: Path, tmp_path: Path) -> None:
     path = text_file(tmp_path, NOTE, "Größe.txt")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESOURCE = Path(__file__).with_name("resources") / "word_forms.yaml"
+KINDS = ("disease", "symptom", "drug", "procedure", "therapy", "drug_class")
 TERM, BAG, WORD, CONCEPT = "t", "b", "w", "c"  # what a key of the trie is about
 RAREST = ""  # stands for any word that is in no term
 LEAST_SCORE = 0.55  # below it a guess is more often wrong than right
@@ -47,10 +48,11 @@ DECISIVE = frozenset({"non"})  # never dropped: without it a name says the oppos
 
 
 class Concept(NamedTuple):
-    """A concept of the vocabulary, and how surely it is meant: 1.0 if the mention is one of its terms."""
+    """A concept of the vocabulary, one of KINDS, and how surely it is meant: 1.0 if the mention is one of its terms."""
 
     id: str
     name: str
+    kind: str
     icd10cm: str | None
     score: float
 
@@ -62,34 +64,38 @@ class Form(NamedTuple):
     label: str
     concept_id: str
     name: str
+    kind: str
     icd10cm: str | None
     rank: int
 
 
 def forms(diseases: pd.DataFrame, drugs: pd.DataFrame, procedures: pd.DataFrame) -> list[Form]:
     """The terms of the tables DISEASES, DRUGS and PROCEDURES; common terms go before rare, diseases before symptoms."""
-    found = [
-        Form(
-            row.term,
-            DISEASE,
-            row.concept_id,
-            row.name,
-            row.icd10cm or None,
-            UNCOMMON * (not row.common) + 2 * row.symptom,
-        )
-        for row in _records(diseases)
-    ]
-    found += [
-        Form(row.term, TREATMENT, row.concept_id, row.name, None, UNCOMMON * (not row.common) + 2 * row.brand)
-        for row in _records(drugs)
-    ]
+    treatments = [*_drug_forms(_records(drugs)), *_procedure_forms(list(_records(procedures)))]
+    return [*_disease_forms(_records(diseases)), *treatments]
+
+
+def _disease_forms(rows: Iterable[Any]) -> Iterator[Form]:
+    for row in rows:
+        rank = UNCOMMON * (not row.common) + 2 * row.symptom
+        kind = "symptom" if row.symptom else "disease"
+        yield Form(row.term, DISEASE, row.concept_id, row.name, kind, row.icd10cm, rank)
+
+
+def _drug_forms(rows: Iterable[Any]) -> Iterator[Form]:
+    for row in rows:
+        rank = UNCOMMON * (not row.common) + 2 * row.brand
+        yield Form(row.term, TREATMENT, row.concept_id, row.name, "drug", None, rank)
+
+
+def _procedure_forms(rows: Sequence[Any]) -> Iterator[Form]:
+    """A procedure is called by the shortest of its terms."""
     names: dict[str, str] = {}
-    for row in _records(procedures):
-        names[row.concept_id] = min(names.get(row.concept_id, row.term), row.term, key=lambda term: (len(term), term))
-    return found + [
-        Form(row.term, TREATMENT, row.concept_id, names[row.concept_id], None, UNCOMMON * (not row.common) + 1)
-        for row in _records(procedures)
-    ]
+    for row in sorted(rows, key=lambda row: (len(row.term), row.term)):
+        names.setdefault(row.concept_id, row.term)
+    for row in rows:
+        rank = UNCOMMON * (not row.common) + 1
+        yield Form(row.term, TREATMENT, row.concept_id, names[row.concept_id], row.kind, None, rank)
 
 
 def _records(frame: pd.DataFrame) -> Iterator[Any]:
@@ -112,7 +118,7 @@ class Concepts:
         frequency: Counter[str] = Counter()
         for form in terms:
             words, stems, name = _words(form.term), _stems(form.term), _stems(form.name)
-            concepts[form.concept_id] = "\t".join([form.concept_id, form.name, form.icd10cm or ""])
+            concepts[form.concept_id] = "\t".join([form.name, form.kind, form.icd10cm or ""])
             frequency.update(set(stems))
             order = (form.rank, stems != name, len(form.term), form.concept_id)
             for key in (_key(TERM, form.label, words), _key(BAG, form.label, stems), _key(BAG, form.label, name)):
@@ -156,8 +162,8 @@ class Concepts:
         return payload[0][1:].decode() if payload else None
 
     def _concept(self, concept_id: str, score: float) -> Concept:
-        _, name, icd10cm = self._trie[CONCEPT + concept_id][0].decode().split("\t")
-        return Concept(concept_id, name, icd10cm or None, round(score, 4))
+        name, kind, icd10cm = self._trie[CONCEPT + concept_id][0].decode().split("\t")
+        return Concept(concept_id, name, kind, icd10cm or None, round(score, 4))
 
     def _by_prefix(self, words: Sequence[str], label: str) -> tuple[str, float] | None:
         """The one treatment whose name begins so: "azithro", "methylpred"; of several the only common one."""

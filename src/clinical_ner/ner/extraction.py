@@ -43,11 +43,20 @@ def extract(tagger: Tagger, text: str, concepts: Concepts | None = None) -> dict
 
     `entities` holds start, end (half-open code points of `text`), label, text, confidence (the CRF's marginal of the
     least sure token), assertion (one of `ASSERTIONS`), trigger (the words that say so, or None), section (one of
-    `SECTIONS`, or None) and concept (id, name, icd10cm and score, or None). `treatments` maps each disease that is
+    `SECTIONS`, or None) and concept (id, name, kind, icd10cm, score, or None). `treatments` maps each disease that is
     neither denied nor a relative's, as first written, to the treatments that go with it, in order; diseases that differ
     by case alone are one.
     """
-    read = interpret(text, [(sentence.tokens, sentence.entities) for sentence in tagger.read(text)], concepts)
+    return record(text, understand(tagger, text, concepts))
+
+
+def understand(tagger: Tagger, text: str, concepts: Concepts | None = None) -> Reading:
+    """What the tagger finds in the text and the text says of it."""
+    return interpret(text, [(sentence.tokens, sentence.entities) for sentence in tagger.read(text)], concepts)
+
+
+def record(text: str, read: Reading) -> dict[str, Any]:
+    """A reading of the text, ready for JSON; the fields are those of `extract`."""
     return {
         "entities": [_record(text, mention) for mention in read.mentions],
         "treatments": _by_disease(text, read),

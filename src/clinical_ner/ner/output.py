@@ -24,7 +24,7 @@ OTHER_STYLE = "bold cyan"
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 COLUMNS = (
     *("id", "start", "end", "label", "text", "confidence", "assertion", "trigger", "trigger_start", "trigger_end"),
-    *("section", "concept_id", "concept", "icd10cm", "concept_score"),
+    *("section", "concept_id", "concept", "concept_kind", "icd10cm", "concept_score"),
 )
 CODED = ("MESH:", "DRUGBANK:")  # the other vocabularies' codes are our own words
 SURE = 0.995  # a concept's score that is not worth a word
@@ -37,10 +37,13 @@ class OutputFormat(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    FHIR = "fhir"
 
 
 def render(results: Sequence[dict[str, Any]], output_format: OutputFormat) -> str:
     """The results in a format for programs: one object for one text, a list for several, a line each, or rows.
+
+    FHIR is JSON: the results are bundles already.
 
     Lone surrogates are escaped in JSON, so that the output is always valid UTF-8.
     """
@@ -83,6 +86,7 @@ def _flat(entity: dict[str, Any]) -> dict[str, Any]:
         "trigger_end": trigger.get("end"),
         "concept_id": concept.get("id"),
         "concept": concept.get("name"),
+        "concept_kind": concept.get("kind"),
         "icd10cm": concept.get("icd10cm"),
         "concept_score": concept.get("score"),
     }

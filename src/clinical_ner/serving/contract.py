@@ -73,6 +73,7 @@ class Concept(Message):
 
     id: str = Field(description="MeSH descriptor (D006973), or PREFIX:code of MESH, DRUGBANK, NAME, PCS or OWN")
     name: str = Field(description="the preferred name; of a drug its generic name, also if a brand is written")
+    kind: Literal["disease", "symptom", "drug", "procedure", "therapy", "drug_class"]
     icd10cm: str | None = Field(description="the ICD-10-CM code or category of a disease")
     score: float = Field(ge=0, le=1, description="1: the words are a term of the concept; less: a guess from them")
 

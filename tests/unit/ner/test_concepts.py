@@ -14,11 +14,11 @@ from clinical_ner.ner.concepts import LEAST_SCORE, Concept, Concepts, Form, form
 
 
 def disease(term: str, concept_id: str, name: str, rank: int = 0) -> Form:
-    return Form(term, DISEASE, concept_id, name, "X00", rank)
+    return Form(term, DISEASE, concept_id, name, "disease", "X00", rank)
 
 
 def drug(term: str, concept_id: str, name: str, rank: int = 0) -> Form:
-    return Form(term, TREATMENT, concept_id, name, None, rank)
+    return Form(term, TREATMENT, concept_id, name, "drug", None, rank)
 
 
 FORMS = [
@@ -98,8 +98,8 @@ def test_the_score_is_one_for_a_term_and_less_the_more_is_guessed(concepts: Conc
 
 
 def test_a_concept_has_its_preferred_name_and_code(concepts: Concepts) -> None:
-    assert concepts.lookup("lung cancer", DISEASE) == Concept("D3", "Lung Neoplasms", "X00", 1.0)
-    assert concepts.lookup("Zithromax", TREATMENT) == Concept("MESH:D10", "azithromycin", None, 1.0)
+    assert concepts.lookup("lung cancer", DISEASE) == Concept("D3", "Lung Neoplasms", "disease", "X00", 1.0)
+    assert concepts.lookup("Zithromax", TREATMENT) == Concept("MESH:D10", "azithromycin", "drug", None, 1.0)
 
 
 def test_a_name_that_says_non_is_not_the_one_without_it(concepts: Concepts) -> None:
@@ -156,9 +156,9 @@ def test_the_tables_of_the_vocabulary_become_forms() -> None:
     )
 
     assert forms(diseases, drugs, procedures) == [
-        Form("Gout", DISEASE, "D1", "Gout", None, 0),
-        Form("ache", DISEASE, "D2", "Pain", "R52", 6),
-        Form("Zyloprim", TREATMENT, "MESH:D3", "allopurinol", None, 2),
-        Form("excision of skin", TREATMENT, "PCS:1", "skin excision", None, 5),
-        Form("skin excision", TREATMENT, "PCS:1", "skin excision", None, 5),
+        Form("Gout", DISEASE, "D1", "Gout", "disease", None, 0),
+        Form("ache", DISEASE, "D2", "Pain", "symptom", "R52", 6),
+        Form("Zyloprim", TREATMENT, "MESH:D3", "allopurinol", "drug", None, 2),
+        Form("excision of skin", TREATMENT, "PCS:1", "skin excision", "procedure", None, 5),
+        Form("skin excision", TREATMENT, "PCS:1", "skin excision", "procedure", None, 5),
     ]

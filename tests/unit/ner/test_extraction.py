@@ -72,16 +72,22 @@ def test_a_trigger_may_be_the_heading() -> None:
 def test_an_entity_has_its_concept_and_an_abbreviation_that_of_its_long_form() -> None:
     concepts = Concepts.build(
         [
-            Form("asthma", DISEASE, "D001249", "Asthma", "J45", 0),
-            Form("gout", DISEASE, "D006073", "Gout", "M10", 0),
-            Form("gas oxygen unit treatment", DISEASE, "D1", "Not gout", None, 0),
+            Form("asthma", DISEASE, "D001249", "Asthma", "disease", "J45", 0),
+            Form("gout", DISEASE, "D006073", "Gout", "disease", "M10", 0),
+            Form("gas oxygen unit treatment", DISEASE, "D1", "Not gout", "disease", None, 0),
         ]
     )
 
     named = extract(WordList(), "Gout, asthma.", concepts)["entities"]  # type: ignore[arg-type]
     defined = extract(WordList(), "A gas oxygen unit treatment (GOUT). GOUT.", concepts)["entities"]  # type: ignore[arg-type]
 
-    assert named[1]["concept"] == {"id": "D001249", "name": "Asthma", "icd10cm": "J45", "score": 1.0}
+    assert named[1]["concept"] == {
+        "id": "D001249",
+        "name": "Asthma",
+        "kind": "disease",
+        "icd10cm": "J45",
+        "score": 1.0,
+    }
     assert [entity["concept"]["name"] for entity in named] == ["Gout", "Asthma"]
     assert [entity["concept"]["name"] for entity in defined] == ["Not gout"] * 2
 
