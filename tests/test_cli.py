@@ -26,6 +26,7 @@ from clinical_ner.core.schema import LEXICON, TOKENS
 from clinical_ner.ner import model, training
 from clinical_ner.ner.corpora import Format, digest, read_corpus
 from clinical_ner.ner.extraction import extract
+from clinical_ner.ner.output import COLUMNS
 from clinical_ner.ner.tagger import Tagger
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,7 @@ FOUND = {
     "entities": [("DISEASE", 8, 14, "asthma"), ("TREATMENT", 25, 32, "aspirin")],
     "treatments": {"asthma": ["aspirin"]},
 }
+FIELDS = ["start", "end", "label", "text", "confidence", "assertion", "trigger", "section", "concept"]
 NOTE_WORD = "Quokkafieber"  # stands for what must not leave a note
 
 
@@ -214,7 +216,7 @@ def assert_found(result: dict[str, Any], name: object) -> None:
     assert list(result) == ["id", "entities", "treatments"]
     assert result["id"] == str(name)
     assert {"entities": entities, "treatments": result["treatments"]} == FOUND
-    assert all(e.keys() == {"start", "end", "label", "text", "confidence"} for e in result["entities"])
+    assert all(list(e) == FIELDS for e in result["entities"])
     assert all(0.5 < e["confidence"] <= 1 for e in result["entities"])
 
 
@@ -330,10 +332,26 @@ def test_csv_has_a_row_an_entity_under_a_line_of_names(cli: Cli, small_model: Pa
 
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert out.splitlines()[0] == "id,start,end,label,text,confidence"
+    assert out.splitlines()[0] == ",".join(COLUMNS)
+    assert [(row["assertion"], row["trigger"], row["concept_id"]) for row in rows] == [
+        ("present", "has", ""),
+        ("present", "takes", ""),
+    ]
     assert [(row["label"], int(row["start"]), int(row["end"]), row["text"]) for row in rows] == FOUND["entities"]
     assert [row["id"] for row in rows] == [str(paths[0])] * 2
     assert all(0.5 < float(row["confidence"]) <= 1 for row in rows)
+
+
+def test_fhir_is_a_bundle_a_text_about_the_subject_that_is_named(cli: Cli, small_model: Path, tmp_path: Path) -> None:
+    path = text_file(tmp_path, NOTE)
+
+    one = json.loads(cli("extract", path, "--format", "fhir", "--subject", "Patient/7", "--model", small_model).out)
+    two = json.loads(cli("extract", path, path, "--format", "fhir", "--model", small_model).out)
+
+    resources = [entry["resource"] for entry in one["entry"]]
+    assert [resource["resourceType"] for resource in resources] == ["Condition", "MedicationStatement"]
+    assert all(resource["subject"] == {"reference": "Patient/7"} for resource in resources)
+    assert [bundle["resourceType"] for bundle in two] == ["Bundle"] * 2
 
 
 def test_letters_beyond_ascii_are_written_as_they_are(cli: Cli, small_model: Path, tmp_path: Path) -> None:
@@ -347,8 +365,8 @@ def test_the_table_is_a_format_too_and_names_the_treatments_of_a_disease(cli: Cl
 
     lines = [[word for word in re.split(r"[\s│┃]+", line) if word] for line in out.splitlines()]
     assert out.startswith(f"{NOTE}\n")
-    assert ["start", "end", "label", "text", "confidence"] in lines
-    assert any(line[:4] == ["8", "14", "DISEASE", "asthma"] for line in lines)
+    assert ["span", "label", "text", "conf.", "assertion", "section", "concept"] in lines
+    assert any(line[:3] == ["8-14", "DISEASE", "asthma"] for line in lines)
     assert ["asthma", "aspirin"] in lines
 
 
@@ -385,14 +403,14 @@ def test_a_terminal_gets_the_text_with_its_entities_marked_and_a_table(small_mod
 
     marked = re.findall(r"\x1b\[1;\d+m([^\x1b]*)\x1b\[0m", printed.splitlines()[0])
     assert marked == ["asthma", "aspirin"]
-    assert "confidence" in printed
-    assert "┃" in printed
+    assert "assertion" in printed
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in printed.splitlines()) <= 100
 
 
 def test_control_characters_of_a_note_neither_shift_the_marks_nor_reach_the_terminal(small_model: Path) -> None:
     printed = on_a_terminal(f"\x1b[2J\x07\x08\r\nVisit\r\n{NOTE}\x1b]0;owned\x07", small_model)
 
-    assert re.findall(r"\x1b\[1;\d+m(\w*)\x1b\[0m", printed.partition("start")[0]) == ["asthma", "aspirin"]
+    assert re.findall(r"\x1b\[1;\d+m(\w*)\x1b\[0m", printed.partition("span")[0]) == ["asthma", "aspirin"]
     assert set(re.findall(r"\x1b[^m]*m?", printed)) <= {f"\x1b[{c}m" for c in ("0", "1", "3", "1;31", "1;36")}
     assert "\x07" not in printed
 

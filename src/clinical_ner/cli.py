@@ -17,7 +17,8 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner import corpora
 from clinical_ner.ner.corpora import Corpus, Format
-from clinical_ner.ner.extraction import extract as extract_entities
+from clinical_ner.ner.extraction import record, understand
+from clinical_ner.ner.fhir import bundle
 from clinical_ner.ner.output import OutputFormat, render, show
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
@@ -34,14 +35,19 @@ LISTED = 5  # of the labels that are not mapped
 def extract(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="Texts; none or -: input.")] = None,
     output_format: Annotated[OutputFormat | None, typer.Option("--format", help="Default: table or json.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Of --format fhir: a reference, such as Patient/7.")] = None,
     model: Model = MODEL,
 ) -> None:
-    """Print the diseases and treatments of each text, and which treatment is for which disease."""
+    """Print the diseases and treatments of each text, what is said of them, and what each treatment is for."""
     names = [str(file) for file in files or [Path(STANDARD_INPUT)]]
     texts = [_read_text(name) for name in names]
     tagger = Tagger.load(model)
-    results = [{"id": name, **extract_entities(tagger, text)} for name, text in zip(names, texts, strict=True)]
     chosen = output_format or (OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.JSON)
+    rows = [(name, text, understand(tagger, text)) for name, text in zip(names, texts, strict=True)]
+    if chosen is OutputFormat.FHIR:
+        results = [bundle(name, text, reading, subject) for name, text, reading in rows]
+    else:
+        results = [{"id": name, **record(text, reading)} for name, text, reading in rows]
     if chosen is OutputFormat.TABLE:
         show(Console(), texts, results)
     else:

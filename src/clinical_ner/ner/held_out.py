@@ -13,9 +13,9 @@ from clinical_ner.ner import bio
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.dataset import NoteTables, is_trained_on, rows_by_note
 from clinical_ner.ner.evaluation import Reading
+from clinical_ner.ner.extraction import interpret_spans
 from clinical_ner.ner.gazetteer import Gazetteer, folded
 from clinical_ner.ner.metrics import Counts, Scores, score_table
-from clinical_ner.ner.relations import link
 from clinical_ner.ner.tokenize import sentences, tokens
 from clinical_ner.ner.training import Example
 
@@ -183,6 +183,4 @@ def _count_pairs(gold: Set[Pair], found: Set[Pair]) -> Counts:
 
 
 def _pairs(text: str, spans: Iterable[Span]) -> set[Pair]:
-    ordered = sorted(spans)
-    inside = [[s for s in ordered if line[0].start <= s.start < line[-1].end] for line in sentences(text)]
-    return {(treatment.start, disease.start) for treatment, disease in link(inside)}
+    return {(treatment.start, disease.start) for treatment, disease in interpret_spans(text, spans).pairs}

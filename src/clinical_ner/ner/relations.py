@@ -1,32 +1,154 @@
-"""Which treatment is for which disease: the nearest disease of the sentence, else the last one before."""
+"""Which treatment is for which disease: by the words between them, by lists, and by what the note is about there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 
+FAMILY = "family"
+NEVER_TREATED = frozenset({"absent", FAMILY})  # in the patient
+STOPPED = frozenset({"absent", "historical"})
+WORD = re.compile(r"[^\W\d_]+|[^\w\s]")
+LIST = re.compile(r"(?:[\s,/+&]|\b(?:and|or|plus|with|then|later)\b|\b\d[\d.,]*\s*(?:mg|mcg|g|units|ml)?\b)*")
+ITEM = re.compile(r"\s*(?:\d+[.)]|[-*•#])")  # a line of a list of problems
 
-def link(sentences: Sequence[Sequence[Span]]) -> list[tuple[Span, Span]]:
-    """(treatment, disease) pairs; each treatment has at most one disease.
+PURPOSE = frozenset({"for", "against", "treat", "treating", "prevents", "prevent", "controls", "improves", "("})
+GIVEN = frozenset({"on", "with", ":", "-", "–", "—", "continue", "continued", "received", "taking", "takes", "/"})
+GIVEN |= {"responded", "underwent", "p", "post", "required", "start", "started", "which", "(", "by", "after"}
+# "neuropathy from docetaxel", "anaemia due to chemotherapy": the treatment is the cause
+CAUSED = frozenset({"from", "due", "caused", "secondary", "complicating", "induced"})
+BECAUSE = frozenset({"because", "due", "given", "until", "by"})  # "stopped because of": the disease is the reason
+APART = frozenset({";", "."})
+FAR, NEAR = 12, 6  # what a boundary costs and a word that links is worth, in words
+CANDIDATES = 2  # diseases looked at on either side, so that time stays bounded
+LONGEST_ITEM, LONGEST_LIST = 1_000, 100  # characters
+# Where nothing else says, these sections are about the first disease of the assessment, or of the reason for the visit.
+ABOUT_THE_MAIN = frozenset({"plan", "procedure", "hospital_course"})
+MAIN = ("assessment", "chief_complaint")
 
-    A treatment belongs to the nearest disease of its own sentence; in a sentence without a disease, to
-    the last disease of the sentence before it. A text with treatments alone has no pair.
 
-    >>> link([[Span(0, 6, "DISEASE"), Span(20, 29, "TREATMENT")]])
-    [(Span(start=20, end=29, label='TREATMENT'), Span(start=0, end=6, label='DISEASE'))]
+class Labelled(Protocol):
+    """A mention: its span, how it is meant, and the section it stands in."""
+
+    @property
+    def span(self) -> Span: ...
+    @property
+    def assertion(self) -> str: ...
+    @property
+    def section(self) -> str | None: ...
+
+
+def link(sentences: Sequence[Sequence[Labelled]], text: str) -> list[tuple[Span, Span]]:
+    """(treatment, disease) pairs; each treatment has at most one disease, and never one that is denied.
+
+    A treatment belongs to the disease of its own sentence that the words between speak for most, else the nearest; in
+    a sentence without one to the disease that the item of a list is about, or the last one of the sentence before; in
+    a plan to the first of the assessment. A relative's treatment belongs to a relative's disease.
     """
-    pairs, before = [], None
+    pairs: list[tuple[Span, Span]] = []
+    topic = _Topic(text)
     for sentence in sentences:
-        diseases = [span for span in sentence if span.label == DISEASE]
-        for treatment in (span for span in sentence if span.label == TREATMENT):
-            disease = _nearest(treatment, diseases) if diseases else before
-            if disease:
-                pairs.append((treatment, disease))
-        before = diseases[-1] if diseases else None
+        diseases = [mention for mention in sentence if mention.span.label == DISEASE]
+        for group in _lists([mention for mention in sentence if mention.span.label == TREATMENT], text):
+            disease = _nearest(group, diseases, text) if diseases else topic.of(group[0])
+            pairs += [(treatment.span, disease.span) for treatment in group if disease]
+        topic.take(diseases)
     return pairs
 
 
-def _nearest(treatment: Span, diseases: Sequence[Span]) -> Span:
-    """The disease with the fewest characters between; the one before on a tie."""
-    return min(diseases, key=lambda disease: max(disease.start - treatment.end, treatment.start - disease.end))
+def _lists(treatments: Sequence[Labelled], text: str) -> Iterator[list[Labelled]]:
+    """The treatments of a sentence, those together between which nothing stands but commas, doses and "and"."""
+    group: list[Labelled] = []
+    for treatment in treatments:
+        if group and not _joined(text, group[-1].span.end, treatment.span.start):
+            yield group
+            group = []
+        group.append(treatment)
+    if group:
+        yield group
+
+
+def _joined(text: str, start: int, end: int) -> bool:
+    return end - start <= LONGEST_LIST and LIST.fullmatch(text, start, end) is not None
+
+
+def _nearest(group: Sequence[Labelled], diseases: Sequence[Labelled], text: str) -> Labelled | None:
+    """The disease of the sentence that the treatments of a list are for; the one before at equal cost."""
+    first, last = group[0], group[-1]
+    fitting = [disease for disease in diseases if _fits(first, disease)]
+    before = [disease for disease in fitting if disease.span.end <= first.span.start][-CANDIDATES:]
+    after = [disease for disease in fitting if disease.span.start >= last.span.end][:CANDIDATES]
+    costs = [(_cost_before(disease, first, text), disease) for disease in reversed(before)]
+    costs += [(_cost_after(last, disease, text), disease) for disease in after]
+    known = [(cost, disease) for cost, disease in costs if cost is not None]
+    return min(known, key=lambda row: row[0])[1] if known else None
+
+
+def _fits(treatment: Labelled, disease: Labelled) -> bool:
+    """Whether both are the same person's, who has the disease."""
+    if FAMILY in {treatment.assertion, disease.assertion}:
+        return treatment.assertion == disease.assertion
+    return disease.assertion not in NEVER_TREATED
+
+
+def _cost_before(disease: Labelled, treatment: Labelled, text: str) -> int | None:
+    """How far the disease stands before the treatment, in words; None if the treatment is its cause."""
+    words = _between(text, disease.span.end, treatment.span.start)
+    if CAUSED.intersection(words[-3:]) or words[-2:] == ["since", "the"]:
+        return None
+    return len(words) + FAR * len(APART.intersection(words)) - NEAR * (not GIVEN.isdisjoint(words))
+
+
+def _cost_after(treatment: Labelled, disease: Labelled, text: str) -> int | None:
+    """How far the disease stands after the treatment; None if it is why the treatment is not given."""
+    words = _between(text, treatment.span.end, disease.span.start)
+    if treatment.assertion in STOPPED and BECAUSE.intersection(words):
+        return None
+    return len(words) + FAR * len(APART.intersection(words)) - NEAR * 2 * (not PURPOSE.isdisjoint(words))
+
+
+def _between(text: str, start: int, end: int) -> list[str]:
+    return WORD.findall(text[start:end].lower())
+
+
+class _Topic:
+    """What the note is about where a sentence names no disease."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._item: Labelled | None = None  # the problem of this item of a list
+        self._last: Labelled | None = None  # of the sentence before
+        self._first: dict[str | None, Labelled] = {}  # of a section
+
+    def of(self, treatment: Labelled) -> Labelled | None:
+        """The disease that a treatment in the next sentence is for, if that names none; none of one that has ended."""
+        if treatment.assertion in STOPPED:
+            return None
+        for disease in (self._item, self._last):
+            if disease and _fits(treatment, disease) and self._goes_on(disease, treatment):
+                return disease
+        if treatment.section not in ABOUT_THE_MAIN or treatment.assertion == FAMILY:
+            return None
+        return next((self._first[section] for section in MAIN if section in self._first), None)
+
+    def take(self, diseases: Sequence[Labelled]) -> None:
+        """Remember which diseases a sentence names."""
+        self._last = diseases[-1] if diseases else None
+        own = next((disease for disease in diseases if disease.assertion not in NEVER_TREATED), None)
+        if own:
+            self._first.setdefault(own.section, own)
+            self._item = own if self._begins_item(own.span.start) else self._item
+
+    def _begins_item(self, position: int) -> bool:
+        line = self._text.rfind("\n", max(0, position - LONGEST_ITEM), position) + 1
+        return ITEM.match(self._text, line, position) is not None
+
+    def _goes_on(self, disease: Labelled, treatment: Labelled) -> bool:
+        """Whether the section is the same, and neither an item of a list nor an empty line begins between them."""
+        if disease.section != treatment.section or treatment.span.start - disease.span.end > LONGEST_ITEM:
+            return False
+        between = self._text[disease.span.end : treatment.span.start]
+        return "\n\n" not in between and not any(ITEM.match(line) for line in between.split("\n")[1:])

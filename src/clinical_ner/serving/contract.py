@@ -16,6 +16,26 @@ from pydantic import (
 MAX_CHARACTERS = 100_000  # some forty printed pages, tagged in about a second; more than that is a batch
 MAX_ID_CHARACTERS = 200
 
+SectionName = Literal[
+    "chief_complaint",
+    "history_of_present_illness",
+    "past_medical_history",
+    "medications",
+    "allergies",
+    "family_history",
+    "social_history",
+    "review_of_systems",
+    "physical_examination",
+    "results",
+    "procedure",
+    "hospital_course",
+    "assessment",
+    "plan",
+    "background",
+    "methods",
+    "findings",
+    "conclusions",
+]
 NoteId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, description="repeated in the response")]
 
 
@@ -40,6 +60,24 @@ class Note(Message):
         return body
 
 
+class Trigger(Message):
+    """The words of the note that say how an entity is meant: `text[start:end]`."""
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=1)
+    text: str
+
+
+class Concept(Message):
+    """What an entity names, in a vocabulary."""
+
+    id: str = Field(description="MeSH descriptor (D006973), or PREFIX:code of MESH, DRUGBANK, NAME, PCS or OWN")
+    name: str = Field(description="the preferred name; of a drug its generic name, also if a brand is written")
+    kind: Literal["disease", "symptom", "drug", "procedure", "therapy", "drug_class"]
+    icd10cm: str | None = Field(description="the ICD-10-CM code or category of a disease")
+    score: float = Field(ge=0, le=1, description="1: the words are a term of the concept; less: a guess from them")
+
+
 class Entity(Message):
     """`text[start:end]` has this label; offsets count Unicode code points of the note."""
 
@@ -47,7 +85,13 @@ class Entity(Message):
     end: int = Field(ge=1)
     label: Literal["DISEASE", "TREATMENT"]
     text: str
-    confidence: float = Field(ge=0, le=1)
+    confidence: float = Field(ge=0, le=1, description="that boundaries and label are right")
+    assertion: Literal["present", "absent", "uncertain", "historical", "family", "hypothetical"] = Field(
+        description="whether the patient has or gets it; family: a relative; hypothetical: a risk, or under a condition"
+    )
+    trigger: Trigger | None = Field(description="the words that say so; null if it is present by default")
+    section: SectionName | None = Field(description="the section that it stands in, null if no heading says")
+    concept: Concept | None = Field(description="null if no term of the vocabulary is close enough")
 
 
 class Extraction(Message):
@@ -55,7 +99,9 @@ class Extraction(Message):
 
     id: NoteId | None = None
     entities: list[Entity]
-    treatments: dict[str, list[str]] = Field(description="the treatments of each disease, as they are written")
+    treatments: dict[str, list[str]] = Field(
+        description="the treatments of each disease that the patient has, had or may have, as they are written"
+    )
 
     @model_serializer(mode="wrap")
     def without_absent_id(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -2,88 +2,102 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
-from clinical_ner.ner.relations import link
+from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.ner.extraction import interpret_spans
+
+MARKED = re.compile(r"\[([^\]]*)\]|\{([^}]*)\}")  # [disease] and {treatment}
 
 
-def disease(start: int, length: int = 4) -> Span:
-    return Span(start, start + length, DISEASE)
+def marked(text: str) -> tuple[str, list[Span]]:
+    plain, spans, past = "", [], 0
+    for found in MARKED.finditer(text):
+        plain += text[past : found.start()]
+        name = found[1] or found[2]
+        spans.append(Span(len(plain), len(plain) + len(name), DISEASE if found[1] else TREATMENT))
+        plain, past = plain + name, found.end()
+    return plain + text[past:], spans
 
 
-def treatment(start: int, length: int = 4) -> Span:
-    return Span(start, start + length, TREATMENT)
+def pairs(text: str) -> list[str]:
+    """The pairs of a marked text, each as treatment>disease."""
+    plain, spans = marked(text)
+    found = interpret_spans(plain, spans).pairs
+    return [f"{plain[t.start : t.end]}>{plain[d.start : d.end]}" for t, d in found]
 
 
-def laid_out(shape: list[list[tuple[int, str]]]) -> list[list[Span]]:
-    """Sentences of spans one after the other, each after the given gap."""
-    position, sentences = 0, []
-    for row in shape:
-        sentence = []
-        for gap, label in row:
-            sentence.append(Span(position + gap, position + gap + 3, label))
-            position += gap + 3
-        sentences.append(sentence)
-    return sentences
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[Gout] came before {aspirin} near [asthma].", ["aspirin>asthma"]),
+        ("[Gout] needs {aspirin}, then there is [asthma].", ["aspirin>Gout"]),
+        ("[Gout], and later {aspirin} for [asthma].", ["aspirin>asthma"]),
+        ("[Gout] treated with {aspirin}, [asthma].", ["aspirin>Gout"]),
+        ("[Gout] - continue {aspirin} 81 mg, {gold} and {zinc}; [asthma].", ["aspirin>Gout", "gold>Gout", "zinc>Gout"]),
+        ("[Gout], on {aspirin}; no evidence of [asthma].", ["aspirin>Gout"]),
+        ("On {aspirin}; no [asthma].", []),
+        ("{Aspirin} and {gold} for [gout].", ["Aspirin>gout", "gold>gout"]),
+        ("{Aspirin} ([gout]).", ["Aspirin>gout"]),
+        ("[Neuropathy] from {gold}.", []),
+        ("[Neuropathy] due to {gold}.", []),
+        ("{Aspirin} was stopped because of [gastritis].", []),
+        ("Her mother was treated with {aspirin} for [gout].", ["aspirin>gout"]),
+        ("Her mother had [gout] and she takes {aspirin}.", []),
+        ("{Heparin} for [DVT] prophylaxis.", ["Heparin>DVT"]),
+        ("{Aspirin}.", []),
+        ("", []),
+    ],
+)
+def test_the_words_between_say_what_a_treatment_is_for(text: str, found: list[str]) -> None:
+    assert pairs(text) == found
 
 
-texts = st.lists(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(LABELS)), max_size=5), max_size=5).map(laid_out)
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Has [gout]. Takes {aspirin}.", ["aspirin>gout"]),
+        ("Has [gout] and [asthma]. Takes {aspirin}.", ["aspirin>asthma"]),
+        ("Has [gout]. She slept well. Takes {aspirin}.", []),
+        ("Takes {aspirin}. Has [gout].", []),
+        ("Has [gout].\n\nTakes {aspirin}.", []),
+        ("PMH: [gout].\nMeds: {aspirin}.", []),
+        ("No [gout]. Takes {aspirin}.", []),
+        ("Has [gout]. Stopped {aspirin}.", []),
+        ("Plan:\n1. [Gout]: rest. Better now. Add {aspirin}.\n2. {Gold}.", ["aspirin>Gout"]),
+        ("A: [pneumonia], [gout].\nP: {ceftriaxone}.", ["ceftriaxone>pneumonia"]),
+        ("CC: [pneumonia]\n\nBetter.\n\nPlan:\n{ceftriaxone}", ["ceftriaxone>pneumonia"]),
+    ],
+)
+def test_without_a_disease_in_its_sentence_a_treatment_is_for_what_the_note_is_about_there(
+    text: str, found: list[str]
+) -> None:
+    assert pairs(text) == found
 
 
-@given(texts)
-def test_each_treatment_has_at_most_one_disease_of_its_sentence_or_of_the_one_before(text: list[list[Span]]) -> None:
-    pairs = link(text)
-
-    assert len({pair[0] for pair in pairs}) == len(pairs)
-    for drug, of in pairs:
-        number = next(n for n, sentence in enumerate(text) if drug in sentence)
-        own = [span for span in text[number] if span.label == DISEASE]
-        assert (drug.label, of.label) == (TREATMENT, DISEASE)
-        assert of in (own or text[number - 1])
+pieces = st.sampled_from(
+    ["[gout]", "[lupus]", "{aspirin}", "{gold}", "no", "for", ".", ";", "and", "\n- ", "Plan:", "\n\n"]
+)
 
 
-@given(texts)
-def test_a_treatment_beside_a_disease_is_never_left_alone(text: list[list[Span]]) -> None:
-    linked = {drug for drug, _ in link(text)}
+@given(st.lists(pieces, max_size=20).map(" ".join))
+def test_each_treatment_has_at_most_one_disease_and_never_one_that_is_denied(text: str) -> None:
+    plain, spans = marked(text)
 
-    for sentence in text:
-        if any(span.label == DISEASE for span in sentence):
-            assert {span for span in sentence if span.label == TREATMENT} <= linked
+    read = interpret_spans(plain, spans)
 
-
-def test_the_nearest_disease_of_the_sentence_is_taken() -> None:
-    assert link([[disease(0), treatment(20), disease(30)]]) == [(treatment(20), disease(30))]
-    assert link([[disease(0), treatment(8), disease(30)]]) == [(treatment(8), disease(0))]
-
-
-def test_distance_is_counted_between_the_names_and_not_between_their_starts() -> None:
-    long = disease(0, 30)
-
-    assert link([[long, treatment(32), disease(50)]]) == [(treatment(32), long)]
+    assert len({treatment for treatment, _ in read.pairs}) == len(read.pairs)
+    meant = {mention.span: mention.assertion for mention in read.mentions}
+    for treatment, disease in read.pairs:
+        assert (treatment.label, disease.label) == (TREATMENT, DISEASE)
+        assert meant[disease] != "absent"
 
 
-def test_at_equal_distance_the_disease_before_is_taken() -> None:
-    assert link([[disease(0), treatment(10), disease(20)]]) == [(treatment(10), disease(0))]
+def test_a_very_long_sentence_or_item_takes_no_time() -> None:
+    plain, spans = marked("- [gout] and {aspirin} " + "[gout] {aspirin} x " * 5_000)
 
-
-def test_a_sentence_without_a_disease_takes_the_last_one_of_the_sentence_before() -> None:
-    assert link([[disease(0), disease(10)], [treatment(20), treatment(30)]]) == [
-        (treatment(20), disease(10)),
-        (treatment(30), disease(10)),
-    ]
-
-
-def test_a_disease_two_sentences_back_is_too_far() -> None:
-    assert link([[disease(0)], [], [treatment(20)]]) == []
-    assert link([[disease(0)], [treatment(10)], [treatment(20)]]) == [(treatment(10), disease(0))]
-
-
-def test_a_disease_of_the_next_sentence_is_not_taken() -> None:
-    assert link([[treatment(0)], [disease(10)]]) == []
-
-
-def test_a_text_with_treatments_alone_has_no_pair() -> None:
-    assert link([[treatment(0), treatment(9)], [treatment(20)]]) == []
-    assert link([]) == []
+    assert len(interpret_spans(plain, spans).pairs) == 5_001
