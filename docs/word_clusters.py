@@ -31,14 +31,20 @@ def main(vectors: Path, vocabulary: Path) -> None:
     content = json.loads(vectors.read_text(encoding="utf-8"))
     medical = medical_words(vocabulary)
     chosen = [
-        word for rank, word in enumerate(content["words"]) if WORD.fullmatch(word) and (rank < FREQUENT or word in medical)
+        word
+        for rank, word in enumerate(content["words"])
+        if WORD.fullmatch(word) and (rank < FREQUENT or word in medical)
     ]
-    OUT.write_text("".join(f"{line}\n" for line in lines(chosen, unit_rows(content["vectors"], chosen))), encoding="utf-8")
+    OUT.write_text(
+        "".join(f"{line}\n" for line in lines(chosen, unit_rows(content["vectors"], chosen))), encoding="utf-8"
+    )
 
 
 def medical_words(vocabulary: Path) -> set[str]:
     """The words of all terms, in lower case."""
-    return {word for table in read_vocabulary(vocabulary) for term in table["term"] for word in WORD.findall(term.lower())}
+    return {
+        word for table in read_vocabulary(vocabulary) for term in table["term"] for word in WORD.findall(term.lower())
+    }
 
 
 def unit_rows(vectors: dict[str, list[float]], words: list[str]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from clinical_ner.core.errors import UserError, closest
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
-FeatureGroup = Literal["word", "affix", "shape", "context", "gazetteer"]
+FeatureGroup = Literal["word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation"]
 
 
 class Section(BaseModel):

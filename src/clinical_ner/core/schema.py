@@ -221,6 +221,7 @@ TOKENS = _table(
         "position": _count(),
         "token": _text(NOT_BLANK),
         "tag": _text(rf"^(O|[BI]-({'|'.join(LABELS)}))$"),
+        "long_form": _text(NOT_BLANK, nullable=True),  # what the token abbreviates, as its text defines it
     },
 )
 LEXICON = _table(

@@ -7,8 +7,16 @@ from right to left in the words before the bracket, and the first begins a word.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-BRACKET = re.compile(r"(?<=[\w’'-])[ \n]\(([A-Za-z][\w/&.-]{1,9})\)")
+from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.tokenize import tokens
+
+BRACKET = re.compile(r"(?<=[\w’'-])[ \n]\( ?([A-Za-z][\w/&.-]{1,9}) ?\)")
+KINDS = ("disease", "drug", "procedure", "drug_class", "symptom", "substance")  # the first that applies
+OTHER = "other"  # the long form is no known term
+UNDEFINED = "undefined"  # the text does not say what the abbreviation stands for
+LONGEST = 9  # characters of an abbreviation that is known by its form alone
 
 
 def definitions(text: str) -> dict[str, str]:
@@ -27,6 +35,46 @@ def definitions(text: str) -> dict[str, str]:
     return found
 
 
+def kinds(long_forms: Mapping[str, str], gazetteer: Gazetteer) -> dict[str, str]:
+    """What kind of term each abbreviation stands for: that of the known term which ends its long form, or `OTHER`."""
+    return {short: _kind(long, gazetteer) for short, long in long_forms.items()}
+
+
+def _kind(long: str, gazetteer: Gazetteer) -> str:
+    words = [token.text for token in tokens(long)]
+    found = {match.kind for match in gazetteer.matches(words) if match.past == len(words)}
+    return next((kind for kind in KINDS if kind in found), OTHER)
+
+
+def kind_of(word: str, kinds: Mapping[str, str]) -> str | None:
+    """What kind of term the word stands for, `UNDEFINED` if it has but the form of an abbreviation, None for a word.
+
+    >>> kind_of("SCCs", {"SCC": "disease"}), kind_of("MRI", {}), kind_of("Asthma", {})
+    ('disease', 'undefined', None)
+    """
+    known = kinds.get(word) or kinds.get(singular(word))
+    return known or (UNDEFINED if is_abbreviation(word) else None)
+
+
+def singular(word: str) -> str:
+    """An abbreviation without the s of its plural.
+
+    >>> singular("SCCs"), singular("AIDS")
+    ('SCC', 'AIDS')
+    """
+    return word[:-1] if word.endswith("s") and word[:-1].isupper() else word
+
+
+def is_abbreviation(word: str) -> bool:
+    """Whether the word has the form of an abbreviation: two capitals at least, and half of its characters.
+
+    >>> [is_abbreviation(word) for word in ("T2DM", "mRNA", "pH", "Gout", "I")]
+    [True, True, False, False, False]
+    """
+    capitals = sum(map(str.isupper, word)) if len(word) <= LONGEST else 0
+    return capitals >= 2 and 2 * capitals >= len(word) - 1
+
+
 def _earliest(text: str, end: int, short: str) -> int:
     """Where the words begin that may belong to a short form: at most twice its letters, or five more than it has."""
     words = min(len(short) + 5, 2 * len(short))
@@ -39,7 +87,7 @@ def _earliest(text: str, end: int, short: str) -> int:
 def _long_form(short: str, before: str) -> str | None:
     """The shortest end of the text that holds the letters in order, the first at the start of a word."""
     if not any(map(str.isupper, short)):
-        return None
+        return _by_initials(short, before)
     letters = [letter for letter in short.lower() if letter.isalnum()]
     place, lowered = len(before), before.lower()
     for number, letter in reversed(list(enumerate(letters))):
@@ -50,3 +98,10 @@ def _long_form(short: str, before: str) -> str | None:
             return None
     long = before[place:].strip()
     return long if len(long) > len(short) else None
+
+
+def _by_initials(short: str, before: str) -> str | None:
+    """The last words if the short form, in small letters as of a text without capitals, is their initials."""
+    words = list(re.finditer(r"\w+", before))[-len(short) :]
+    initials = "".join(word.group()[0] for word in words).lower()
+    return before[words[0].start() :].strip() if len(short) > 2 and initials == short else None

@@ -9,10 +9,10 @@ from sklearn.linear_model import SGDClassifier
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner import bio
-from clinical_ner.ner.features import sentence_features
+from clinical_ner.ner.abbreviations import definitions
 from clinical_ner.ner.gazetteer import Gazetteer, Match
 from clinical_ner.ner.tokenize import Token, sentences
-from clinical_ner.ner.training import Example
+from clinical_ner.ner.training import Example, example, example_features
 
 LABEL_OF_KIND = {"disease": DISEASE, "drug": TREATMENT, "procedure": TREATMENT, "drug_class": TREATMENT}
 HASHED_FEATURES = 2**18
@@ -55,13 +55,12 @@ def token_classifier_reader(
     """
     hasher = FeatureHasher(HASHED_FEATURES, input_type="string")
     classifier = SGDClassifier(loss="hinge", max_iter=EPOCHS, tol=None, random_state=seed)
-    rows = [row for example in examples for row in sentence_features(example.words, gazetteers[0], groups)]
-    classifier.fit(hasher.transform(rows), [tag for example in examples for tag in example.tags])
+    rows = [row for known in examples for row in example_features(known, gazetteers[0], groups)]
+    classifier.fit(hasher.transform(rows), [tag for known in examples for tag in known.tags])
 
     def read(text: str) -> list[Span]:
-        lines = sentences(text)
-        words = ([token.text for token in line] for line in lines)
-        rows = [row for line in words for row in sentence_features(line, gazetteers[1], groups)]
+        lines, defined = sentences(text), definitions(text)
+        rows = [row for line in lines for row in example_features(example(line, [], defined), gazetteers[1], groups)]
         tags = iter(classifier.predict(hasher.transform(rows)) if rows else ())
         return [span for line in lines for span in bio.decode(line, [str(next(tags)) for _ in line])]
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,12 +16,14 @@ import pandas as pd
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import DatasetParams
+from clinical_ner.core.schema import TOKENS
 from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
+from clinical_ner.ner.abbreviations import definitions
 from clinical_ner.ner.gazetteer import folded
 from clinical_ner.ner.tokenize import Token, sentences, tokens
-from clinical_ner.ner.training import Example
+from clinical_ner.ner.training import Example, example
 
 
 class NoteTables(NamedTuple):
@@ -107,6 +111,7 @@ def rows_by_note(frame: pd.DataFrame) -> defaultdict[str, list[Any]]:
 
 
 def _examples(text: str, entities: list[Any], barred: list[Any]) -> Iterator[Example]:
+    defined = definitions(text)
     for sentence in sentences(text):
         if not any(_touches(stretch, sentence) for stretch in barred):
             encoded = bio.encode(sentence, [Span(e.start, e.end, e.label) for e in entities if _touches(e, sentence)])
@@ -115,7 +120,7 @@ def _examples(text: str, entities: list[Any], barred: list[Any]) -> Iterator[Exa
                     f"note {entities[0].note_id}: a gold span does not begin and end with its words",
                     "let no letter of a template touch a slot",
                 )
-            yield Example([token.text for token in sentence], encoded.tags)
+            yield example(sentence, encoded.tags, defined)
 
 
 def _touches(stretch: Any, sentence: list[Token]) -> bool:
@@ -125,17 +130,25 @@ def _touches(stretch: Any, sentence: list[Token]) -> bool:
 def token_table(examples: list[Example]) -> pd.DataFrame:
     """TOKENS: one row a token of the training sentences."""
     rows = [
-        (number, position, word, tag)
-        for number, example in enumerate(examples)
-        for position, (word, tag) in enumerate(zip(example.words, example.tags, strict=True))
+        (number, position, word, tag, sentence.long_forms.get(word))
+        for number, sentence in enumerate(examples)
+        for position, (word, tag) in enumerate(zip(sentence.words, sentence.tags, strict=True))
     ]
-    return pd.DataFrame(rows, columns=["sentence", "position", "token", "tag"])
+    return pd.DataFrame(rows, columns=list(TOKENS.schema.columns))
 
 
 def examples_of(table: pd.DataFrame) -> list[Example]:
     """The training sentences of a TOKENS table, in order."""
-    grouped = table.sort_values(["sentence", "position"]).groupby("sentence")
-    return [Example(list(rows["token"]), list(rows["tag"])) for _, rows in grouped]
+    rows = table.sort_values(["sentence", "position"])[["sentence", "token", "tag", "long_form"]]
+    return [
+        _example([row[1:] for row in sentence])
+        for _, sentence in groupby(rows.itertuples(index=False, name=None), key=itemgetter(0))
+    ]
+
+
+def _example(rows: list[tuple[str, str, str | None]]) -> Example:
+    long_forms = {word: long for word, _, long in rows if isinstance(long, str)}
+    return Example([word for word, _, _ in rows], [tag for _, tag, _ in rows], long_forms)
 
 
 def dataset_metrics(

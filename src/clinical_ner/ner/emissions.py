@@ -8,19 +8,21 @@ order, so that they do not depend on what else is in the block.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clinical_ner.ner.abbreviations import is_abbreviation
 from clinical_ner.ner.features import (
     MARK_OFFSETS,
     PADDING,
     PAIRS,
     WORD_OFFSETS,
     Marks,
+    abbreviation_marks,
     mark_features,
     pair_prefix,
     token_marks,
@@ -49,16 +51,18 @@ class Emissions:
         self._turn = threading.Lock()
         self._forget()
 
-    def __call__(self, words: Sequence[str], bounds: Sequence[int]) -> Floats:
-        """(tokens, tags): sentence `i` is the words `bounds[i]` to `bounds[i + 1]`."""
+    def __call__(self, words: Sequence[str], bounds: Sequence[int], abbreviated: Mapping[str, str]) -> Floats:
+        """(tokens, tags): sentence `i` is the words `bounds[i]` to `bounds[i + 1]`.
+
+        `abbreviated` is what kind of term the abbreviations stand for that the text defines.
+        """
         padded = _padded(words, bounds)
         with self._turn:  # the tables change only here, and what is taken from them is a copy
             if len(self._keys) > REMEMBERED:
                 self._forget()
             types = self._types(padded)
             total = _added(self._words.scores[types], WORD_OFFSETS)
-            if "gazetteer" in self._groups:
-                total += _added(self._mark_scores(types), MARK_OFFSETS)
+            total += _added(self._mark_scores(padded, types, abbreviated), MARK_OFFSETS)
             for pairs in self._pairs:
                 pairs.add_to(total, types)
         is_word: NDArray[np.bool_] = types[MARGIN:-MARGIN] != 0
@@ -72,8 +76,9 @@ class Emissions:
             pairs.forget()
         self._keys: list[str] = []
         self._places: NDArray[np.bool_] = np.zeros((1, len(Places._fields)), np.bool_)
+        self._short: NDArray[np.bool_] = np.zeros(1, np.bool_)  # whether a word looks like an abbreviation
         self._learn([PADDING])
-        self._marks.learn([PADDING, ()], [[[]] * len(MARK_OFFSETS), mark_features(())])
+        self._marks.learn([PADDING, ()], [[[]] * len(MARK_OFFSETS), mark_features((), self._groups)])
 
     def _types(self, padded: Sequence[str | None]) -> Integers:
         """The row of each word."""
@@ -91,15 +96,19 @@ class Emissions:
         self._keys += [word + SEPARATOR for word in folded]
         self._places = _with_room(self._places, len(self._keys))
         self._places[first : len(self._keys)] = [self._gazetteer.places(key) for key in self._keys[first:]]
+        self._short = _with_room(self._short, len(self._keys))
+        self._short[first : len(self._keys)] = [word is not PADDING and is_abbreviation(word) for word in words]
         for pairs in self._pairs:
             pairs.learn(folded)
 
-    def _mark_scores(self, types: Integers) -> Floats:
-        """What the gazetteer's marks of each token add at each offset."""
+    def _mark_scores(self, padded: Sequence[str | None], types: Integers, abbreviated: Mapping[str, str]) -> Floats:
+        """What the marks of each token add at each offset."""
         matches = self._gazetteer.find([self._keys[word] for word in types.tolist()], self._may_start_term(types))
-        marks = token_marks(matches)
+        candidates = np.flatnonzero(self._short[types]).tolist()
+        candidates += [place for place, word in enumerate(padded) if word in abbreviated] if abbreviated else []
+        marks = token_marks(matches, abbreviation_marks(padded, candidates, abbreviated))
         unknown = self._marks.unknown(marks.values())
-        self._marks.learn(unknown, [mark_features(found or ()) for found in unknown])
+        self._marks.learn(unknown, [mark_features(found or (), self._groups) for found in unknown])
         rows = (types != 0).astype(np.intp)
         rows[list(marks)] = self._marks.rows(marks.values())
         scores: Floats = self._marks.scores[rows]

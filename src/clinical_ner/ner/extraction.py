@@ -41,11 +41,11 @@ class Reading(NamedTuple):
 def extract(tagger: Tagger, text: str, concepts: Concepts | None = None) -> dict[str, Any]:
     """The entities of the text and which treatment is for which disease, ready for JSON.
 
-    `entities` holds start, end (half-open code points of `text`), label, text, confidence (the probability
-    under the CRF of an entity of exactly these boundaries and this label), assertion (one of `ASSERTIONS`), trigger (the words that say so, or None), section (one of
-    `SECTIONS`, or None) and concept (id, name, kind, icd10cm, score, or None). `treatments` maps each disease that is
-    neither denied nor a relative's, as first written, to the treatments that go with it, in order; diseases that differ
-    by case alone are one.
+    `entities` holds start, end (half-open code points of `text`), label, text, confidence (the probability under the
+    CRF of an entity of exactly these boundaries and this label), assertion (one of `ASSERTIONS`), trigger (the words
+    that say so, or None), section (one of `SECTIONS`, or None) and concept (id, name, kind, icd10cm, score, or None).
+    `treatments` maps each disease that is neither denied nor a relative's, as first written, to the treatments that go
+    with it, in order; diseases that differ by case alone are one.
     """
     return record(text, understand(tagger, text, concepts))
 

@@ -1,4 +1,4 @@
-"""What the CRF sees of a token, as sums of parts that repeat: words near it, a pair of words, gazetteer marks near it.
+"""What the CRF sees of a token, as sums of parts that repeat: words near it, a pair of words, marks of terms near it.
 
 Every part depends on one word (`word_features`), on two (`pair_feature`) or on the marks of one token
 (`mark_features`), and on where that lies from the token: so the tagger adds up scores that it has computed before
@@ -12,37 +12,43 @@ a tagger of another version, because its weights would silently apply to nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from clinical_ner.ner.abbreviations import kind_of
+from clinical_ner.ner.clusters import cluster
 from clinical_ner.ner.gazetteer import LONGEST_WORD, Gazetteer, Match, fold, readable
 
-FEATURE_VERSION = 2
+FEATURE_VERSION = 3
 WORD_OFFSETS: Final = (0, -2, -1, 1, 2)  # of the words that a token sees, itself included
-MARK_OFFSETS: Final = (0, -1, 1)  # of the tokens whose gazetteer marks it sees
+MARK_OFFSETS: Final = (0, -1, 1)  # of the tokens whose marks it sees
 PAIRS: Final = ((0, 1),)  # of the words that it sees as one
 EVERYWHERE: Final = "bias"  # the feature of every token
 PADDING = None  # stands for the words beyond the ends of the sentence
-Marks = tuple[str, ...]  # such as ("B-disease", "U-drug"): a token's part in every term that it belongs to
+Marks = tuple[str, ...]  # such as ("A-disease", "B-disease", "U-drug"): what a token abbreviates, its part in terms
+ABBREVIATES: Final = "A-"
 
 
-def sentence_features(words: Sequence[str], gazetteer: Gazetteer, groups: Collection[str]) -> list[list[str]]:
+def sentence_features(
+    words: Sequence[str], gazetteer: Gazetteer, groups: Collection[str], abbreviated: Mapping[str, str]
+) -> list[list[str]]:
     """The feature strings of each word of a sentence, in a fixed order.
 
     Args:
         words: the tokens of one sentence.
         gazetteer: known terms; used by the group `gazetteer`.
-        groups: of `word`, `affix`, `shape`, `context`, `gazetteer`.
+        groups: of `word`, `affix`, `shape`, `context`, `cluster`, `gazetteer`, `abbreviation`.
+        abbreviated: what kind of term the abbreviations stand for that the text defines, `abbreviations.kinds`.
     """
     chosen = frozenset(groups)
     rows: list[list[str]] = [[] for _ in words]
     _add(rows, [cached_word_features(word, chosen) for word in words], WORD_OFFSETS, word_features(PADDING, chosen))
     if "context" in chosen:
         _add_pairs(rows, [fold(word) for word in words])
-    if "gazetteer" in chosen:
-        marks = token_marks(gazetteer.matches(words))
-        _add(rows, [mark_features(marks.get(i, ())) for i in range(len(words))], MARK_OFFSETS, [[]] * len(MARK_OFFSETS))
+    marks = token_marks(gazetteer.matches(words), abbreviation_marks(words, range(len(words)), abbreviated))
+    parts = [mark_features(marks.get(i, ()), chosen) for i in range(len(words))]
+    _add(rows, parts, MARK_OFFSETS, [[]] * len(MARK_OFFSETS))
     return rows
 
 
@@ -67,6 +73,12 @@ def word_features(word: str | None, groups: Collection[str]) -> list[list[str]]:
     found: dict[int, list[str]] = {offset: [] for offset in WORD_OFFSETS}
     if word is not PADDING:
         found[0] += [EVERYWHERE, *_own_features(readable(word), groups)]
+    if "cluster" in groups:
+        clusters = ("<>", "<>", "<>") if word is PADDING else cluster(word)
+        for offset in WORD_OFFSETS:
+            found[offset] += [
+                f"k{level}{offset:+}={name}" for level, name in enumerate(clusters[: 3 if offset == 0 else 2])
+            ]
     if "context" in groups:
         folded = "<>" if word is PADDING else fold(word)
         for offset in (-2, -1, 1, 2):
@@ -120,19 +132,33 @@ def pair_prefix(left: int, right: int) -> str:
     return f"{left}|{right}="
 
 
-# --- gazetteer marks ----------------------------------------------------------------------------
-def mark_features(marks: Marks) -> list[list[str]]:
+# --- marks: what is known of a token as part of a term -------------------------------------------
+def mark_features(marks: Marks, groups: Collection[str]) -> list[list[str]]:
     """What the marks of a token say to a token that sees it at each of `MARK_OFFSETS`."""
-    return [
-        [*(f"g={mark}" for mark in marks), f"g*={'+'.join(marks) or 'none'}"],
-        [f"g-1={mark}" for mark in marks],
-        [f"g+1={mark}" for mark in marks],
-    ]
+    found: list[list[str]] = [[] for _ in MARK_OFFSETS]
+    if "gazetteer" in groups:
+        terms = [mark for mark in marks if not mark.startswith(ABBREVIATES)]
+        for slot, name in zip(found, ("g", "g-1", "g+1"), strict=True):
+            slot += [f"{name}={mark}" for mark in terms]
+        found[0].append(f"g*={'+'.join(terms) or 'none'}")
+    if "abbreviation" in groups:
+        kinds = [mark.removeprefix(ABBREVIATES) for mark in marks if mark.startswith(ABBREVIATES)]
+        for slot, name in zip(found, ("a", "a-1", "a+1"), strict=True):
+            slot += [f"{name}={kind}" for kind in kinds]
+    return found
 
 
-def token_marks(matches: Sequence[Match]) -> dict[int, Marks]:
-    """The marks of every token that a match covers, in the order of the matches."""
-    marks: dict[int, Marks] = {}
+def abbreviation_marks(
+    words: Sequence[str | None], positions: Iterable[int], abbreviated: Mapping[str, str]
+) -> dict[int, Marks]:
+    """The marks of the words at these positions that are abbreviations."""
+    kinds = ((position, kind_of(words[position] or "", abbreviated)) for position in positions)
+    return {position: (ABBREVIATES + kind,) for position, kind in kinds if kind}
+
+
+def token_marks(matches: Sequence[Match], abbreviations: Mapping[int, Marks]) -> dict[int, Marks]:
+    """The marks of every token that is an abbreviation or that a match covers, in the order of the matches."""
+    marks = dict(abbreviations)
     for match in matches:
         for position in range(match.first, match.past):
             marks[position] = (*marks.get(position, ()), f"{_part(match, position)}-{match.kind}")

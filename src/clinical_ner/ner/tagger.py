@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio, decoding, model
+from clinical_ner.ner.abbreviations import definitions, kinds
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tokenize import Block, Token, blocks
@@ -80,25 +81,31 @@ class Tagger:
 
     def read(self, text: str) -> list[Sentence]:
         """Every sentence of the text with its tags; offsets count code points of the original text."""
-        return [sentence for block in blocks(text) for sentence in self._sentences(block)]
+        abbreviated = self._abbreviated(text)
+        return [sentence for block in blocks(text) for sentence in self._sentences(block, abbreviated)]
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of the text, in order, never overlapping."""
-        return [entity for block in blocks(text) for entities in self._tagged(block).entities for entity in entities]
+        abbreviated = self._abbreviated(text)
+        found = (self._tagged(block, abbreviated).entities for block in blocks(text))
+        return [entity for sentences in found for entities in sentences for entity in entities]
 
     def knows(self, word: str) -> bool:
         """Whether the word, in any case or number, was in the training text."""
         return fold(word) in self._words
 
-    def _sentences(self, block: Block) -> Iterator[Sentence]:
-        tags, marginals, entities = self._tagged(block)
+    def _abbreviated(self, text: str) -> dict[str, str]:
+        return kinds(definitions(text), self.gazetteer)
+
+    def _sentences(self, block: Block, abbreviated: Mapping[str, str]) -> Iterator[Sentence]:
+        tags, marginals, entities = self._tagged(block, abbreviated)
         for (first, past), own in zip(block.spans(), entities, strict=True):
             yield Sentence(block.tokens(first, past), tags[first:past], marginals[first:past], own)
 
-    def _tagged(self, block: Block) -> _Tagged:
+    def _tagged(self, block: Block, abbreviated: Mapping[str, str]) -> _Tagged:
         spans = block.spans()
         lengths = np.diff(block.bounds)
-        emissions = self._emissions(block.words, block.bounds)
+        emissions = self._emissions(block.words, block.bounds, abbreviated)
         found = decoding.messages(emissions, self._chain, decoding.plan(lengths))
         marginal = decoding.marginals(found)
         best = decoding.certain_or_best_tags(emissions, marginal, self._chain, lengths)

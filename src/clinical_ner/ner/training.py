@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import marisa_trie
@@ -15,17 +16,19 @@ from clinical_ner.core.params import TrainParams
 from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner import bio, model, weights
+from clinical_ner.ner.abbreviations import definitions, kinds, singular
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer, fold
-from clinical_ner.ner.tokenize import sentences
+from clinical_ner.ner.tokenize import Token, sentences
 
 
 class Example(NamedTuple):
-    """A sentence to learn from: its words and one BIO tag each."""
+    """A sentence to learn from: its words, one BIO tag each, and what its abbreviations stand for."""
 
     words: list[str]
     tags: list[str]
+    long_forms: Mapping[str, str] = MappingProxyType({})  # of the words that its text defines as abbreviations
 
 
 class Entry(NamedTuple):
@@ -59,15 +62,26 @@ def prepare(documents: Iterable[Document]) -> Prepared:
     """
     examples, widened, dropped = [], 0, 0
     for document in documents:
-        read = 0
+        read, defined = 0, definitions(document.text)
         for sentence in sentences(document.text):
             inside = [s for s in document.spans if read <= s.start < sentence[-1].end]
             read = sentence[-1].end
             encoded = bio.encode(sentence, inside)
-            examples.append(Example([token.text for token in sentence], encoded.tags))
+            examples.append(example(sentence, encoded.tags, defined))
             widened, dropped = widened + encoded.widened, dropped + encoded.dropped
         dropped += len({s for s in document.spans if s.start >= read})
     return Prepared(examples, widened, dropped)
+
+
+def example(sentence: Sequence[Token], tags: list[str], defined: Mapping[str, str]) -> Example:
+    """The sentence of a text that defines these abbreviations."""
+    words = [token.text for token in sentence]
+    return Example(words, tags, {word: defined[singular(word)] for word in words if singular(word) in defined})
+
+
+def example_features(example: Example, gazetteer: Gazetteer, groups: Collection[str]) -> list[list[str]]:
+    """The feature strings of each word of the example, as the tagger would see them."""
+    return sentence_features(example.words, gazetteer, groups, kinds(example.long_forms, gazetteer))
 
 
 def train(
@@ -126,7 +140,7 @@ def fit(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, 
         all_possible_transitions=True,
         model_filename=str(out),
     )
-    features = (sentence_features(example.words, gazetteer, params.feature_groups) for example in examples)
+    features = (example_features(example, gazetteer, params.feature_groups) for example in examples)
     crf.fit(features, (example.tags for example in examples))
     log = crf.training_log_.iterations
     return [Iteration(int(row["num"]), round(row["loss"], 3), int(row["active_features"])) for row in log]
