@@ -5,34 +5,30 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.subjects import Problem, Subject, pick, problem_term
-from clinical_ner.notes.templates import (
-    DISEASE_SLOTS,
-    ECHO,
-    TREATMENT_SLOTS,
-    Slot,
-    Template,
-    fillers,
-    layout,
-    templates,
-    unfit,
-)
+from clinical_ner.notes.syntax import DISEASE_SLOTS, ECHO, TREATMENT_SLOTS, Choice, Mention, Piece, Slot, Template
+from clinical_ner.notes.templates import ADULT, fillers, layout, templates, unfit
 from clinical_ner.notes.terms import Concepts, Lexis, Term
 from clinical_ner.notes.writing import Page
 
-LITERATURE = ("case_report", "abstract")
+LITERATURE = ("case_report", "abstract", "genetics")
 ABOUT_PATIENTS = ("progress", "discharge", "consult", "emergency", "referral")
+STUDIES = frozenset({"abstract", "genetics"})  # about many people: a sentence fits nobody unless it speaks of one
+TITLE = "title"  # stands on a line of its own
 OTHERS_DISEASE = frozenset({"absent", "family", "uncertain", "hypothetical"})  # never one of the record
 DIGIT_SHARE = 0.6  # of the made-up names, with a number
 DESCRIBED_SHARE = 0.5  # of the findings, with an adjective
-ADULT = 18
 YEARS_TOLD = 40  # how far back a text's years lie
 ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years"})
+GENDERED = frozenset({"sex", "he", "his", "him"})
+PERSONAL = GENDERED | {"age"}
+NOTHING = re.compile(r"(?!)")
 Numbers = Callable[[np.random.Generator], str]
 
 
@@ -72,13 +68,29 @@ def compose(kind: str, subject: Subject, lexis: Lexis, rng: np.random.Generator,
     style = kind if kind in LITERATURE else "clinical"
     joint = " " if kind in LITERATURE else "\n"  # sentences of a section share a line in literature
     for section, low, high in layout(kind):
-        eligible = [t for t in templates(style)[section] if _is_eligible(t, subject)]
+        eligible = [t for t in fitting(style, section, subject.sex, subject.age < ADULT) if _is_eligible(t, subject)]
         count = min(int(rng.integers(low, high + 1)), len(eligible))
         for place, index in enumerate(rng.permutation(len(eligible))[:count]):
             if page.text:
                 page.text += joint if place else "\n"
-            _write(page, eligible[int(index)], Filling(subject, lexis, rng))
+            _write(page, eligible[int(index)], Filling(subject, lexis, rng, speaks_of_one(eligible[int(index)], style)))
     return page
+
+
+@cache
+def fitting(style: str, section: str, sex: str, child: bool) -> tuple[Template, ...]:
+    """The templates of the section whose own words can be said of such a person."""
+    words = unfit(sex, child=child)
+    return tuple(
+        template
+        for template in templates(style)[section]
+        if not (speaks_of_one(template, style) and any(words.search(literal) for literal in template.literals))
+    )
+
+
+def speaks_of_one(template: Template, style: str) -> bool:
+    """Whether the sentence is about the subject; those of studies are about many people."""
+    return style not in STUDIES or not PERSONAL.isdisjoint(slot.name for slot in template.slots)
 
 
 def _is_eligible(template: Template, subject: Subject) -> bool:
@@ -90,17 +102,22 @@ def _is_eligible(template: Template, subject: Subject) -> bool:
 
 def _write(page: Page, template: Template, filling: Filling) -> None:
     start = len(page.text)
-    for piece in template.pieces:
+    _write_pieces(page, template.pieces, filling)
+    page.close(start, template.template_id)
+
+
+def _write_pieces(page: Page, pieces: tuple[Piece, ...], filling: Filling) -> None:
+    for piece in pieces:
         if isinstance(piece, str):
             page.literal(piece)
-            continue
-        blank = filling.fill(piece)
-        words = blank.text[0].upper() + blank.text[1:] if piece.capital else blank.text
-        if blank.label:
-            page.mention(words, blank.label, blank.concept_id, blank.assertion, piece.link)
+        elif isinstance(piece, Choice):
+            _write_pieces(page, filling.choose(piece), filling)
         else:
-            page.text += words
-    page.close(start, template.template_id)
+            blank = filling.fill(piece)
+            if blank.label:
+                page.mention(blank.text, blank.label, blank.concept_id, blank.assertion, piece.link)
+            else:
+                page.text += blank.text
 
 
 def initials(term: str) -> str:
@@ -116,7 +133,7 @@ def initials(term: str) -> str:
 class Filling:
     """Fills the slots of one sentence; linked slots share a problem, unlinked ones do not repeat one."""
 
-    def __init__(self, subject: Subject, lexis: Lexis, rng: np.random.Generator) -> None:
+    def __init__(self, subject: Subject, lexis: Lexis, rng: np.random.Generator, of_subject: bool = True) -> None:
         self._subject = subject
         self._lexis = lexis
         self._rng = rng
@@ -126,10 +143,39 @@ class Filling:
         self._last = Blank("")  # the entity named last
         self._details = dict(subject.details)
         self._year = subject.year - YEARS_TOLD  # the one named last: the years of a sentence ascend
-        self._unfit = unfit(subject.sex, child=subject.age < ADULT)
+        self._unfit = unfit(subject.sex, child=subject.age < ADULT) if of_subject else NOTHING
 
-    def fill(self, slot: Slot) -> Blank:
-        """Words for the slot."""
+    def fill(self, piece: Slot | Mention) -> Blank:
+        """Words for the slot, or for the mention and what is inside it."""
+        if isinstance(piece, Mention):
+            self._last = self._mention(piece)
+            return self._last
+        blank = self._slot(piece)
+        return blank._replace(text=blank.text[0].upper() + blank.text[1:]) if piece.capital else blank
+
+    def choose(self, choice: Choice) -> tuple[Piece, ...]:
+        """One of the alternatives."""
+        return choice.options[int(self._rng.integers(len(choice.options)))]
+
+    def _mention(self, mention: Mention) -> Blank:
+        """A mention's concept is that of the entity inside it, else what its own words name."""
+        parts = self._parts(mention.pieces)
+        text = "".join(part.text for part in parts)
+        inside = next((part.concept_id for part in parts if part.concept_id), "")
+        concept_id = inside or self._lexis.concept_of(mention.label, text)
+        self._used.add(concept_id)
+        return Blank(text, mention.label, concept_id, mention.assertion)
+
+    def _parts(self, pieces: tuple[Piece, ...]) -> list[Blank]:
+        parts: list[Blank] = []
+        for piece in pieces:
+            if isinstance(piece, Choice):
+                parts += self._parts(self.choose(piece))
+            else:
+                parts.append(Blank(piece) if isinstance(piece, str) else self.fill(piece))
+        return parts
+
+    def _slot(self, slot: Slot) -> Blank:
         if slot.name == ECHO:
             return self._last._replace(text=initials(self._last.text))
         if slot.name in DISEASE_SLOTS:
@@ -197,7 +243,7 @@ class Filling:
             return str(self._subject.age)
         if name == "onset_year":
             return str(self._onset_year)
-        if name in ("sex", "he", "his"):
+        if name in GENDERED:
             return self._gendered(name)
         if name == "year":
             self._year = int(self._rng.integers(self._year, self._subject.year))
@@ -214,8 +260,8 @@ class Filling:
         female = self._subject.sex == "female"
         if name == "he":
             return "she" if female else "he"
-        if name == "his":
-            return "her" if female else "his"
+        if name in ("his", "him"):
+            return "her" if female else name
         if self._subject.age < 16:
             return "girl" if female else "boy"
         return pick(self._rng, ("woman", "female", "lady") if female else ("man", "male", "gentleman"))

@@ -1,72 +1,66 @@
-"""Sentence templates: literal text with slots, read from the resources beside this module.
-
-A slot is `{name}`, `{name:assertion}`, `{name#link}` or both. A capital first letter of the name
-capitalises what fills it. Entities that share a link belong together: the treatment is for the disease.
-"""
+"""The resources beside this module: sentence templates by style and section, layouts, words to fill slots with."""
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
+from clinical_ner.core.errors import UserError
+from clinical_ner.notes.syntax import ECHO, ENTITY_SLOTS, Template, check, parse
+
 RESOURCES = Path(__file__).with_name("resources")
-SLOT = re.compile(r"\{([A-Za-z_]+)(?::([a-z]+))?(?:#(\d))?\}")
-DISEASE_SLOTS = frozenset({"disease", "problem"})
-ECHO = "abbr"  # the initials of the entity named last, in the same sense
-TREATMENT_SLOTS = frozenset({"drug", "drug_class", "procedure", "therapy", "treatment", "regimen"})
-
-
-class Slot(NamedTuple):
-    """A place to fill: what goes there, how it is meant, what it belongs to."""
-
-    name: str
-    capital: bool
-    assertion: str
-    link: str
-
-
-class Template(NamedTuple):
-    """A sentence: literal pieces and slots in order; the id changes with the wording."""
-
-    template_id: str
-    pieces: tuple[str | Slot, ...]
-
-    @property
-    def slots(self) -> list[Slot]:
-        """The slots, in order."""
-        return [piece for piece in self.pieces if isinstance(piece, Slot)]
-
-
-def parse(section: str, text: str) -> Template:
-    """A template from its line.
-
-    >>> parse("plan", "Continue {drug}.").pieces
-    ('Continue ', Slot(name='drug', capital=False, assertion='present', link=''), '.')
-    """
-    pieces: list[str | Slot] = []
-    position = 0
-    for match in SLOT.finditer(text):
-        if match.start() > position:
-            pieces.append(text[position : match.start()])
-        name, assertion, link = match.groups()
-        pieces.append(Slot(name.lower(), name[0].isupper(), assertion or "present", link or ""))
-        position = match.end()
-    if position < len(text):
-        pieces.append(text[position:])
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return Template(f"{section}/{digest}", tuple(pieces))
+DETAILS = ("patient_name", "birth_date", "note_date", "provider", "smoking", "weight", "bmi")  # quoted from the record
+NUMBERS = ("adult_age", "bp", "code", "duration", "n", "pack_years", "percent", "ratio", "size", "temp", "value")
+PERSONAL = ("age", "sex", "he", "his", "him")
+COMPUTED = ("lab", "marker", "onset_year", "year", "regimen_dose")
+ADULT = 18
 
 
 @cache
 def templates(style: str) -> dict[str, tuple[Template, ...]]:
-    """The templates of a style (case_report, abstract, clinical) by section."""
-    content = yaml.safe_load((RESOURCES / f"{style}.yaml").read_text(encoding="utf-8"))
-    return {section: tuple(parse(section, line) for line in lines) for section, lines in content.items()}
+    """The templates of a style (case_report, abstract, genetics, clinical) by section.
+
+    Raises:
+        UserError: a template is malformed.
+    """
+    return read_templates(RESOURCES / f"{style}.yaml")
+
+
+def read_templates(path: Path) -> dict[str, tuple[Template, ...]]:
+    """The templates of a file by section.
+
+    Raises:
+        UserError: a template is malformed, or stands twice in its section; the message names file, section and line.
+    """
+    root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise UserError(f"{path.name} has no sections")
+    return {key.value: tuple(_section(path, key.value, lines.value)) for key, lines in root.value}
+
+
+def _section(path: Path, section: str, lines: list[yaml.ScalarNode]) -> Iterator[Template]:
+    seen: set[str] = set()
+    for line in lines:
+        try:
+            template = parse(section, line.value)
+            check(template, known_slots())
+            if template.template_id in seen:
+                raise ValueError("the same sentence stands above")
+        except ValueError as error:
+            place = f"{path.name}, section '{section}', line {line.start_mark.line + 1}"
+            raise UserError(f"{place}: {error}", "see clinical_ner/notes/syntax.py") from None
+        seen.add(template.template_id)
+        yield template
+
+
+@cache
+def known_slots() -> frozenset[str]:
+    """The name of every slot that can be filled."""
+    return frozenset({*ENTITY_SLOTS, ECHO, *fillers(), *DETAILS, *NUMBERS, *PERSONAL, *COMPUTED})
 
 
 @cache
@@ -79,7 +73,7 @@ def layout(kind: str) -> tuple[tuple[str, int, int], ...]:
 @cache
 def unfit(sex: str, *, child: bool) -> re.Pattern[str]:
     """Finds the words that are never said of such a person."""
-    groups = [f"unfit_{sex}", *(["unfit_child"] if child else [])]
+    groups = (f"unfit_{sex}", "unfit_child" if child else "unfit_adult")
     return re.compile(
         rf"\b({'|'.join(re.escape(word) for group in groups for word in fillers()[group])})", re.IGNORECASE
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clinical_ner.core.io import Vocabulary
+from clinical_ner.core.span import DISEASE
 
 COMMON_SHARE = 0.4  # of the mentions, drawn from the common concepts; the rest from all, mostly the long tail
 COMMON_DRUG_SHARE = 0.85  # a registry holds thousands of drugs that are hardly ever prescribed
@@ -99,6 +100,12 @@ class Lexis(NamedTuple):
     therapies: Concepts
     analytes: Concepts
     treatment_ids: dict[str, str]  # lower-case term -> concept
+    disease_ids: dict[str, str]
+
+    def concept_of(self, label: str, words: str) -> str:
+        """The concept that the words name, or one of their own."""
+        key = " ".join(words.lower().split())
+        return (self.disease_ids if label == DISEASE else self.treatment_ids).get(key) or f"TEXT:{key}"
 
 
 def running_form(name: str) -> str:
@@ -126,6 +133,7 @@ def lexis(vocabulary: Vocabulary, frequent: Collection[str]) -> Lexis:
         of_kind("therapy"),
         Concepts.from_terms(substances, set(substances.loc[substances["common"], "concept_id"])),
         _ids_by_term(procedures) | _ids_by_term(drugs),
+        _ids_by_term(diseases),
     )
 
 

@@ -16,7 +16,7 @@ from clinical_ner.core.seeds import stream
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.compose import Blank, Filling, compose, initials
 from clinical_ner.notes.subjects import Problem, Subject, age_on, invented, of_record, problem_term
-from clinical_ner.notes.templates import Slot, parse
+from clinical_ner.notes.syntax import Mention, Slot, parse
 from clinical_ner.notes.terms import ACRONYM_SHARE, COMMON_DRUG_SHARE, Concepts, Lexis, lexis
 from clinical_ner.notes.writing import Page, Segment
 
@@ -28,7 +28,7 @@ WOMAN = Subject("female", 50, 2024, (HYPERTENSION, DIABETES), frozenset({"D00697
 
 def fill(study: Any, subject: Subject, text: str, seed: int = 1) -> list[Blank]:
     filling = Filling(subject, study.lexis, stream(seed, "filling"))
-    return [filling.fill(slot) for slot in parse("x", text).slots]
+    return [filling.fill(piece) for piece in parse("x", text).pieces if isinstance(piece, Slot | Mention)]
 
 
 def drawn(study: Any, subject: Subject, text: str) -> set[str]:
@@ -118,6 +118,25 @@ def test_an_abbreviation_names_the_entity_before_it_in_the_same_sense(study: Any
 
     assert short == whole._replace(text=initials(whole.text))
     assert short.assertion == "historical"
+
+
+def test_a_mention_written_out_names_a_concept_of_the_vocabulary_or_one_of_its_own(study: Any) -> None:
+    known, own, drug, other = fill(study, WOMAN, "[D Celiac  disease] [D:absent celiac woe] [T aspirin] [D aspirin]")
+
+    assert known == Blank("Celiac  disease", DISEASE, "D002446", "present")
+    assert own == Blank("celiac woe", DISEASE, "TEXT:celiac woe", "absent")
+    assert (drug.label, drug.concept_id) == (TREATMENT, "NAME:aspirin")
+    assert other.concept_id == "TEXT:aspirin"
+
+
+def test_a_mention_around_a_slot_is_one_entity_of_the_concept_inside(study: Any) -> None:
+    for seed in range(20):
+        whole, short = fill(study, WOMAN, "[D:uncertain advanced {Disease} ({abbr})] {abbr}", seed)
+        inside = whole.text.removeprefix("advanced ").rsplit(" (", 1)[0]
+        assert whole.concept_id in study.lexis.diseases
+        assert whole.text == f"advanced {inside} ({initials(inside)})"
+        assert inside[0].isupper() or not inside[0].isalpha()
+        assert short == whole._replace(text=initials(whole.text))
 
 
 def test_the_year_of_onset_is_that_of_the_problem_named_last(study: Any) -> None:

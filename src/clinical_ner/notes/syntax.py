@@ -1,0 +1,253 @@
+"""The syntax of a sentence template: literal text, slots, mentions and alternatives.
+
+- `{name}`, `{name:assertion}`, `{name#link}` or both in either order: a slot. A capital first letter of the
+  name capitalises what fills it. Entities that share a link belong together: the treatment is for the disease.
+- `[D words]`, `[T:hypothetical#1 words]`: a mention, DISEASE or TREATMENT; slots inside are part of it.
+- `<one|another|>`: alternatives, one of which is written; they hold slots and mentions, not each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from clinical_ner.core.errors import closest
+from clinical_ner.core.span import ASSERTIONS, DISEASE, TREATMENT
+
+ECHO = "abbr"  # the initials of the entity named last, in the same sense
+RECORD_DISEASES = frozenset({"problem", "past_problem"})  # what the patient has, and has had
+RECORD_TREATMENTS = frozenset({"regimen", "past_regimen", "past_procedure"})
+DISEASE_SLOTS = RECORD_DISEASES | {"disease"}
+TREATMENT_SLOTS = RECORD_TREATMENTS | {"drug", "drug_class", "procedure", "therapy", "treatment"}
+ENTITY_SLOTS = DISEASE_SLOTS | TREATMENT_SLOTS
+LABELS = {"D": DISEASE, "T": TREATMENT}
+REFERS_TO = {ECHO: ECHO, "onset_year": "problem", "regimen_dose": "regimen"}  # the last; any entity for ECHO
+
+MARKS = r"((?::[a-z]+|#\d)*)"  # in either order
+SLOT = re.compile(rf"\{{([A-Za-z_]+){MARKS}\}}")
+OPENING = re.compile(rf"\[([DT]){MARKS} (?=[^\s\]])")
+CHOICE = re.compile(r"<(?=[^<>]*\|[^<>]*>)")
+PLAIN = re.compile(r"[^{}\[\]<>|]+")
+COMPARISON = re.compile(r"<(?![A-Za-z])|>")  # 'p < 0.05': a sign that opens no alternatives
+
+
+class Slot(NamedTuple):
+    """A place to fill: what goes there, how it is meant, what it belongs to."""
+
+    name: str
+    capital: bool
+    assertion: str
+    link: str
+
+
+class Mention(NamedTuple):
+    """An entity written out, or around a slot: all of it is one gold span."""
+
+    label: str
+    assertion: str
+    link: str
+    pieces: tuple[Piece, ...]
+
+
+class Choice(NamedTuple):
+    """Alternatives, one of which is written."""
+
+    options: tuple[tuple[Piece, ...], ...]
+
+
+Piece = str | Slot | Mention | Choice
+
+
+class Template(NamedTuple):
+    """A sentence: its pieces in order; the id changes with the wording."""
+
+    template_id: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The slots, in order, also those of mentions and of every alternative."""
+        return [piece for piece in walk(self.pieces) if isinstance(piece, Slot)]
+
+    @property
+    def literals(self) -> list[str]:
+        """The words that stand in the template itself, of every alternative."""
+        return [piece for piece in walk(self.pieces) if isinstance(piece, str)]
+
+
+def walk(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
+    """Every piece, and what is inside it after it."""
+    for piece in pieces:
+        yield piece
+        if isinstance(piece, Mention):
+            yield from walk(piece.pieces)
+        elif isinstance(piece, Choice):
+            for option in piece.options:
+                yield from walk(option)
+
+
+def parse(section: str, text: str) -> Template:
+    """A template from its line.
+
+    Raises:
+        ValueError: the line is malformed; the message says how.
+
+    >>> parse("plan", "Continue {drug}.").pieces
+    ('Continue ', Slot(name='drug', capital=False, assertion='present', link=''), '.')
+    >>> parse("plan", "[T IV fluids]").pieces
+    (Mention(label='TREATMENT', assertion='present', link='', pieces=('IV fluids',)),)
+    """
+    reader = _Reader(text)
+    pieces = reader.pieces(until="")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Template(f"{section}/{digest}", pieces)
+
+
+class _Reader:
+    """Reads a template from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._position = 0
+
+    def pieces(self, until: str) -> tuple[Piece, ...]:
+        """The pieces up to one of these signs, or to the end of the line when there is none."""
+        found: list[Piece] = []
+        while self._position < len(self._text):
+            if self._text[self._position] in until:
+                return tuple(found)
+            piece = self._piece()
+            if isinstance(piece, str) and found and isinstance(found[-1], str):
+                found[-1] += piece
+            else:
+                found.append(piece)
+        if until:
+            raise ValueError(f"'{until[-1]}' is missing")
+        return tuple(found)
+
+    def _piece(self) -> Piece:
+        if words := self._take(PLAIN):
+            return words.group()
+        if slot := self._take(SLOT):
+            name, marks = slot.groups()
+            return Slot(name.lower(), name[0].isupper(), *_meant(name.lower(), marks))
+        if opening := self._take(OPENING):
+            return self._mention(*opening.groups())
+        if self._take(CHOICE):
+            return self._choice()
+        if sign := self._take(COMPARISON):
+            return sign.group()
+        raise ValueError(f"nothing to read at '{self._text[self._position :][:12]}'")
+
+    def _mention(self, letter: str, marks: str) -> Mention:
+        inner = self.pieces(until="]")
+        self._position += 1
+        return Mention(LABELS[letter], *_meant("", marks), inner)
+
+    def _choice(self) -> Choice:
+        options = [self.pieces(until="|>")]
+        while self._text[self._position] == "|":
+            self._position += 1
+            options.append(self.pieces(until="|>"))
+        self._position += 1
+        return Choice(tuple(options))
+
+    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self._text, self._position)
+        if found:
+            self._position = found.end()
+        return found
+
+
+def _meant(name: str, marks: str) -> tuple[str, str]:
+    """The assertion and the link that the marks after a name say."""
+    assertions = re.findall(r":([a-z]+)", marks) or ["historical" if name.startswith("past_") else "present"]
+    links = re.findall(r"#(\d)", marks) or [""]
+    if len(assertions) > 1 or len(links) > 1:
+        raise ValueError(f"more than one assertion or link: '{marks}'")
+    if assertions[0] not in ASSERTIONS:
+        known = closest(assertions[0], ASSERTIONS) or "known: " + ", ".join(ASSERTIONS)
+        raise ValueError(f"unknown assertion '{assertions[0]}'; {known}")
+    return assertions[0], links[0]
+
+
+def check(template: Template, known: frozenset[str]) -> None:
+    """Whether the template makes sense, besides being well formed.
+
+    Raises:
+        ValueError: a slot is unknown, is asserted though it is no entity, or has nothing that it refers to.
+    """
+    for slot in template.slots:
+        if slot.name not in known:
+            raise ValueError(f"unknown slot '{slot.name}'; {closest(slot.name, known)}")
+        if (slot.assertion, slot.link) != ("present", "") and slot.name not in ENTITY_SLOTS:
+            raise ValueError(f"slot '{slot.name}' is no entity: it has neither assertion nor link")
+    for piece in walk(template.pieces):
+        if isinstance(piece, Mention):
+            _check_mention(piece)
+    _check_borders(template.pieces)
+    _named(template.pieces, frozenset())
+    _check_links(template.pieces)
+
+
+def _check_mention(mention: Mention) -> None:
+    inside = list(walk(mention.pieces))
+    if any(isinstance(piece, Mention) for piece in inside):
+        raise ValueError("a mention inside a mention")
+    if any(isinstance(piece, Slot) and (piece.link or piece.assertion != "present") for piece in inside):
+        raise ValueError("assertion and link belong to the bracket, not to the slot inside")
+    if isinstance(mention.pieces[-1], str) and mention.pieces[-1].endswith(" "):
+        raise ValueError("a mention ends with a space")
+
+
+def _check_borders(pieces: tuple[Piece, ...]) -> None:
+    """No letter may touch an entity: a gold span begins and ends with its words."""
+    for piece in pieces:
+        for option in piece.options if isinstance(piece, Choice) else ():
+            _check_borders(option)
+    for before, after in pairwise(pieces):
+        touching = (isinstance(after, str) and after[0].isalnum() and _is_entity(before)) or (
+            isinstance(before, str) and before[-1].isalnum() and _is_entity(after)
+        )
+        if touching:
+            raise ValueError(f"a letter touches an entity: '{before if isinstance(before, str) else after}'")
+
+
+def _is_entity(piece: Piece) -> bool:
+    return isinstance(piece, Mention) or (isinstance(piece, Slot) and label_of(piece) != "")
+
+
+def _named(pieces: tuple[Piece, ...], before: frozenset[str]) -> frozenset[str]:
+    """The entity slots that are surely named by the end of the pieces; what refers to one must follow it."""
+    named = before
+    for piece in pieces:
+        if isinstance(piece, Choice):
+            named |= frozenset.intersection(*(_named(option, named) for option in piece.options))
+        elif isinstance(piece, Mention):
+            named = _named(piece.pieces, named) | {ECHO}
+        elif isinstance(piece, Slot):
+            if piece.name in REFERS_TO and REFERS_TO[piece.name] not in named:
+                raise ValueError(f"'{piece.name}' has nothing before it to refer to")
+            if piece.name in ENTITY_SLOTS:
+                named |= {ECHO, piece.name}
+    return named
+
+
+def _check_links(pieces: tuple[Piece, ...]) -> None:
+    linked: dict[str, set[str]] = {}
+    for piece in walk(pieces):
+        if isinstance(piece, Slot | Mention) and piece.link:
+            linked.setdefault(piece.link, set()).add(label_of(piece))
+    for link, labels in linked.items():
+        if len(labels) < len(LABELS):
+            raise ValueError(f"link #{link} does not join a treatment and a disease")
+
+
+def label_of(piece: Slot | Mention) -> str:
+    """DISEASE, TREATMENT, or an empty string for a slot that is no entity."""
+    if isinstance(piece, Mention):
+        return piece.label
+    return DISEASE if piece.name in DISEASE_SLOTS else TREATMENT if piece.name in TREATMENT_SLOTS else ""
