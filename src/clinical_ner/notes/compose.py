@@ -17,9 +17,10 @@ from clinical_ner.notes.templates import ADULT, fillers, layout, templates, unfi
 from clinical_ner.notes.terms import Concepts, Lexis, Term
 from clinical_ner.notes.writing import Page
 
-LITERATURE = ("case_report", "abstract", "genetics")
+LITERATURE = ("case_report", "abstract", "genetics", "drug_safety")
 ABOUT_PATIENTS = ("progress", "discharge", "consult", "emergency", "referral")
-STUDIES = frozenset({"abstract", "genetics"})  # about many people: a sentence fits nobody unless it speaks of one
+# about many people: a sentence fits nobody unless it speaks of one
+STUDIES = frozenset({"abstract", "genetics", "drug_safety"})
 TITLE = "title"  # stands on a line of its own
 OTHERS_DISEASE = frozenset({"absent", "family", "uncertain", "hypothetical"})  # never one of the record
 DIGIT_SHARE = 0.6  # of the made-up names, with a number
