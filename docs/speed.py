@@ -125,19 +125,16 @@ def emissions() -> Emissions:
 def spacy_reading(texts: Sequence[str], runs: int) -> None:
     """spaCy's NER for English from nothing, with our labels, after a few steps of training on our sentences."""
     import spacy
-    from spacy.training import Example, offsets_to_biluo_tags
+    from spacy.training import Example
 
     nlp = spacy.blank("en")
     recogniser = nlp.add_pipe("ner")
     for label in LABELS:
-        recogniser.add_label(label)  # type: ignore[attr-defined]
+        recogniser.add_label(label)
     optimizer = nlp.initialize()
     for batch in itertools.islice(batches(), SPACY_STEPS):
-        docs = [nlp.make_doc(text) for text, _ in batch]
-        tags = [offsets_to_biluo_tags(doc, spans) for doc, (_, spans) in zip(docs, batch, strict=True)]
-        nlp.update(
-            [Example.from_dict(doc, {"entities": row}) for doc, row in zip(docs, tags, strict=True)], sgd=optimizer
-        )
+        gold = [Example.from_dict(nlp.make_doc(text), {"entities": spans}) for text, spans in batch]
+        nlp.update(gold, sgd=optimizer)
     tokens = sum(len(nlp.make_doc(text)) for text in texts)
     seconds = timed(lambda: [nlp(text) for text in texts], runs)
     show("notes: spaCy's NER (its tokens)", tokens, "tokens", seconds)

@@ -39,14 +39,15 @@ class Weights:
     transitions: Floats  # (tags, tags): from the row's tag to the column's
 
     def with_tags(self, tags: Sequence[str]) -> Weights:
-        """The same CRF, of which every tag that it never saw is impossible, wherever `EVERYWHERE` is."""
+        """The same CRF with every tag of `tags`; those that it never saw are impossible."""
         unseen = [tag for tag in tags if tag not in self.tags]
-        size = len(self.tags) + len(unseen)
-        states, transitions = np.zeros((len(self.attributes), size)), np.zeros((size, size))
-        states[:, : len(self.tags)] = self.states
-        states[self.attributes[EVERYWHERE], len(self.tags) :] = IMPOSSIBLE
-        transitions[: len(self.tags), : len(self.tags)] = self.transitions
-        return Weights((*self.tags, *unseen), self.attributes, states, transitions)
+        known, size = len(self.tags), len(self.tags) + len(unseen)
+        attributes = self.attributes if EVERYWHERE in self.attributes else _numbered([*self.attributes, EVERYWHERE])
+        states, transitions = np.zeros((len(attributes), size)), np.zeros((size, size))
+        states[: len(self.states), :known] = self.states
+        states[attributes[EVERYWHERE], known:] = IMPOSSIBLE
+        transitions[:known, :known] = self.transitions
+        return Weights((*self.tags, *unseen), attributes, states, transitions)
 
     def save(self, path: Path) -> None:
         """Write the arrays; the same weights give the same bytes."""

@@ -75,3 +75,12 @@ def test_a_tag_that_was_never_seen_is_added_as_impossible() -> None:
     assert every.tags == ("O", "B-DISEASE", "I-DISEASE", "B-TREATMENT", "I-TREATMENT")
     assert every.states.tolist() == [[1, 1, *[IMPOSSIBLE] * 3], [1, 1, 0, 0, 0]]
     assert np.array_equal(every.transitions[:2, :2], known.transitions)
+
+
+def test_a_tag_is_impossible_also_where_training_dropped_the_feature_of_every_token() -> None:
+    known = Weights(("O",), {"w=x": 0}, np.ones((1, 1)), np.ones((1, 1)))
+
+    every = known.with_tags(("O", "B-DISEASE"))
+
+    assert every.attributes == {"w=x": 0, "bias": 1}
+    assert every.states.tolist() == [[1, 0], [0, IMPOSSIBLE]]
