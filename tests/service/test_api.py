@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
+from clinical_ner.ner.concepts import KINDS
 from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.serving.contract import MAX_CHARACTERS, Entity, SectionName
+from clinical_ner.serving.contract import MAX_CHARACTERS, Concept, Entity, SectionName
 from clinical_ner.serving.local import Server
 
 MARK = "Zyxwvut"  # stands for a patient's words
@@ -123,10 +124,11 @@ def assert_error(answer: httpx.Response, server: Server) -> None:
     assert MARK not in server.log.read_text()
 
 
-def test_the_contract_knows_the_labels_assertions_and_sections() -> None:
+def test_the_contract_knows_the_labels_assertions_sections_and_kinds() -> None:
     assert typing.get_args(Entity.model_fields["label"].annotation) == LABELS
     assert typing.get_args(Entity.model_fields["assertion"].annotation) == ASSERTIONS
     assert typing.get_args(SectionName) == SECTIONS
+    assert typing.get_args(Concept.model_fields["kind"].annotation) == KINDS
 
 
 def test_the_service_imports_nothing_heavy() -> None:

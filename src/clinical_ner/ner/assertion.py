@@ -7,8 +7,8 @@ several times the size of a worker, for what is a table look-up a word here.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence, Set
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -90,7 +90,7 @@ class Phrase(NamedTuple):
 class Table(NamedTuple):
     """The resource, ready for use."""
 
-    phrases: dict[str, tuple[Phrase, ...]]  # by first word, longest first
+    phrases: dict[str, dict[str, tuple[Phrase, ...]]]  # by first and second word, "" for none; longest first
     rank: dict[str, int]
     sections: dict[str, dict[str, str]]
     lasting: frozenset[str]
@@ -105,12 +105,13 @@ def table() -> Table:
         rules.setdefault(_words(phrase), []).append(rule)
     stops = set(map(_words, content["stops"]))
     plain = stops.union(map(_words, content["pseudo"])) - rules.keys()
-    by_word: dict[str, list[Phrase]] = {}
-    for words in [*rules, *sorted(plain)]:
-        by_word.setdefault(words[0], []).append(Phrase(words, tuple(rules.get(words, ())), words in stops))
-    longest_first = {word: tuple(sorted(found, key=lambda p: -len(p.words))) for word, found in by_word.items()}
+    by_word: dict[str, dict[str, tuple[Phrase, ...]]] = {}
+    for words in sorted([*rules, *plain], key=lambda words: (-len(words), words)):
+        second = by_word.setdefault(words[0], {})
+        key = words[1] if len(words) > 1 else ""
+        second[key] = (*second.get(key, ()), Phrase(words, tuple(rules.get(words, ())), words in stops))
     rank = {name: place for place, name in enumerate(content["precedence"])}
-    return Table(longest_first, rank, content["sections"], frozenset(content["lasting"]))
+    return Table(by_word, rank, content["sections"], frozenset(content["lasting"]))
 
 
 def _rules(content: dict[str, Any]) -> Iterator[tuple[str, Rule]]:
@@ -185,38 +186,35 @@ class Reading(NamedTuple):
 
 
 def _reading(sentence: Sequence[Token], entities: Sequence[Labelled]) -> Reading:
-    words = [token.text.lower() for token in sentence]
+    words = [_word(token.text) for token in sentence]
     starts = [token.start for token in sentence]
     places = [(bisect_right(starts, entity.start) - 1, bisect_left(starts, entity.end)) for entity in entities]
     taken = {position for first, past in places for position in range(first, past)}
     return Reading(words, places, list(_cues(words, taken)))
 
 
-def _cues(words: Sequence[str], taken: Container[int]) -> Iterator[Cue]:
+@lru_cache(maxsize=50_000)
+def _word(text: str) -> str:
+    """A token as the phrases have it: in lower case, any year as YEAR."""
+    is_year = len(text) == 4 and text.startswith(("19", "20")) and text.isdecimal()
+    return YEAR if is_year else text.lower()
+
+
+def _cues(words: Sequence[str], taken: Set[int]) -> Iterator[Cue]:
     """The phrases of the table among the words, the longest at each, none of them in a word that is taken."""
     phrases = table().phrases
+    following = [*words[1:], ""]
     free = 0
-    for position, word in enumerate(words):
-        known = phrases.get(word) or (phrases.get(YEAR) if _is_year(word) else None)
+    for position, (word, second) in enumerate(zip(words, following, strict=True)):
+        known = phrases.get(word)
         if not known or position < free:
             continue
-        for phrase in known:
+        for phrase in (*known.get(second, ()), *known.get("", ())):
             past = position + len(phrase.words)
-            if _is_at(phrase.words, words, position) and not any(at in taken for at in range(position, past)):
+            if tuple(words[position:past]) == phrase.words and taken.isdisjoint(range(position, past)):
                 yield Cue(position, past, phrase.rules, phrase.stops)
                 free = past
                 break
-
-
-def _is_at(phrase: Sequence[str], words: Sequence[str], position: int) -> bool:
-    found = words[position : position + len(phrase)]
-    return len(found) == len(phrase) and all(
-        wanted == word or (wanted == YEAR and _is_year(word)) for wanted, word in zip(phrase, found, strict=True)
-    )
-
-
-def _is_year(word: str) -> bool:
-    return len(word) == 4 and word.startswith(("19", "20")) and word.isdecimal()
 
 
 def _decision(reading: Reading, number: int, label: str) -> Decision | None:

@@ -99,9 +99,9 @@ def _stands_out(match: re.Match[str]) -> bool:
 
 
 def _closes(text: str, match: re.Match[str]) -> bool:
-    """An unknown heading ends the section if it is in capitals, or ends its line with a colon."""
-    in_capitals = match["line"].isupper() and len(match["line"]) > LONGEST_ABBREVIATION
-    return in_capitals or (_has_colon(match) and _ends_line(text, match))
+    """An unknown heading ends the section if it is in capitals and no item, or ends its line with a colon."""
+    in_capitals = match["line"].isupper() and max(map(len, match["line"].split())) > LONGEST_ABBREVIATION
+    return (in_capitals and match[0][0] == match["line"][0]) or (_has_colon(match) and _ends_line(text, match))
 
 
 def _has_colon(match: re.Match[str]) -> bool:
