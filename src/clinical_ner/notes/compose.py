@@ -119,10 +119,9 @@ def _clinical(
     for part in layout(kind):
         if not (source and _repeats(draft, source, part, manner)):
             _write_part(draft, part, manner)
-    if draws.chance(author.wrapped):
-        page.shown = wrapped(page.text, draws.between(NARROW, WIDE), page.mentions)
-    if draws.chance(author.capitals):
-        page.shown = in_capitals(page.shown or page.text)
+    page.shown = in_capitals(page.text) if draws.chance(author.capitals) else page.text
+    if draws.chance(author.wrapped):  # after the capitals: a line goes on with a lower-case word
+        page.shown = wrapped(page.shown, draws.between(NARROW, WIDE), page.mentions)
     return page
 
 
