@@ -16,28 +16,26 @@ from clinical_ner.notes.subjects import Subject
 from clinical_ner.notes.syntax import Choice, Piece, Template
 from clinical_ner.notes.templates import (
     CLINICAL,
-    LITERATURE,
     PERSONAL,
     Author,
     Part,
     authors,
     headings,
     layout,
+    literature,
     templates,
 )
 from clinical_ner.notes.terms import Lexis
 from clinical_ner.notes.writing import Page
 
-STUDIES = frozenset({"abstract", "genetics"})  # about many people: a sentence fits nobody unless it speaks of one
 TITLE = "title"  # stands on a line of its own
-HEADED_SHARE = {"abstract": 0.3, "genetics": 0.1, "case_report": 0.25}  # of the literature
 ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years", "honorific"})
 DATED_SLOTS = frozenset({"age", "note_date", "past_date", "year", "weight", "bmi"})  # what is not true of another day
 BULLETS = ("- ", "- ", "* ", "• ", "{}. ", "{}. ", "{}) ", "# ", "#{}: ")
 GAPS = ("\n", "\n", "\n\n")
 NARROW, WIDE = 68, 84  # columns at which lines are wrapped
 MIXED = 3  # sentences in a row whose style is drawn one by one
-FINDINGS = "findings"  # what the results of a study are called
+STUDY_HEADINGS = {"results": "findings"}  # of what is called otherwise in a note about a patient
 ALIKE = dict.fromkeys(("regimen", "medication"), ("regimen", "medication"))  # slots that the same treatments fill
 TRIES = 12  # templates drawn at random before the first that is eligible is taken
 REPEATED = ("pmh", "medications", "family", "social", "allergies", "hpi")  # what copy-forward takes over
@@ -77,7 +75,7 @@ def compose(
     kind: str, subject: Subject, lexis: Lexis, draws: Draws, params: NotesParams, earlier: Sequence[Earlier] = ()
 ) -> Page:
     """A text of this kind about the subject, with its gold mentions, segments, sections and relations."""
-    if kind in LITERATURE:
+    if kind in literature():
         return _literature(kind, subject, lexis, draws, params)
     return _clinical(kind, subject, lexis, draws, params, earlier)
 
@@ -86,7 +84,7 @@ def compose(
 def _literature(kind: str, subject: Subject, lexis: Lexis, draws: Draws, params: NotesParams) -> Page:
     page = Page(draws, params.typo_rate, params.entity_typo_rate)
     draft = Draft(page, subject, lexis, draws, Filling(subject, lexis, draws))
-    headed, own_lines, upper = draws.chance(HEADED_SHARE[kind]), draws.chance(0.5), draws.chance(0.6)
+    headed, own_lines, upper = draws.chance(literature()[kind].headed), draws.chance(0.5), draws.chance(0.6)
     after_title = False
     for part in layout(kind):
         chosen = _chosen(draft, (kind,), part.section, draws.between(part.low, part.high))
@@ -101,7 +99,7 @@ def _literature(kind: str, subject: Subject, lexis: Lexis, draws: Draws, params:
 
 
 def _write_literature_heading(draft: Draft, kind: str, section: str, upper: bool) -> None:
-    heading = headings().get(FINDINGS if kind in STUDIES and section == "results" else section)
+    heading = headings().get(section if literature()[kind].of_one else STUDY_HEADINGS.get(section, section))
     if heading:
         words = draft.draws.pick(heading.full)
         draft.page.heading(f"{words.upper() if upper else words}: ", heading.section)
@@ -269,7 +267,7 @@ def fitting(style: str, section: str, sex: str, child: bool) -> tuple[Template, 
 
 def speaks_of_one(template: Template, style: str) -> bool:
     """Whether the sentence is about the subject; those of studies are about many people."""
-    return style not in STUDIES or not template.names.isdisjoint(PERSONAL)
+    return style in CLINICAL or literature()[style].of_one or not template.names.isdisjoint(PERSONAL)
 
 
 def _is_eligible(draft: Draft, template: Template, left: Mapping[str, int]) -> bool:

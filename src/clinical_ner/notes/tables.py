@@ -16,7 +16,7 @@ from clinical_ner.core.span import DISEASE
 from clinical_ner.notes.compose import Earlier, compose
 from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.subjects import Row, invented, of_record
-from clinical_ner.notes.templates import LITERATURE, kinds
+from clinical_ner.notes.templates import kinds, literature
 from clinical_ner.notes.terms import Lexis
 from clinical_ner.notes.writing import Page
 
@@ -152,7 +152,7 @@ def _days(column: pd.Series[Any]) -> pd.Series[Any]:
 def _literature(lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
     for number in range(params.literature_texts):
         draws = Draws(params.seed, f"literature/{number}")
-        kind = draws.pick(LITERATURE)
+        kind = draws.weighted({name: genre.weight for name, genre in literature().items()})
         written_on = end - timedelta(days=draws.below(YEARS_BACK * DAYS_A_YEAR))
         page = compose(kind, invented(draws, written_on), lexis, draws, params)
         yield _written(f"L{number:09d}", None, kind, written_on, page)

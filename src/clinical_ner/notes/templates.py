@@ -15,7 +15,6 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.notes.syntax import ECHO, ENTITY_SLOTS, NONE_OF, REFERS_TO, Piece, Template, check, parse
 
 RESOURCES = Path(__file__).with_name("resources")
-LITERATURE = ("case_report", "abstract", "genetics")
 CLINICAL = ("prose", "shorthand")  # the two ways of writing about a patient, with the same sections
 # Slots that are no entity and no list of words: from the record, drawn as numbers, about the person, and others.
 DETAILS = ("patient_name", "surname", "birth_date", "note_date", "provider", "smoking", "weight", "bmi")
@@ -54,6 +53,14 @@ class Author(NamedTuple):
     repeats: float  # sections taken over from an earlier note
 
 
+class Genre(NamedTuple):
+    """A kind of literature."""
+
+    weight: float  # among them
+    headed: float  # probability of headings
+    of_one: bool  # about one person, not a study of many
+
+
 class Heading(NamedTuple):
     """What may stand above a section of a layout, and the section of a note that it opens."""
 
@@ -70,7 +77,7 @@ def templates(style: str) -> dict[str, tuple[Template, ...]]:
         UserError: a template is malformed.
     """
     content = read_templates(RESOURCES / f"{style}.yaml")
-    if style not in LITERATURE:
+    if style not in literature():
         return content
     return {
         section: tuple(replace(each, pieces=without_heading(each.pieces)) for each in found)
@@ -142,6 +149,12 @@ def _part(section: str, sentences: list[int], items: dict[str, list[int]] | None
 def kinds() -> dict[str, float]:
     """How often each kind of note about a patient is written, as weights."""
     return dict(_content("authors")["kinds"])
+
+
+@cache
+def literature() -> dict[str, Genre]:
+    """The kinds of literature."""
+    return {name: Genre(**row) for name, row in _content("authors")["literature"].items()}
 
 
 @cache

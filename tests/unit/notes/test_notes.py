@@ -18,9 +18,10 @@ from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.filling import OTHERS_DISEASE, initials
 from clinical_ner.notes.syntax import Mention, walk
 from clinical_ner.notes.tables import Record, Writing, notes_metrics
-from clinical_ner.notes.templates import CLINICAL, LITERATURE, headings, kinds, layout, templates
+from clinical_ner.notes.templates import CLINICAL, headings, kinds, layout, literature, templates
 
 ABOUT_PATIENTS = tuple(kinds())
+LITERATURE = tuple(literature())
 SEEDS = st.integers(0, 30)
 MEN = re.compile(r"\b(uter|ovar|vagin|pregnan|pre-?eclampsia|hysterectomy|CA 125)", re.IGNORECASE)
 WOMEN = re.compile(r"\b(prostat|testis|PSA)", re.IGNORECASE)
@@ -80,6 +81,15 @@ def test_every_span_lies_in_its_text_and_slices_to_a_form_of_its_concept(written
             )
             assert named or words.upper() == initials(before)
             before = words
+
+
+@over_seeds
+@given(SEEDS)
+def test_a_line_breaks_within_an_entity_only_before_a_lower_case_word(written: Any, seed: int) -> None:
+    for note in texts(written(seed)):
+        for mention in note["entities"]:
+            _, *after = note["text"][mention.start : mention.end].split("\n")
+            assert all(words.split()[0].islower() for words in after)
 
 
 @over_seeds

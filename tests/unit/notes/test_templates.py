@@ -33,12 +33,12 @@ from clinical_ner.notes.syntax import (
 from clinical_ner.notes.templates import (
     CLINICAL,
     DETAILS,
-    LITERATURE,
     authors,
     fillers,
     headings,
     kinds,
     layout,
+    literature,
     ranges,
     read_templates,
     short_names,
@@ -47,8 +47,9 @@ from clinical_ner.notes.templates import (
     without_heading,
 )
 
-STYLES = (*CLINICAL, *LITERATURE)
 ABOUT_PATIENTS = tuple(kinds())
+LITERATURE = tuple(literature())
+STYLES = (*CLINICAL, *LITERATURE)
 ALL = [(style, template) for style in STYLES for section in templates(style).values() for template in section]
 GIVEN = {
     slot: tuple(Given(f"drug {number}", "5 mg", 2011, 2012) for number in range(3))
