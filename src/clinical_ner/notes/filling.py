@@ -122,6 +122,7 @@ class Filling:
         self._shorthand = shorthand  # how often the author abbreviates
         self._person = (subject.sex, not subject.adult)
         self._of_subject = True
+        self._in_full = False  # for the sake of an abbreviation that follows
         self._links: dict[str, tuple[str, Wants]] = {}
         self._linked: dict[str, Case] = {}
         self._used: set[str] = set()  # concepts, and treatments of the record by name
@@ -134,6 +135,7 @@ class Filling:
     def begin(self, template: Template, *, of_subject: bool = True, anew: bool = True) -> None:
         """Start a sentence; unless anew, what the one before has named is not repeated."""
         self._of_subject = of_subject
+        self._in_full = ECHO in template.names
         self._links = template.links
         self._linked.clear()
         if anew:
@@ -202,11 +204,11 @@ class Filling:
         """The problem as the record names it, or as the vocabulary has it."""
         diseases, draws = self._lexis.diseases, self._draws
         if case.concept_id in diseases:
-            if acronym := diseases.acronym(draws, case.concept_id, self._shorthand):
+            if acronym := diseases.acronym(draws, case.concept_id, 0 if self._in_full else self._shorthand):
                 return Term(acronym, case.concept_id)
             if draws.chance(VOCABULARY_SHARE):
                 term = diseases.form(draws, case.concept_id)
-                if fits(term.text, *self._person):
+                if fits(term.text, *self._person) and not (self._in_full and term.text.isupper()):
                     return term
         return Term(case.name, case.concept_id)
 
@@ -235,7 +237,7 @@ class Filling:
         free = others or not self._of_subject
         while True:
             term = concepts.draw(self._draws, avoid)
-            if free or fits(term.text, *self._person):
+            if (free or fits(term.text, *self._person)) and not (self._in_full and term.text.isupper()):
                 return term
 
     # --- treatments -------------------------------------------------------------------------------

@@ -51,11 +51,6 @@ class Subject:
         """Whether the person is of age."""
         return self.age >= ADULT
 
-    @property
-    def state(self) -> tuple[Case, ...]:
-        """What two notes must have in common for one to repeat what the other says."""
-        return self.cases
-
     @cached_property
     def _by_slot(self) -> dict[str, tuple[Case, ...]]:
         return {

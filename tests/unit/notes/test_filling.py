@@ -88,6 +88,13 @@ def test_an_abbreviation_names_the_entity_before_it_in_the_same_sense(study: Any
     assert short.assertion == "historical"
 
 
+def test_what_is_abbreviated_is_no_abbreviation_itself(study: Any) -> None:
+    found = [drawn(study, WOMAN, text, 1) for text in ("{problem} ({abbr})", "{disease:absent} ({abbr})")]
+
+    assert not {"HTN", "T2DM", "SLE", "COPD"} & set().union(*found)
+    assert {"HTN", "T2DM"} <= drawn(study, WOMAN, "{problem}", 1)
+
+
 def test_a_mention_written_out_names_a_concept_of_the_vocabulary_or_one_of_its_own(study: Any) -> None:
     known, own, drug, other = fill(study, WOMAN, "[D Celiac  disease] [D:absent celiac woe] [T aspirin] [D aspirin]")
 
