@@ -13,6 +13,7 @@ from clinical_ner.core.schema import (
     NOTES,
     PATIENTS,
     RELATIONS,
+    SECTIONS,
     SEGMENTS,
     TREATMENTS,
 )
@@ -27,12 +28,12 @@ def main(
     metrics: Annotated[Path, Option()],
     params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
 ) -> None:
-    """Write the tables notes, entities, segments and relations to OUT."""
+    """Write the tables notes, entities, segments, relations and sections to OUT."""
     settings = params.load(params_file)
     record = Record(*(io.read(table, population) for table in (PATIENTS, CONDITIONS, TREATMENTS)))
     words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
     writing = write_notes(record, words, settings.notes, settings.population.reference_date)
-    for table, frame in zip((NOTES, ENTITIES, SEGMENTS, RELATIONS), writing, strict=True):
+    for table, frame in zip((NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS), writing, strict=True):
         io.write(table, frame, out)
     files.write_json(metrics, notes_metrics(writing))
 

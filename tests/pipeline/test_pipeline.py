@@ -253,7 +253,7 @@ def test_a_change_of_a_parameter_is_seen_by_the_stages_that_read_it(
     ("name", "stages"),
     [
         ("src/clinical_ner/core/span.py", set(STAGES)),
-        ("src/clinical_ner/notes/resources/clinical.yaml", {"notes"}),
+        ("src/clinical_ner/notes/resources/prose.yaml", {"notes"}),
         ("src/clinical_ner/ner/tokenize.py", {"dataset", "train", "evaluate", "drift"}),
         ("src/clinical_ner/monitoring/profiles.py", {"drift"}),
         ("src/clinical_ner/vocabulary/resources/SOURCES.md", set()),

@@ -44,6 +44,7 @@ class NotesParams(Section):
     notes_per_patient: int = Field(gt=0, lt=100)
     literature_texts: int = Field(ge=0, description="case reports and abstracts about nobody of the population")
     typo_rate: Share = Field(description="probability that a word of a template, of five letters or more, is misspelt")
+    entity_typo_rate: Share = Field(description="the same of the words of entities; the gold span is kept")
 
 
 class DatasetParams(Section):

@@ -12,13 +12,14 @@ import pandas as pd
 import pandera.pandas as pa
 
 from clinical_ner.core.span import ASSERTIONS, LABELS, TERM_KINDS
+from clinical_ner.core.span import SECTIONS as SECTION_NAMES
 
 NOT_BLANK = r"\S"
 NOTE_ID = r"^[NL]\d{9}$"  # N: a patient's number and the visit; L: literature
 SEXES = ("female", "male")
 RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
 NOTE_KINDS = (
-    *("progress", "discharge", "consult", "emergency", "referral"),  # about a patient
+    *("progress", "discharge", "consult", "emergency", "referral", "operative", "radiology"),
     *("case_report", "abstract", "genetics", "drug_safety"),  # literature, about nobody of the population
 )
 
@@ -159,7 +160,7 @@ TREATMENTS = _table(
     (_ordered("start_date", "stop_date"),),
 )
 
-# --- notes: one row a text, a gold span, a piece of a template, a treatment-for-disease pair ---
+# --- notes: one row a text, a gold span, a piece of a template, a treatment-for-disease pair, a section ---
 NOTES = _table(
     "notes",
     ("note_id",),
@@ -179,8 +180,9 @@ ENTITIES = _table(
         "start": _count(),
         "end": _count(1),
         "label": _text(among=LABELS),
-        "concept_id": _text(NOT_BLANK),
+        "concept_id": _text(NOT_BLANK),  # TEXT:words where the vocabulary has none
         "assertion": _text(among=ASSERTIONS),
+        "section": _text(nullable=True, among=SECTION_NAMES),  # of the heading above; null: none was written
     },
     (_ordered("start", "end", strictly=True),),
 )
@@ -199,6 +201,18 @@ RELATIONS = _table(
     "relations",
     ("note_id", "treatment_start", "disease_start"),
     {"note_id": _text(NOTE_ID), "treatment_start": _count(), "disease_start": _count()},
+)
+
+SECTIONS = _table(
+    "sections",
+    ("note_id", "start"),
+    {
+        "note_id": _text(NOTE_ID),
+        "start": _count(),
+        "end": _count(1),
+        "section": _text(among=SECTION_NAMES),  # the stretch under its heading, heading included
+    },
+    (_ordered("start", "end", strictly=True),),
 )
 
 # --- dataset: who is held out, and the tokens that are trained on ------------------------------

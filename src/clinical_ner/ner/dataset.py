@@ -6,7 +6,7 @@ Membership is a hash of the name, so that a larger population or vocabulary move
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -86,7 +86,9 @@ def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
 def training_examples(
     corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame, params: DatasetParams
 ) -> list[Example]:
-    """The sentences of the training notes that no held-out template wrote and no held-out term is in.
+    """The sentences of the training notes that no held-out template wrote and no held-out term is in, each once.
+
+    Templates repeat themselves, and a sentence read twice teaches nothing new but costs as much.
 
     Raises:
         UserError: a gold span cuts a token or crosses a sentence: a template glues letters to a slot.
@@ -99,7 +101,11 @@ def training_examples(
         barred = [s for s in segments[note_id] if s.template_id not in seen]
         barred += [e for e in entities[note_id] if not is_trained_on(str(e.concept_id), params)]
         examples += _examples(text, entities[note_id], barred)
-    return examples
+    return _distinct(examples)
+
+
+def _distinct(examples: Iterable[Example]) -> list[Example]:
+    return list({(tuple(e.words), tuple(e.tags), tuple(sorted(e.long_forms.items()))): e for e in examples}.values())
 
 
 def rows_by_note(frame: pd.DataFrame) -> defaultdict[str, list[Any]]:

@@ -1,110 +1,303 @@
-"""Compose a text: choose templates for each section and fill their slots."""
+"""Compose a text: choose templates for each section of its layout, under headings, in its author's manner."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-
-from clinical_ner.core.span import DISEASE, TREATMENT
-from clinical_ner.notes.subjects import Problem, Subject, pick, problem_term
-from clinical_ner.notes.syntax import DISEASE_SLOTS, ECHO, TREATMENT_SLOTS, Choice, Mention, Piece, Slot, Template
-from clinical_ner.notes.templates import ADULT, fillers, layout, templates, unfit
-from clinical_ner.notes.terms import Concepts, Lexis, Term
+from clinical_ner.core.params import NotesParams
+from clinical_ner.core.span import DISEASE
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.filling import Filling, fits
+from clinical_ner.notes.noise import in_capitals, wrapped
+from clinical_ner.notes.subjects import Subject
+from clinical_ner.notes.syntax import Choice, Piece, Template
+from clinical_ner.notes.templates import (
+    CLINICAL,
+    PERSONAL,
+    Author,
+    Part,
+    authors,
+    headings,
+    layout,
+    literature,
+    templates,
+)
+from clinical_ner.notes.terms import Lexis
 from clinical_ner.notes.writing import Page
 
-LITERATURE = ("case_report", "abstract", "genetics", "drug_safety")
-ABOUT_PATIENTS = ("progress", "discharge", "consult", "emergency", "referral")
-# about many people: a sentence fits nobody unless it speaks of one
-STUDIES = frozenset({"abstract", "genetics", "drug_safety"})
 TITLE = "title"  # stands on a line of its own
-OTHERS_DISEASE = frozenset({"absent", "family", "uncertain", "hypothetical"})  # never one of the record
-DIGIT_SHARE = 0.6  # of the made-up names, with a number
-DESCRIBED_SHARE = 0.5  # of the findings, with an adjective
-YEARS_TOLD = 40  # how far back a text's years lie
-ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years"})
-GENDERED = frozenset({"sex", "he", "his", "him"})
-PERSONAL = GENDERED | {"age"}
-NOTHING = re.compile(r"(?!)")
-Numbers = Callable[[np.random.Generator], str]
+ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years", "honorific"})
+DATED_SLOTS = frozenset({"age", "note_date", "past_date", "year", "weight", "bmi"})  # what is not true of another day
+BULLETS = ("- ", "- ", "* ", "• ", "{}. ", "{}. ", "{}) ", "# ", "#{}: ")
+GAPS = ("\n", "\n", "\n\n")
+NARROW, WIDE = 68, 84  # columns at which lines are wrapped
+MIXED = 3  # sentences in a row whose style is drawn one by one
+STUDY_HEADINGS = {"results": "findings"}  # of what is called otherwise in a note about a patient
+ALIKE = dict.fromkeys(("regimen", "medication"), ("regimen", "medication"))  # slots that the same treatments fill
+TRIES = 12  # templates drawn at random before the first that is eligible is taken
+REPEATED = ("pmh", "medications", "family", "social", "allergies", "hpi")  # what copy-forward takes over
 
 
-def _code(rng: np.random.Generator) -> str:
-    """The name of a gene or protein, made up: letters, and often a digit."""
-    letters = "".join(chr(65 + int(n)) for n in rng.integers(0, 26, size=int(rng.integers(2, 6))))
-    return letters + (str(rng.integers(1, 30)) if rng.random() < DIGIT_SHARE else "")
+class Manner(NamedTuple):
+    """How one note is laid out: drawn once for all its sections."""
+
+    author: Author
+    headed: bool
+    upper: bool
+    short: bool
+    inline: bool
+    own_lines: bool  # each sentence on a line of its own
+    bullet: str
+    gap: str  # between sections
 
 
-NUMBERS: dict[str, Numbers] = {
-    "adult_age": lambda rng: str(rng.integers(35, 90)),
-    "bp": lambda rng: f"{rng.integers(88, 190)}/{rng.integers(48, 110)}",
-    "code": _code,
-    "duration": lambda rng: f"{rng.integers(2, 20)} {pick(rng, ('days', 'weeks', 'months', 'years'))}",
-    "n": lambda rng: str(rng.integers(2, 140)),
-    "pack_years": lambda rng: str(rng.integers(5, 60)),
-    "percent": lambda rng: f"{rng.integers(2, 97)}%",
-    "ratio": lambda rng: f"{rng.integers(2, 90) / 10:.1f}",
-    "size": lambda rng: f"{rng.integers(2, 90) / 10:.1f} {pick(rng, ('cm', 'mm', 'x 3 cm', '× 2.5 cm'))}",
-    "temp": lambda rng: f"{rng.integers(360, 402) / 10:.1f}",
-    "value": lambda rng: f"{rng.integers(1, 900) / 10:.1f} {pick(rng, fillers()['unit'])}",
-}
+class Earlier(NamedTuple):
+    """Another note about the same person."""
+
+    subject: Subject
+    page: Page
 
 
-class Blank(NamedTuple):
-    """A slot's words; a label makes them an entity."""
+class Draft(NamedTuple):
+    """A text under construction with what it is made of."""
 
-    text: str
-    label: str = ""
-    concept_id: str = ""
-    assertion: str = ""
+    page: Page
+    subject: Subject
+    lexis: Lexis
+    draws: Draws
+    filling: Filling
 
 
-def compose(kind: str, subject: Subject, lexis: Lexis, rng: np.random.Generator, typo_rate: float) -> Page:
-    """A text of this kind about the subject, with its gold mentions, segments and relations."""
-    page = Page(rng, typo_rate)
-    style = kind if kind in LITERATURE else "clinical"
-    joint = " " if kind in LITERATURE else "\n"  # sentences of a section share a line in literature
-    for section, low, high in layout(kind):
-        eligible = [t for t in fitting(style, section, subject.sex, subject.age < ADULT) if _is_eligible(t, subject)]
-        count = min(int(rng.integers(low, high + 1)), len(eligible))
-        for place, index in enumerate(rng.permutation(len(eligible))[:count]):
-            if page.text:
-                page.text += joint if place else "\n"
-            _write(page, eligible[int(index)], Filling(subject, lexis, rng, speaks_of_one(eligible[int(index)], style)))
+def compose(
+    kind: str, subject: Subject, lexis: Lexis, draws: Draws, params: NotesParams, earlier: Sequence[Earlier] = ()
+) -> Page:
+    """A text of this kind about the subject, with its gold mentions, segments, sections and relations."""
+    if kind in literature():
+        return _literature(kind, subject, lexis, draws, params)
+    return _clinical(kind, subject, lexis, draws, params, earlier)
+
+
+# --- literature -----------------------------------------------------------------------------------
+def _literature(kind: str, subject: Subject, lexis: Lexis, draws: Draws, params: NotesParams) -> Page:
+    page = Page(draws, params.typo_rate, params.entity_typo_rate)
+    draft = Draft(page, subject, lexis, draws, Filling(subject, lexis, draws))
+    headed, own_lines, upper = draws.chance(literature()[kind].headed), draws.chance(0.5), draws.chance(0.6)
+    after_title = False
+    for part in layout(kind):
+        chosen = _chosen(draft, (kind,), part.section, draws.between(part.low, part.high))
+        if chosen:
+            page.space("\n" if own_lines or after_title else " ")
+            start, after_title = page.length, part.section == TITLE
+            if headed:
+                _write_literature_heading(draft, kind, part.section, upper)
+            _write_sentences(draft, chosen, kind, " ")
+            page.close_block(start, part.section)
     return page
+
+
+def _write_literature_heading(draft: Draft, kind: str, section: str, upper: bool) -> None:
+    heading = headings().get(section if literature()[kind].of_one else STUDY_HEADINGS.get(section, section))
+    if heading:
+        words = draft.draws.pick(heading.full)
+        draft.page.heading(f"{words.upper() if upper else words}: ", heading.section)
+
+
+# --- notes about patients -------------------------------------------------------------------------
+def _clinical(
+    kind: str, subject: Subject, lexis: Lexis, draws: Draws, params: NotesParams, earlier: Sequence[Earlier]
+) -> Page:
+    author = authors()[draws.weighted(_weights())]
+    page = Page(draws, params.typo_rate * author.typos, params.entity_typo_rate * author.typos)
+    draft = Draft(page, subject, lexis, draws, Filling(subject, lexis, draws, shorthand=author.shorthand))
+    manner = _manner(author, draws)
+    source = _source(draft, earlier, author)
+    for part in layout(kind):
+        if not (source and _repeats(draft, source, part, manner)):
+            _write_part(draft, part, manner)
+    page.shown = in_capitals(page.text) if draws.chance(author.capitals) else page.text
+    if draws.chance(author.wrapped):  # after the capitals: a line goes on with a lower-case word
+        page.shown = wrapped(page.shown, draws.between(NARROW, WIDE), page.mentions)
+    return page
+
+
+@cache
+def _weights() -> dict[str, float]:
+    return {name: author.weight for name, author in authors().items()}
+
+
+def _manner(author: Author, draws: Draws) -> Manner:
+    return Manner(
+        author,
+        headed=draws.chance(author.headings),
+        upper=draws.chance(author.upper),
+        short=draws.chance(author.short),
+        inline=draws.chance(author.inline),
+        own_lines=draws.chance(author.lines),
+        bullet=draws.pick(BULLETS),
+        gap=draws.pick(GAPS),
+    )
+
+
+def _source(draft: Draft, earlier: Sequence[Earlier], author: Author) -> Page | None:
+    """An earlier note that what has not changed is copied from: nothing has changed in the record since."""
+    if not author.repeats:
+        return None
+    subject = draft.subject
+    fit = [e.page for e in earlier if e.subject.written_on <= subject.written_on and e.subject.cases == subject.cases]
+    return draft.draws.pick(fit) if fit else None
+
+
+def _repeats(draft: Draft, source: Page, part: Part, manner: Manner) -> bool:
+    """Whether the part was copied from the earlier note."""
+    if part.section not in REPEATED or not draft.draws.chance(manner.author.repeats):
+        return False
+    block = next((block for block in source.blocks if block.name == part.section), None)
+    if block is None or any(s.name in _dated() for s in source.segments if block.start <= s.start < block.end):
+        return False
+    draft.page.space(manner.gap)
+    draft.page.copy(source, block)
+    return True
+
+
+@cache
+def _dated() -> frozenset[str]:
+    """The templates that say what is not as true on a later day."""
+    found = (t for style in CLINICAL for section in templates(style).values() for t in section)
+    return frozenset(template.template_id for template in found if template.names & DATED_SLOTS)
+
+
+def _write_part(draft: Draft, part: Part, manner: Manner) -> None:
+    page, draws, author = draft.page, draft.draws, manner.author
+    listed = bool(part.items) and draws.chance(author.listed)
+    styles = tuple(CLINICAL[draws.chance(author.shorthand)] for _ in range(MIXED))
+    if listed:
+        chosen = list(_items(draft, styles, part.items, draws.between(part.low_items, part.high_items)))
+    else:
+        chosen = _chosen(draft, styles, part.section, _sentences(part, author, draws))
+    if not chosen:
+        return
+    page.space(manner.gap)
+    start = page.length
+    _write_heading(draft, part, manner, listed)
+    if listed:
+        _write_items(draft, chosen, manner.bullet)
+    else:
+        _write_sentences(draft, chosen, CLINICAL[0], "\n" if manner.own_lines else " ")
+    page.close_block(start, part.section)
+
+
+def _sentences(part: Part, author: Author, draws: Draws) -> int:
+    """How many sentences a part has: where there may be several, as the author is wordy."""
+    count = draws.between(part.low, part.high)
+    return max(part.low, round(count * author.sentences)) if part.high > 1 else count
+
+
+def _write_heading(draft: Draft, part: Part, manner: Manner, listed: bool) -> None:
+    heading = headings().get(part.section)
+    if manner.headed and heading:
+        words = draft.draws.pick(heading.short if manner.short else heading.full)
+        after = " " if manner.inline and not listed else "\n"
+        draft.page.heading(f"{words.upper() if manner.upper else words}:{after}", heading.section)
+
+
+def _items(draft: Draft, styles: Sequence[str], section: str, count: int) -> Iterator[Template]:
+    """Templates of items, also the same again, as long as the record has what none before has named."""
+    left = Counter(draft.subject.counts)
+    for number in range(count):
+        template = _draw(draft, _pool(draft, styles[number % len(styles)], section), left)
+        if template is None:
+            return
+        for name, times in template.counts:
+            for same in ALIKE.get(name, (name,)):
+                left[same] -= times
+        yield template
+
+
+def _write_items(draft: Draft, chosen: Sequence[Template], bullet: str) -> None:
+    for number, template in enumerate(chosen, start=1):
+        if number > 1:
+            draft.page.write("\n")
+        draft.page.write(bullet.format(number))
+        _write(draft, template, of_subject=True, anew=number == 1)
+
+
+# --- sentences ------------------------------------------------------------------------------------
+def _chosen(draft: Draft, styles: Sequence[str], section: str, count: int) -> list[Template]:
+    """So many different templates of the section that can be said of the subject, or fewer if there are not enough."""
+    chosen: list[Template] = []
+    for number in range(count):
+        pool = _pool(draft, styles[number % len(styles)], section)
+        template = _draw(draft, pool, draft.subject.counts, chosen)
+        if template is None:
+            break
+        chosen.append(template)
+    return chosen
+
+
+def _pool(draft: Draft, style: str, section: str) -> tuple[Template, ...]:
+    return fitting(style, section, draft.subject.sex, not draft.subject.adult)
+
+
+def _draw(
+    draft: Draft, pool: Sequence[Template], left: Mapping[str, int], but: Sequence[Template] = ()
+) -> Template | None:
+    """An eligible template of the pool that is not among those taken."""
+    for _ in range(TRIES if pool else 0):
+        template = draft.draws.pick(pool)
+        if template not in but and _is_eligible(draft, template, left):
+            return template
+    eligible = [template for template in pool if template not in but and _is_eligible(draft, template, left)]
+    return draft.draws.pick(eligible) if eligible else None
 
 
 @cache
 def fitting(style: str, section: str, sex: str, child: bool) -> tuple[Template, ...]:
     """The templates of the section whose own words can be said of such a person."""
-    words = unfit(sex, child=child)
+    content = templates(style)
     return tuple(
         template
-        for template in templates(style)[section]
-        if not (speaks_of_one(template, style) and any(words.search(literal) for literal in template.literals))
+        for template in (content if section in content else templates(CLINICAL[0]))[section]
+        if not (child and template.names & ADULT_SLOTS)
+        and not (speaks_of_one(template, style) and not all(fits(words, sex, child) for words in template.literals))
     )
 
 
 def speaks_of_one(template: Template, style: str) -> bool:
     """Whether the sentence is about the subject; those of studies are about many people."""
-    return style not in STUDIES or not PERSONAL.isdisjoint(slot.name for slot in template.slots)
+    return style in CLINICAL or literature()[style].of_one or not template.names.isdisjoint(PERSONAL)
 
 
-def _is_eligible(template: Template, subject: Subject) -> bool:
-    wanted = Counter(slot.name for slot in template.slots)
-    if wanted.keys() & ADULT_SLOTS and subject.age < ADULT:
+def _is_eligible(draft: Draft, template: Template, left: Mapping[str, int]) -> bool:
+    """Whether the record has what the template asks of it, and none of the diseases that the template itself names."""
+    subject = draft.subject
+    for name, count in template.counts:
+        if left.get(name, 0) < count:
+            return False
+    for name, wants, count in template.demands:
+        if len(subject.cases_for(name, wants)) < count:
+            return False
+    if any(subject.counts.get(name) for name in template.none_of):
         return False
-    return wanted["problem"] <= len(subject.problems) and wanted["regimen"] <= len(subject.regimens())
+    return not template.diseases or all(
+        draft.lexis.concept_of(DISEASE, words) not in subject.record for words in template.diseases
+    )
 
 
-def _write(page: Page, template: Template, filling: Filling) -> None:
-    start = len(page.text)
-    _write_pieces(page, template.pieces, filling)
-    page.close(start, template.template_id)
+def _write_sentences(draft: Draft, chosen: Sequence[Template], style: str, joint: str) -> None:
+    for place, template in enumerate(chosen):
+        if place:
+            draft.page.write(joint)
+        _write(draft, template, of_subject=speaks_of_one(template, style))
+
+
+def _write(draft: Draft, template: Template, *, of_subject: bool, anew: bool = True) -> None:
+    start = draft.page.length
+    draft.filling.begin(template, of_subject=of_subject, anew=anew)
+    _write_pieces(draft.page, template.pieces, draft.filling)
+    draft.page.close(start, template.template_id)
 
 
 def _write_pieces(page: Page, pieces: tuple[Piece, ...], filling: Filling) -> None:
@@ -118,151 +311,4 @@ def _write_pieces(page: Page, pieces: tuple[Piece, ...], filling: Filling) -> No
             if blank.label:
                 page.mention(blank.text, blank.label, blank.concept_id, blank.assertion, piece.link)
             else:
-                page.text += blank.text
-
-
-def initials(term: str) -> str:
-    """The abbreviation that an author would define for a term.
-
-    >>> initials("squamous cell carcinoma"), initials("metformin")
-    ('SCC', 'MET')
-    """
-    words = re.findall(r"[^\W\d_]+", term)
-    return "".join(word[0] for word in words).upper() if len(words) > 1 else term[:3].upper()
-
-
-class Filling:
-    """Fills the slots of one sentence; linked slots share a problem, unlinked ones do not repeat one."""
-
-    def __init__(self, subject: Subject, lexis: Lexis, rng: np.random.Generator, of_subject: bool = True) -> None:
-        self._subject = subject
-        self._lexis = lexis
-        self._rng = rng
-        self._linked: dict[str, Problem] = {}
-        self._used: set[str] = set()  # concepts, and treatments of the record by name
-        self._onset_year = 0  # of the problem named last
-        self._last = Blank("")  # the entity named last
-        self._details = dict(subject.details)
-        self._year = subject.year - YEARS_TOLD  # the one named last: the years of a sentence ascend
-        self._unfit = unfit(subject.sex, child=subject.age < ADULT) if of_subject else NOTHING
-
-    def fill(self, piece: Slot | Mention) -> Blank:
-        """Words for the slot, or for the mention and what is inside it."""
-        if isinstance(piece, Mention):
-            self._last = self._mention(piece)
-            return self._last
-        blank = self._slot(piece)
-        return blank._replace(text=blank.text[0].upper() + blank.text[1:]) if piece.capital else blank
-
-    def choose(self, choice: Choice) -> tuple[Piece, ...]:
-        """One of the alternatives."""
-        return choice.options[int(self._rng.integers(len(choice.options)))]
-
-    def _mention(self, mention: Mention) -> Blank:
-        """A mention's concept is that of the entity inside it, else what its own words name."""
-        parts = self._parts(mention.pieces)
-        text = "".join(part.text for part in parts)
-        inside = next((part.concept_id for part in parts if part.concept_id), "")
-        concept_id = inside or self._lexis.concept_of(mention.label, text)
-        self._used.add(concept_id)
-        return Blank(text, mention.label, concept_id, mention.assertion)
-
-    def _parts(self, pieces: tuple[Piece, ...]) -> list[Blank]:
-        parts: list[Blank] = []
-        for piece in pieces:
-            if isinstance(piece, Choice):
-                parts += self._parts(self.choose(piece))
-            else:
-                parts.append(Blank(piece) if isinstance(piece, str) else self.fill(piece))
-        return parts
-
-    def _slot(self, slot: Slot) -> Blank:
-        if slot.name == ECHO:
-            return self._last._replace(text=initials(self._last.text))
-        if slot.name in DISEASE_SLOTS:
-            self._last = self._disease(slot)
-            return self._last
-        if slot.name in TREATMENT_SLOTS:
-            self._last = self._treatment(slot)
-            return self._last
-        return Blank(self._words(slot.name))
-
-    def _disease(self, slot: Slot) -> Blank:
-        if slot.name == "problem":
-            term = problem_term(self._rng, self._problem(slot.link), self._lexis)
-        else:
-            avoid = self._subject.record if slot.assertion in OTHERS_DISEASE else frozenset()
-            term = self._draw(self._lexis.diseases, avoid | self._used, others=slot.assertion == "family")
-        self._used.add(term.concept_id)
-        return Blank(term.text, DISEASE, term.concept_id, slot.assertion)
-
-    def _draw(self, concepts: Concepts, avoid: Collection[str] = (), *, others: bool = False) -> Term:
-        """A term that fits the subject, or that is about others."""
-        term = concepts.draw(self._rng, avoid)
-        while not others and self._unfit.search(term.text):
-            term = concepts.draw(self._rng, avoid)
-        return term
-
-    def _problem(self, link: str, *, treated: bool = False) -> Problem:
-        if link in self._linked:
-            return self._linked[link]
-        choices = self._subject.problems
-        if treated or link:
-            choices = tuple(p for p in choices if not self._used.issuperset(p.regimens))
-        fresh = [p for p in choices if p.concept_id not in self._used] or choices
-        problem = fresh[int(self._rng.integers(len(fresh)))]
-        if link:
-            self._linked[link] = problem
-        self._onset_year = problem.onset_year
-        return problem
-
-    def _treatment(self, slot: Slot) -> Blank:
-        if slot.name == "regimen":
-            problem = self._problem(slot.link, treated=True)
-            name = pick(self._rng, [name for name in problem.regimens if name not in self._used])
-            self._used.add(name)
-            return Blank(name, TREATMENT, self._lexis.treatment_ids.get(name.lower(), f"NAME:{name}"), slot.assertion)
-        term = self._drawn_treatment(slot.name)
-        self._used.add(term.concept_id)
-        return Blank(term.text, TREATMENT, term.concept_id, slot.assertion)
-
-    def _drawn_treatment(self, name: str) -> Term:
-        if name == "treatment":
-            name = pick(self._rng, ("drug", "drug", "therapy", "procedure", "drug_class"))
-        concepts = {
-            "drug": self._lexis.drugs,
-            "drug_class": self._lexis.drug_classes,
-            "procedure": self._lexis.procedures,
-            "therapy": self._lexis.therapies,
-        }[name]
-        return self._draw(concepts, self._used)
-
-    def _words(self, name: str) -> str:
-        if name in self._details:
-            return self._details[name]
-        if name == "age":
-            return str(self._subject.age)
-        if name == "onset_year":
-            return str(self._onset_year)
-        if name in GENDERED:
-            return self._gendered(name)
-        if name == "year":
-            self._year = int(self._rng.integers(self._year, self._subject.year))
-            return str(self._year)
-        if name in NUMBERS:
-            return NUMBERS[name](self._rng)
-        if name in ("lab", "marker"):
-            return self._draw(self._lexis.analytes).text
-        if name == "finding" and self._rng.random() < DESCRIBED_SHARE:
-            return f"{pick(self._rng, fillers()['descriptor'])} {pick(self._rng, fillers()['finding'])}"
-        return pick(self._rng, [word for word in fillers()[name] if not self._unfit.search(word)])
-
-    def _gendered(self, name: str) -> str:
-        female = self._subject.sex == "female"
-        if name == "he":
-            return "she" if female else "he"
-        if name in ("his", "him"):
-            return "her" if female else name
-        if self._subject.age < 16:
-            return "girl" if female else "boy"
-        return pick(self._rng, ("woman", "female", "lady") if female else ("man", "male", "gentleman"))
+                page.write(blank.text)

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.syntax import Wants
 
-from clinical_ner.notes.terms import Lexis, Term
+ADULT = 18
+Row = dict[Hashable, Any]  # of a population table, with dates as `date` or None
 
-Row = dict[Hashable, Any]  # of a population table
+
+class Given(NamedTuple):
+    """A treatment of the record."""
+
+    name: str
+    dose: str
+    start_year: int
+    stop_year: int | None
 
 
-class Problem(NamedTuple):
-    """A condition of the record, active on the day of the note, and the treatments given for it by then."""
+class Case(NamedTuple):
+    """A condition of the record as known on a day, and its treatments by the slots that ask for them."""
 
     concept_id: str
     name: str
     onset_year: int
-    regimens: tuple[str, ...]
+    end_year: int | None  # in which it was resolved; None: it is under way
+    given: dict[str, tuple[Given, ...]] = {}  # noqa: RUF012 - never changed
 
 
 @dataclass(frozen=True)
@@ -29,75 +40,126 @@ class Subject:
 
     sex: str
     age: int
-    year: int  # in which the text is written
-    problems: tuple[Problem, ...] = ()
-    record: frozenset[str] = frozenset()  # concepts that must not be denied, nor given to a relative instead
-    details: tuple[tuple[str, str], ...] = ()  # slot name -> words
+    written_on: date
+    cases: tuple[Case, ...] = ()
+    record: frozenset[str] = frozenset()  # concepts not to be denied or given to a relative instead
+    details: dict[str, str] = field(default_factory=dict)  # slot name -> words
+    birth_date: date | None = None
 
-    def regimens(self) -> set[str]:
-        """The treatments of all problems."""
-        return {name for problem in self.problems for name in problem.regimens}
+    @property
+    def adult(self) -> bool:
+        """Whether the person is of age."""
+        return self.age >= ADULT
+
+    @cached_property
+    def _by_slot(self) -> dict[str, tuple[Case, ...]]:
+        return {
+            "problem": tuple(case for case in self.cases if case.end_year is None),
+            "past_problem": tuple(case for case in self.cases if case.end_year is not None),
+            "indication": tuple(case for case in self.cases if case.end_year is None and "operation" in case.given),
+        }
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many diseases or treatments of the record each slot can ask for."""
+        names: dict[str, set[str]] = {}
+        for case in self.cases:
+            for slot, treatments in case.given.items():
+                names.setdefault(slot, set()).update(given.name for given in treatments)
+        concepts = {slot: {case.concept_id for case in cases} for slot, cases in self._by_slot.items()}
+        return {slot: len(found) for slot, found in (concepts | names).items()}
+
+    @cached_property
+    def _memo(self) -> dict[tuple[str, Wants], tuple[Case, ...]]:
+        return {}
+
+    def cases_for(self, slot: str, wants: Wants = ()) -> tuple[Case, ...]:
+        """The cases of a disease slot ("" for any) with at least so many treatments of each kind."""
+        key = (slot, wants)
+        if key not in self._memo:
+            cases = self._by_slot[slot] if slot else self.cases
+            self._memo[key] = tuple(
+                case for case in cases if all(len(case.given.get(name, ())) >= count for name, count in wants)
+            )
+        return self._memo[key]
 
 
-def invented(rng: np.random.Generator, written_on: pd.Timestamp) -> Subject:
+def invented(draws: Draws, written_on: date) -> Subject:
     """The unnamed subject of a case report."""
-    return Subject("female" if rng.random() < 0.5 else "male", int(rng.integers(1, 92)), written_on.year)
+    return Subject("female" if draws.chance(0.5) else "male", draws.between(1, 91), written_on)
 
 
-def age_on(day: pd.Timestamp, birth_date: pd.Timestamp) -> int:
+def age_on(day: date, birth_date: date) -> int:
     """Completed years; who was born on 29 February is a year older on 1 March.
 
-    >>> age_on(pd.Timestamp("2024-03-01"), pd.Timestamp("2023-03-01"))
+    >>> age_on(date(2024, 3, 1), date(2023, 3, 1))
     1
     """
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
 
 
-def of_record(patient: Row, conditions: Sequence[Row], treatments: Sequence[Row], written_on: pd.Timestamp) -> Subject:
+def of_record(patient: Row, conditions: Sequence[Row], treatments: Sequence[Row], written_on: date) -> Subject:
     """A patient as known on the day of the note: what began later is not known, what was resolved is over."""
-    regimens: dict[str, list[str]] = {}
+    given: dict[str, list[Row]] = {}
     for treatment in treatments:
-        if _is_under_way(treatment["start_date"], treatment["stop_date"], written_on):
-            regimens.setdefault(treatment["condition_id"], []).append(treatment["name"])
-    problems = tuple(
-        Problem(row["concept_id"], row["name"], row["onset_date"].year, tuple(regimens.get(row["condition_id"], ())))
+        if treatment["start_date"] <= written_on:
+            given.setdefault(treatment["condition_id"], []).append(treatment)
+    cases = tuple(
+        Case(
+            row["concept_id"],
+            row["name"],
+            row["onset_date"].year,
+            None if _is_under_way(row["resolved_date"], written_on) else row["resolved_date"].year,
+            _by_slot(given.get(row["condition_id"], ()), written_on),
+        )
         for row in conditions
-        if _is_under_way(row["onset_date"], row["resolved_date"], written_on)
+        if row["onset_date"] <= written_on
     )
     return Subject(
         patient["sex"],
         age_on(written_on, patient["birth_date"]),
-        written_on.year,
-        problems,
+        written_on,
+        cases,
         frozenset(row["concept_id"] for row in conditions),
         details(patient, written_on),
+        patient["birth_date"],
     )
 
 
-def _is_under_way(start: pd.Timestamp, stop: pd.Timestamp | None, day: pd.Timestamp) -> bool:
-    return start <= day and (pd.isna(stop) or stop > day)
+def _is_under_way(stop: date | None, day: date) -> bool:
+    return stop is None or stop > day
 
 
-def details(patient: Row, written_on: pd.Timestamp) -> tuple[tuple[str, str], ...]:
+def _by_slot(treatments: Sequence[Row], day: date) -> dict[str, tuple[Given, ...]]:
+    """The treatments by the slots that ask for them; a name that is given now is not also told as past."""
+    found: dict[str, dict[str, Given]] = {}
+    for row in treatments:
+        over = not _is_under_way(row["stop_date"], day)
+        given = Given(row["name"], row["dose"] or "", row["start_date"].year, row["stop_date"].year if over else None)
+        for slot in _slots_of(row, over, row["start_date"] == day):
+            found.setdefault(slot, {})[given.name] = given
+    now = found.get("regimen", {})
+    past = {name: given for name, given in found.get("past_regimen", {}).items() if name not in now}
+    return {slot: tuple(by_name.values()) for slot, by_name in {**found, "past_regimen": past}.items() if by_name}
+
+
+def _slots_of(row: Row, over: bool, today: bool) -> tuple[str, ...]:
+    if row["kind"] == "procedure":
+        return ("operation",) if today else ("past_procedure",)
+    if over:
+        return ("past_regimen",)
+    return ("regimen", "medication") if row["kind"] == "drug" else ("regimen",)
+
+
+def details(patient: Row, written_on: date) -> dict[str, str]:
     """What the record says literally."""
-    return (
-        ("patient_name", f"{patient['given_name']} {patient['family_name']}"),
-        ("birth_date", f"{patient['birth_date']:%Y-%m-%d}"),
-        ("note_date", f"{written_on:%m/%d/%Y}"),
-        ("provider", patient["provider"]),
-        ("smoking", "current smoker" if patient["smoker"] else "does not smoke"),
-        ("weight", f"{patient['weight_kg']:.0f}"),
-        ("bmi", f"{patient['bmi']:.1f}"),
-    )
-
-
-def problem_term(rng: np.random.Generator, problem: Problem, lexis: Lexis) -> Term:
-    """The problem as the record names it, or as the vocabulary has it."""
-    if problem.concept_id in lexis.diseases and rng.random() < 0.6:
-        return lexis.diseases.form(rng, problem.concept_id)
-    return Term(problem.name, problem.concept_id)
-
-
-def pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
-    """One of the choices, uniformly."""
-    return choices[int(rng.integers(len(choices)))]
+    return {
+        "patient_name": f"{patient['given_name']} {patient['family_name']}",
+        "surname": patient["family_name"],
+        "birth_date": patient["birth_date"].isoformat(),
+        "note_date": f"{written_on:%m/%d/%Y}",
+        "provider": patient["provider"],
+        "smoking": "current smoker" if patient["smoker"] else "does not smoke",
+        "weight": f"{patient['weight_kg']:.0f}",
+        "bmi": f"{patient['bmi']:.1f}",
+    }

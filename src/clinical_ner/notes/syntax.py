@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,13 +21,29 @@ from clinical_ner.core.errors import closest
 from clinical_ner.core.span import ASSERTIONS, DISEASE, TREATMENT
 
 ECHO = "abbr"  # the initials of the entity named last, in the same sense
-RECORD_DISEASES = frozenset({"problem", "past_problem"})  # what the patient has, and has had
-RECORD_TREATMENTS = frozenset({"regimen", "past_regimen", "past_procedure"})
+RECORD_DISEASES = frozenset({"problem", "past_problem", "indication"})  # under way, over, operated on today
+RECORD_TREATMENTS = frozenset({"regimen", "medication", "past_regimen", "past_procedure", "operation"})
+PAST_SLOTS = frozenset({"past_problem", "past_regimen", "past_procedure"})
 DISEASE_SLOTS = RECORD_DISEASES | {"disease"}
 TREATMENT_SLOTS = RECORD_TREATMENTS | {"drug", "drug_class", "procedure", "therapy", "treatment"}
 ENTITY_SLOTS = DISEASE_SLOTS | TREATMENT_SLOTS
+RECORD_SLOTS = RECORD_DISEASES | RECORD_TREATMENTS
 LABELS = {"D": DISEASE, "T": TREATMENT}
-REFERS_TO = {ECHO: ECHO, "onset_year": "problem", "regimen_dose": "regimen"}  # the last; any entity for ECHO
+RECORD_DISEASE, RECORD_TREATMENT = "a disease of the record", "a treatment of the record"
+REFERS_TO = {  # what has to be named before
+    ECHO: ECHO,
+    "onset_year": RECORD_DISEASE,
+    "end_year": RECORD_DISEASE,
+    "its_dose": RECORD_TREATMENT,
+    "its_year": RECORD_TREATMENT,
+    "its_end": RECORD_TREATMENT,
+}
+NONE_OF = {  # slots that write nothing, for sentences that are true only of who has none of these
+    "no_problem": ("problem", "past_problem"),
+    "no_regimen": ("regimen",),
+    "no_procedure": ("past_procedure", "operation"),
+}
+Wants = tuple[tuple[str, int], ...]  # of a case: how many treatments each slot asks for
 
 MARKS = r"((?::[a-z]+|#\d)*)"  # in either order
 SLOT = re.compile(rf"\{{([A-Za-z_]+){MARKS}\}}")
@@ -61,21 +80,61 @@ class Choice(NamedTuple):
 Piece = str | Slot | Mention | Choice
 
 
-class Template(NamedTuple):
+@dataclass(frozen=True)
+class Template:
     """A sentence: its pieces in order; the id changes with the wording."""
 
     template_id: str
     pieces: tuple[Piece, ...]
 
-    @property
+    @cached_property
     def slots(self) -> list[Slot]:
         """The slots, in order, also those of mentions and of every alternative."""
         return [piece for piece in walk(self.pieces) if isinstance(piece, Slot)]
 
-    @property
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the slots."""
+        return frozenset(slot.name for slot in self.slots)
+
+    @cached_property
     def literals(self) -> list[str]:
         """The words that stand in the template itself, of every alternative."""
         return [piece for piece in walk(self.pieces) if isinstance(piece, str)]
+
+    @cached_property
+    def diseases(self) -> list[str]:
+        """The diseases that are written out."""
+        found = (piece for piece in walk(self.pieces) if isinstance(piece, Mention) and piece.label == DISEASE)
+        return ["".join(mention.pieces) for mention in found if all(isinstance(part, str) for part in mention.pieces)]  # type: ignore[arg-type]
+
+    @cached_property
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """How many diseases and treatments of the record the template names at most, by slot."""
+        counted = Counter(slot.name for slot in self.slots if slot.name in RECORD_SLOTS)
+        return tuple(sorted(counted.items()))
+
+    @cached_property
+    def none_of(self) -> tuple[str, ...]:
+        """The slots of the record of which the subject must have nothing."""
+        return tuple(asked for name in sorted(self.names & NONE_OF.keys()) for asked in NONE_OF[name])
+
+    @cached_property
+    def links(self) -> dict[str, tuple[str, Wants]]:
+        """The disease slot of each link ("" for none), and the treatments of the record that its case must have."""
+        slots = [slot for slot in self.slots if slot.link and slot.name in RECORD_SLOTS]
+        found: dict[str, tuple[str, Wants]] = {}
+        for link in sorted({slot.link for slot in slots}):
+            names = Counter(slot.name for slot in slots if slot.link == link)
+            disease = next((name for name in sorted(names) if name in RECORD_DISEASES), "")
+            wants = tuple(sorted((name, count) for name, count in names.items() if name in RECORD_TREATMENTS))
+            found[link] = (disease, wants)
+        return found
+
+    @cached_property
+    def demands(self) -> tuple[tuple[str, Wants, int], ...]:
+        """The links of the record without their digits, each with how many cases it takes."""
+        return tuple((disease, wants, count) for (disease, wants), count in Counter(self.links.values()).items())
 
 
 def walk(pieces: tuple[Piece, ...]) -> Iterator[Piece]:
@@ -164,7 +223,7 @@ class _Reader:
 
 def _meant(name: str, marks: str) -> tuple[str, str]:
     """The assertion and the link that the marks after a name say."""
-    assertions = re.findall(r":([a-z]+)", marks) or ["historical" if name.startswith("past_") else "present"]
+    assertions = re.findall(r":([a-z]+)", marks) or ["historical" if name in PAST_SLOTS else "present"]
     links = re.findall(r"#(\d)", marks) or [""]
     if len(assertions) > 1 or len(links) > 1:
         raise ValueError(f"more than one assertion or link: '{marks}'")
@@ -231,9 +290,15 @@ def _named(pieces: tuple[Piece, ...], before: frozenset[str]) -> frozenset[str]:
         elif isinstance(piece, Slot):
             if piece.name in REFERS_TO and REFERS_TO[piece.name] not in named:
                 raise ValueError(f"'{piece.name}' has nothing before it to refer to")
-            if piece.name in ENTITY_SLOTS:
-                named |= {ECHO, piece.name}
+            named |= NAMES.get(piece.name, frozenset())
     return named
+
+
+NAMES = {
+    **dict.fromkeys(ENTITY_SLOTS, frozenset({ECHO})),
+    **dict.fromkeys(RECORD_DISEASES, frozenset({ECHO, RECORD_DISEASE})),
+    **dict.fromkeys(RECORD_TREATMENTS, frozenset({ECHO, RECORD_TREATMENT})),
+}
 
 
 def _check_links(pieces: tuple[Piece, ...]) -> None:

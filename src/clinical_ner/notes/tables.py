@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from clinical_ner.core.params import NotesParams
-from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SEGMENTS, Table
-from clinical_ner.core.seeds import stream
-from clinical_ner.notes.compose import ABOUT_PATIENTS, LITERATURE, compose
-from clinical_ner.notes.subjects import Row, Subject, invented, of_record, pick
+from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SECTIONS, SEGMENTS, Table
+from clinical_ner.core.span import DISEASE
+from clinical_ner.notes.compose import Earlier, compose
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.subjects import Row, invented, of_record
+from clinical_ner.notes.templates import kinds, literature
 from clinical_ner.notes.terms import Lexis
 from clinical_ner.notes.writing import Page
 
+OPERATIVE = "operative"  # written on the day of a procedure of the record, if there is one
+DAYS_A_YEAR = 365
 YEARS_BACK = 4  # notes are written in the last years before the reference date
 
 
 class Writing(NamedTuple):
-    """The tables NOTES, ENTITIES, SEGMENTS and RELATIONS."""
+    """The tables NOTES, ENTITIES, SEGMENTS, RELATIONS and SECTIONS."""
 
     notes: pd.DataFrame
     entities: pd.DataFrame
     segments: pd.DataFrame
     relations: pd.DataFrame
+    sections: pd.DataFrame
 
 
 class Record(NamedTuple):
@@ -39,28 +44,48 @@ class Record(NamedTuple):
 
 
 class Written(NamedTuple):
-    """One text with what is known of it."""
+    """One text with what is known of it: rows of the tables, without the note's id where there are several."""
 
-    note_id: str
-    patient_id: str | None
-    kind: str
-    written_on: pd.Timestamp
-    page: Page
+    note: tuple[Any, ...]
+    entities: list[tuple[Any, ...]]
+    segments: list[tuple[Any, ...]]
+    relations: list[tuple[Any, ...]]
+    sections: list[tuple[Any, ...]]
+
+
+class Chart(NamedTuple):
+    """What the record holds of one patient."""
+
+    patient: Row
+    conditions: list[Row]
+    treatments: list[Row]
 
 
 def write_notes(record: Record, lexis: Lexis, params: NotesParams, reference_date: date) -> Writing:
     """Every text, from streams named after it: a note does not depend on the notes before it."""
-    end = pd.Timestamp(reference_date)
-    return tabulate([*_about_patients(record, lexis, params, end), *_literature(lexis, params, end)])
+    texts = (_about_patients(record, lexis, params, reference_date), _literature(lexis, params, reference_date))
+    return tabulate(text for written in texts for text in written)
 
 
-def tabulate(texts: list[Written]) -> Writing:
-    """The four tables of the texts."""
-    return Writing(
-        _frame(NOTES, [(t.note_id, t.patient_id, t.kind, t.written_on, t.page.text) for t in texts]),
-        _frame(ENTITIES, [(t.note_id, *mention) for t in texts for mention in t.page.mentions]),
-        _frame(SEGMENTS, [(t.note_id, *segment) for t in texts for segment in t.page.segments]),
-        _frame(RELATIONS, [(t.note_id, *pair) for t in texts for pair in t.page.relations]),
+def tabulate(texts: Iterable[Written]) -> Writing:
+    """The five tables of the texts."""
+    notes: list[tuple[Any, ...]] = []
+    parts: tuple[list[tuple[Any, ...]], ...] = ([], [], [], [])
+    for text in texts:
+        notes.append(text.note)
+        for rows, part in zip(parts, text[1:], strict=True):
+            rows += [(text.note[0], *row) for row in part]
+    tables = (NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS)
+    return Writing(*(_frame(table, rows) for table, rows in zip(tables, (notes, *parts), strict=True)))
+
+
+def _written(note_id: str, patient_id: str | None, kind: str, written_on: date, page: Page) -> Written:
+    return Written(
+        (note_id, patient_id, kind, written_on, page.shown or page.text),
+        [tuple(mention) for mention in page.mentions],
+        [tuple(segment) for segment in page.segments],
+        page.relations,
+        [tuple(section) for section in page.sections()],
     )
 
 
@@ -77,57 +102,76 @@ def notes_metrics(writing: Writing) -> dict[str, Any]:
     }
 
 
-def _about_patients(record: Record, lexis: Lexis, params: NotesParams, end: pd.Timestamp) -> Iterator[Written]:
+def _about_patients(record: Record, lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
     conditions, treatments = _by_patient(record.conditions), _by_patient(record.treatments)
-    for patient in record.patients.to_dict("records"):
-        mine, given = conditions[patient["patient_id"]], treatments[patient["patient_id"]]
-        for visit in range(params.notes_per_patient):
-            note_id = f"N{patient['patient_id'][1:]}{visit:02d}"
-            rng = stream(params.seed, f"note/{patient['patient_id']}/{visit}")
-            written_on = _visit_date(rng, patient, end)
-            subject = of_record(patient, mine, given, written_on)
-            yield _write(note_id, patient["patient_id"], ABOUT_PATIENTS, subject, written_on, lexis, params, rng)
+    for patient in _rows(record.patients):
+        patient_id = patient["patient_id"]
+        yield from _visits(Chart(patient, conditions[patient_id], treatments[patient_id]), lexis, params, end)
+
+
+def _visits(chart: Chart, lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
+    """The notes about a patient; one may repeat parts of those before it, which depend on streams of their own."""
+    patient_id = chart.patient["patient_id"]
+    undeniable = _undeniable(chart, lexis)
+    earlier: list[Earlier] = []
+    for visit in range(params.notes_per_patient):
+        draws = Draws(params.seed, f"note/{patient_id}/{visit}")
+        kind = draws.weighted(kinds())
+        written_on = _visit_date(kind, draws, chart, end)
+        subject = replace(of_record(*chart, written_on), record=undeniable)
+        page = compose(kind, subject, lexis, draws, params, earlier)
+        earlier.append(Earlier(subject, page))
+        yield _written(f"N{patient_id[1:]}{visit:02d}", patient_id, kind, written_on, page)
+
+
+def _undeniable(chart: Chart, lexis: Lexis) -> frozenset[str]:
+    """The concepts of the whole record, also of what is not known yet, and what goes with them."""
+    named = {lexis.concept_of(DISEASE, row["name"]) for row in chart.conditions}
+    given = {lexis.treatment_id(row["name"]) for row in chart.treatments}
+    return lexis.undeniable(row["concept_id"] for row in chart.conditions) | named | given
 
 
 def _by_patient(frame: pd.DataFrame) -> defaultdict[str, list[Row]]:
     grouped: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in frame.to_dict("records"):
+    for row in _rows(frame):
         grouped[row["patient_id"]].append(row)
     return grouped
 
 
-def _literature(lexis: Lexis, params: NotesParams, end: pd.Timestamp) -> Iterator[Written]:
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    """The rows, with dates as `date` or None: far faster to compare than timestamps."""
+    days = {str(name): _days(frame[name]) for name in frame if str(name).endswith("_date")}
+    return frame.assign(**days).to_dict("records")
+
+
+def _days(column: pd.Series[Any]) -> pd.Series[Any]:
+    days = [None if pd.isna(day) else day.date() for day in column]
+    return pd.Series(days, index=column.index, dtype=object)
+
+
+def _literature(lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
     for number in range(params.literature_texts):
-        rng = stream(params.seed, f"literature/{number}")
-        written_on = _days_before(end, int(rng.integers(YEARS_BACK * 365)))
-        yield _write(f"L{number:09d}", None, LITERATURE, invented(rng, written_on), written_on, lexis, params, rng)
+        draws = Draws(params.seed, f"literature/{number}")
+        kind = draws.weighted({name: genre.weight for name, genre in literature().items()})
+        written_on = end - timedelta(days=draws.below(YEARS_BACK * DAYS_A_YEAR))
+        page = compose(kind, invented(draws, written_on), lexis, draws, params)
+        yield _written(f"L{number:09d}", None, kind, written_on, page)
 
 
-def _write(
-    note_id: str,
-    patient_id: str | None,
-    kinds: tuple[str, ...],
-    subject: Subject,
-    written_on: pd.Timestamp,
-    lexis: Lexis,
-    params: NotesParams,
-    rng: np.random.Generator,
-) -> Written:
-    kind = pick(rng, kinds)
-    return Written(note_id, patient_id, kind, written_on, compose(kind, subject, lexis, rng, params.typo_rate))
-
-
-def _visit_date(rng: np.random.Generator, patient: Row, end: pd.Timestamp) -> pd.Timestamp:
-    last: pd.Timestamp = end if pd.isna(patient["death_date"]) else min(end, patient["death_date"])
-    days = min(YEARS_BACK * 365, max(1, (last - patient["birth_date"]).days))
-    return _days_before(last, int(rng.integers(days)))
-
-
-def _days_before(day: pd.Timestamp, days: int) -> pd.Timestamp:
-    return pd.Timestamp(day.to_pydatetime() - timedelta(days=days))
+def _visit_date(kind: str, draws: Draws, chart: Chart, end: date) -> date:
+    """A day of the last years of the patient's life; an operation is written down on its day."""
+    last: date = min(end, chart.patient["death_date"] or end)
+    days = min(YEARS_BACK * DAYS_A_YEAR, max(1, (last - chart.patient["birth_date"]).days))
+    if kind == OPERATIVE:
+        first = last - timedelta(days=days)
+        done = [t["start_date"] for t in chart.treatments if t["kind"] == "procedure"]
+        recent: list[date] = [day for day in done if first < day <= last]
+        if recent:
+            return draws.pick(recent)
+    return last - timedelta(days=draws.below(days))
 
 
 def _frame(table: Table, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(table.schema.columns))
-    counts = [name for name, column in table.schema.columns.items() if str(column.dtype) == "int64"]
-    return frame.astype(dict.fromkeys(counts, "int64"))
+    types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
+    return frame.astype({name: kind for name, kind in types.items() if kind in ("int64", "datetime64[ns]")})

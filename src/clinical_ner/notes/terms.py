@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.span import DISEASE
+from clinical_ner.notes.draws import Draws
 
+WORDS = re.compile(r"\w+")
+TRIES = 100  # concepts drawn before the less important reasons to avoid one are given up
 COMMON_SHARE = 0.4  # of the mentions, drawn from the common concepts; the rest from all, mostly the long tail
 COMMON_DRUG_SHARE = 0.85  # a registry holds thousands of drugs that are hardly ever prescribed
 TAIL_DRUG = r"[a-z]{6,}"  # a name to write; most others of the registry are codes and chemical formulas
@@ -44,7 +50,15 @@ class Concepts:
             key: [form for form in forms[key] if form.isupper() and " " not in form] for key in self._common
         }
         self._common_share = common_share
-        self._namesakes = _namesakes(forms)
+        self._kin: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def _by_words(self) -> dict[tuple[str, ...], set[str]]:
+        found: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+        for concept_id, terms in self._forms.items():
+            for term in terms:
+                found[_words(term)].add(concept_id)
+        return dict(found)
 
     @classmethod
     def from_terms(cls, frame: pd.DataFrame, common: Collection[str], common_share: float = COMMON_SHARE) -> Concepts:
@@ -58,39 +72,48 @@ class Concepts:
     def __contains__(self, concept_id: str) -> bool:
         return concept_id in self._forms
 
-    def draw(self, rng: np.random.Generator, avoid: Collection[str] = ()) -> Term:
-        """A form of a random concept that is not to be avoided, nor can be written like one that is."""
-        while True:
-            common = self._common and rng.random() < self._common_share
-            pool = self._common if common else self._all
-            concept_id = pool[int(rng.integers(len(pool)))]
-            if concept_id not in avoid and self._namesakes.get(concept_id, frozenset()).isdisjoint(avoid):
-                return self.form(rng, concept_id)
+    def draw(self, draws: Draws, avoid: Sequence[Set[str]] = ()) -> Term:
+        """A form of a random concept that is in none of the sets; if hardly any is left, in all but the first."""
+        for tried in count():
+            pool = self._common if self._common and draws.chance(self._common_share) else self._all
+            concept_id = draws.pick(pool)
+            if not any(concept_id in avoided for avoided in (avoid if tried < TRIES else avoid[:1])):
+                break
+        return self.form(draws, concept_id)
 
-    def form(self, rng: np.random.Generator, concept_id: str) -> Term:
+    def form(self, draws: Draws, concept_id: str) -> Term:
         """A surface form of the concept: the usual one, an acronym, or any."""
-        if concept_id in self._preferred and rng.random() < PREFERRED_SHARE:
+        if concept_id in self._preferred and draws.chance(PREFERRED_SHARE):
             return Term(self._preferred[concept_id], concept_id)
+        return Term(self.acronym(draws, concept_id, ACRONYM_SHARE) or draws.pick(self._forms[concept_id]), concept_id)
+
+    def acronym(self, draws: Draws, concept_id: str, share: float) -> str:
+        """In this share of the draws an acronym that clinicians have for a common concept, if there is one."""
         acronyms = self._acronyms.get(concept_id)
-        forms = acronyms if acronyms and rng.random() < ACRONYM_SHARE else self._forms[concept_id]
-        return Term(forms[int(rng.integers(len(forms)))], concept_id)
+        return draws.pick(acronyms) if acronyms and draws.chance(share) else ""
+
+    def kin(self, concept_id: str) -> frozenset[str]:
+        """The concept and those that its terms name or contain: who has it cannot be said to have none of them."""
+        if concept_id not in self._kin:
+            parts = {part for form in self._forms.get(concept_id, ()) for part in _parts(form)}
+            named = {other for part in parts for other in self._by_words.get(part, ())}
+            self._kin[concept_id] = frozenset({concept_id, *named})
+        return self._kin[concept_id]
 
 
-def _namesakes(forms: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
-    """The concepts that share a surface form, by each of them."""
-    named: defaultdict[str, set[str]] = defaultdict(set)
-    for concept_id, terms in forms.items():
-        for term in terms:
-            named[term.lower()].add(concept_id)
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for concepts in named.values():
-        if len(concepts) > 1:
-            for concept_id in concepts:
-                found[concept_id] |= concepts
-    return {concept_id: frozenset(concepts) for concept_id, concepts in found.items()}
+def _words(form: str) -> tuple[str, ...]:
+    """The words of a term, lower-case, without the s of a plural."""
+    return tuple(word.removesuffix("s") for word in WORDS.findall(form.lower()))
 
 
-class Lexis(NamedTuple):
+def _parts(form: str) -> set[tuple[str, ...]]:
+    """Every run of words of the term: 'type 2 diabetes' has 'diabetes'."""
+    words = _words(form)
+    return {words[i:j] for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+
+
+@dataclass
+class Lexis:
     """Everything a note can name."""
 
     diseases: Concepts
@@ -101,11 +124,22 @@ class Lexis(NamedTuple):
     analytes: Concepts
     treatment_ids: dict[str, str]  # lower-case term -> concept
     disease_ids: dict[str, str]
+    categories: dict[str, frozenset[str]]  # concept -> those of the same three characters of ICD-10-CM
 
     def concept_of(self, label: str, words: str) -> str:
         """The concept that the words name, or one of their own."""
         key = " ".join(words.lower().split())
         return (self.disease_ids if label == DISEASE else self.treatment_ids).get(key) or f"TEXT:{key}"
+
+    def treatment_id(self, name: str) -> str:
+        """The concept of a treatment of the record."""
+        return self.treatment_ids.get(name.lower(), f"NAME:{name}")
+
+    def undeniable(self, recorded: Iterable[str]) -> frozenset[str]:
+        """What cannot be denied of a person with these diseases: they, their kin, and what is coded like them."""
+        concepts = set(recorded)
+        kin = (self.diseases.kin(concept_id) for concept_id in concepts)
+        return frozenset().union(concepts, *kin, *(self.categories.get(concept_id, ()) for concept_id in concepts))
 
 
 def running_form(name: str) -> str:
@@ -134,6 +168,7 @@ def lexis(vocabulary: Vocabulary, frequent: Collection[str]) -> Lexis:
         Concepts.from_terms(substances, set(substances.loc[substances["common"], "concept_id"])),
         _ids_by_term(procedures) | _ids_by_term(drugs),
         _ids_by_term(diseases),
+        _categories(diseases),
     )
 
 
@@ -147,3 +182,10 @@ def _drugs(drugs: pd.DataFrame) -> Concepts:
 
 def _ids_by_term(frame: pd.DataFrame) -> dict[str, str]:
     return dict(zip(frame["term"].str.lower(), frame["concept_id"], strict=True))
+
+
+def _categories(diseases: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """The concepts that share a category of ICD-10-CM, by each of them."""
+    coded = diseases[~diseases["symptom"] & diseases["icd10cm"].notna()]
+    alike = coded.groupby(coded["icd10cm"].str[:3])["concept_id"].agg(frozenset)
+    return {concept_id: found for found in alike for concept_id in sorted(found)}

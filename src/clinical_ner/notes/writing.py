@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
-
-WORD = re.compile(r"[a-z]{5,}")
+from clinical_ner.core.span import DISEASE, TREATMENT
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.noise import Typos
 
 
 class Mention(NamedTuple):
@@ -19,54 +17,106 @@ class Mention(NamedTuple):
     label: str
     concept_id: str
     assertion: str
+    section: str | None
 
 
-class Segment(NamedTuple):
-    """The stretch of text that a template wrote."""
+class Stretch(NamedTuple):
+    """A piece of the text and what it is: the template that wrote it, or the section it belongs to."""
 
     start: int
     end: int
-    template_id: str
+    name: str
 
 
-@dataclass
 class Page:
     """A text under construction."""
 
-    rng: np.random.Generator
-    typo_rate: float
-    text: str = ""
-    mentions: list[Mention] = field(default_factory=list)
-    segments: list[Segment] = field(default_factory=list)
-    links: dict[str, list[Mention]] = field(default_factory=dict)  # of the sentence being written
-    relations: list[tuple[int, int]] = field(default_factory=list)  # starts of treatment and disease
+    def __init__(self, draws: Draws, typo_rate: float = 0, entity_typo_rate: float = 0) -> None:
+        self.length = 0
+        self.shown = ""  # the text as a reader sees it, of the same length, if that differs
+        self.mentions: list[Mention] = []
+        self.segments: list[Stretch] = []  # by template
+        self.blocks: list[Stretch] = []  # by section of the layout, heading included
+        self.relations: list[tuple[int, int]] = []  # starts of treatment and disease
+        self.headings: list[tuple[int, str | None]] = []  # where each begins, and its section
+        self._section: str | None = None
+        self._parts: list[str] = []
+        self._links: dict[str, list[Mention]] = {}  # of the sentence being written
+        self._typos = Typos(draws, typo_rate)
+        self._entity_typos = Typos(draws, entity_typo_rate)
+
+    @property
+    def text(self) -> str:
+        """What has been written."""
+        return "".join(self._parts)
+
+    def write(self, words: str) -> None:
+        """Write words as they are."""
+        self._parts.append(words)
+        self.length += len(words)
+
+    def space(self, words: str) -> None:
+        """Write what stands between two parts, if there is one before."""
+        if self.length:
+            self.write(words)
 
     def literal(self, words: str) -> None:
-        """Write words that are no entity; each may be misspelt."""
-        self.text += WORD.sub(self._misspell, words) if self.typo_rate else words
+        """Write words that are no entity; some may be misspelt."""
+        self.write(self._typos.applied(words))
+
+    def heading(self, words: str, section: str | None) -> None:
+        """Write a heading: what follows stands in its section."""
+        self.headings.append((self.length, section))
+        self._section = section
+        self.write(words)
 
     def mention(self, words: str, label: str, concept_id: str, assertion: str, link: str) -> None:
-        """Write an entity."""
-        start = len(self.text)
-        self.text += words
-        found = Mention(start, len(self.text), label, concept_id, assertion)
+        """Write an entity; it too may be misspelt."""
+        start = self.length
+        self.write(self._entity_typos.applied(words))
+        found = Mention(start, self.length, label, concept_id, assertion, self._section)
         self.mentions.append(found)
         if link:
-            self.links.setdefault(link, []).append(found)
+            self._links.setdefault(link, []).append(found)
 
     def close(self, start: int, template_id: str) -> None:
         """End the sentence that began at `start`: note its template and its treatment-disease pairs."""
-        self.segments.append(Segment(start, len(self.text), template_id))
-        for linked in self.links.values():
-            diseases = [m.start for m in linked if m.label == "DISEASE"]
-            treatments = [m.start for m in linked if m.label == "TREATMENT"]
+        self.segments.append(Stretch(start, self.length, template_id))
+        if not self._links:
+            return
+        for linked in self._links.values():
+            diseases = [m.start for m in linked if m.label == DISEASE]
+            treatments = [m.start for m in linked if m.label == TREATMENT]
             self.relations += [(treatment, disease) for treatment in treatments for disease in diseases]
-        self.links.clear()
+        self._links.clear()
 
-    def _misspell(self, match: re.Match[str]) -> str:
-        word = match.group()
-        if self.rng.random() >= self.typo_rate:
-            return word
-        i = int(self.rng.integers(1, len(word) - 1))
-        swapped = word[:i] + word[i + 1] + word[i] + word[i + 2 :]
-        return swapped if self.rng.random() < 0.5 else word[:i] + word[i + 1 :]
+    def close_block(self, start: int, name: str) -> None:
+        """End the section that began at `start`."""
+        self.blocks.append(Stretch(start, self.length, name))
+
+    def copy(self, earlier: Page, block: Stretch) -> None:
+        """Write a block of another text again, with all that is known of it."""
+        shift = self.length - block.start
+        self.write(earlier.text[block.start : block.end])
+        for start, section in earlier.headings:
+            if block.start <= start < block.end:
+                self.headings.append((start + shift, section))
+                self._section = section
+        within = range(block.start, block.end)
+        self.mentions += [
+            m._replace(start=m.start + shift, end=m.end + shift) for m in earlier.mentions if m.start in within
+        ]
+        self.segments += [
+            s._replace(start=s.start + shift, end=s.end + shift) for s in earlier.segments if s.start in within
+        ]
+        self.relations += [(t + shift, d + shift) for t, d in earlier.relations if t in within]
+        self.close_block(block.start + shift, block.name)
+
+    def sections(self) -> list[Stretch]:
+        """The stretch under each heading that names a section, heading included."""
+        ends = [*(start for start, _ in self.headings[1:]), self.length]
+        return [
+            Stretch(start, end, section)
+            for (start, section), end in zip(self.headings, ends, strict=False)  # no heading: an end too many
+            if section is not None
+        ]

@@ -131,7 +131,7 @@ def test_columns_in_another_order_are_refused(tmp_path: Path, pairs: pd.DataFram
 
 def test_a_failing_comparison_of_columns_is_named(tmp_path: Path) -> None:
     frame = pd.DataFrame(
-        [("N000000001", 3, 3, "DISEASE", "D1", "present")],
+        [("N000000001", 3, 3, "DISEASE", "D1", "present", None)],
         columns=list(ENTITIES.schema.columns),
     )
 

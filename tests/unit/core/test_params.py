@@ -17,7 +17,7 @@ from clinical_ner.core.errors import UserError
 PARAMS = yaml.safe_load("""
 vocabulary: {max_words: 6, min_characters: 3}
 population: {seed: 1, patients: 20, reference_date: 2024-12-31}
-notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5}
+notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5, entity_typo_rate: 0.1}
 dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, unseen_terms: 1, unlisted_terms: 0.3}
 train:
   {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, gazetteer_dropout: 0.1, feature_groups: [word, shape]}
@@ -97,6 +97,7 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("notes__literature_texts", -1),
         ("notes__typo_rate", 1.01),
         ("notes__typo_rate", -0.01),
+        ("notes__entity_typo_rate", 1.01),
         ("dataset__unseen_terms", 2),
         ("train__c1", -0.1),
         ("train__c2", -0.1),

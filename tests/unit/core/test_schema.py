@@ -75,8 +75,10 @@ ROWS: dict[str, dict[str, Any]] = {
         "label": "DISEASE",
         "concept_id": "D001249",
         "assertion": "present",
+        "section": "plan",
     },
     "segments": {"note_id": "N000000001", "start": 0, "end": 6, "template_id": "plan/0123abcd"},
+    "sections": {"note_id": "N000000001", "start": 0, "end": 6, "section": "plan"},
     "relations": {"note_id": "N000000001", "treatment_start": 0, "disease_start": 7},
     "splits": {"note_id": "N000000001", "train": True, "patient_seen": True},
     "template_splits": {"template_id": "plan/0123abcd", "seen": True},
@@ -119,6 +121,7 @@ NULLABLE = {
     ("treatments", "dose"),
     ("treatments", "stop_date"),
     ("notes", "patient_id"),
+    ("entities", "section"),
 }
 
 

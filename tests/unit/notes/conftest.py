@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from typing import NamedTuple
@@ -11,7 +12,9 @@ import pytest
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import NotesParams
-from clinical_ner.notes.tables import Record, Writing, write_notes
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.tables import Chart, Record, Writing, _rows, write_notes
+from clinical_ner.notes.templates import short_names
 from clinical_ner.notes.terms import Lexis, lexis
 
 REFERENCE_DATE = date(2024, 12, 31)
@@ -50,7 +53,7 @@ class Study(NamedTuple):
 
     def write(self, seed: int = 1, patients: slice = slice(None), **changes: float) -> Writing:
         """The notes; `patients` chooses the rows of the patients' table."""
-        settings = {"notes_per_patient": 3, "literature_texts": 6, "typo_rate": 0.3, **changes}
+        settings = {"notes_per_patient": 3, "literature_texts": 6, "typo_rate": 0.3, "entity_typo_rate": 0, **changes}
         record = self.record._replace(patients=self.record.patients[patients])
         params = NotesParams.model_validate({"seed": seed, **settings})
         return write_notes(record, self.lexis, params, REFERENCE_DATE)
@@ -100,14 +103,16 @@ def small_record() -> Record:
     )
     treatments = pd.DataFrame(
         [
-            ("T1", "P0000001", "C1", "lisinopril", "2011-03-05", None),
-            ("T2", "P0000001", "C1", "amlodipine", "2022-09-01", "2023-09-01"),
-            ("T3", "P0000001", "C2", "metformin", "2015-06-01", None),
-            ("T4", "P0000001", "C3", "amoxicillin", "2022-01-10", "2022-01-20"),
-            ("T5", "P0000001", "C4", "allopurinol", "2024-01-01", None),
-            ("T6", "P0000002", "C5", "tiotropium", "2002-01-01", None),
+            ("T1", "P0000001", "C1", "drug", "lisinopril", "20 mg daily", "2011-03-05", None),
+            ("T2", "P0000001", "C1", "drug", "amlodipine", None, "2022-09-01", "2023-09-01"),
+            ("T3", "P0000001", "C2", "drug", "metformin", "500 mg twice daily", "2015-06-01", None),
+            ("T4", "P0000001", "C3", "drug", "amoxicillin", None, "2022-01-10", "2022-01-20"),
+            ("T5", "P0000001", "C4", "drug", "allopurinol", None, "2024-01-01", None),
+            ("T6", "P0000002", "C5", "drug", "tiotropium", None, "2002-01-01", None),
+            ("T7", "P0000002", "C5", "therapy", "oxygen therapy", None, "2020-01-01", None),
+            ("T8", "P0000002", "C6", "procedure", "angioplasty", None, "2021-05-05", "2021-05-05"),
         ],
-        columns=["treatment_id", "patient_id", "condition_id", "name", "start_date", "stop_date"],
+        columns=["treatment_id", "patient_id", "condition_id", "kind", "name", "dose", "start_date", "stop_date"],
     )
     return Record(*(_with_dates(frame) for frame in (patients, conditions, treatments)))
 
@@ -139,4 +144,23 @@ def forms() -> dict[str, set[str]]:
         found[row["concept_id"]].add(row["name"].lower())
     for key, (name, _) in DISEASES.items():
         found[key].add(" ".join(reversed(name.lower().split(", "))))
+    for name in small_record().treatments["name"]:
+        concept_id = _study().lexis.treatment_ids[name]
+        found[concept_id] |= {form.lower() for form in short_names().get(name, ())}
     return found
+
+
+@pytest.fixture
+def draws() -> Draws:
+    return Draws(1, "x")
+
+
+@pytest.fixture(scope="session")
+def chart() -> Callable[[str], Chart]:
+    """The record of one of the four patients, by id."""
+
+    def of(patient_id: str) -> Chart:
+        rows = [_rows(frame[frame["patient_id"] == patient_id]) for frame in small_record()]
+        return Chart(rows[0][0], rows[1], rows[2])
+
+    return of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +11,59 @@ import pytest
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import NOTE_KINDS
-from clinical_ner.core.seeds import stream
-from clinical_ner.notes import templates as resources
-from clinical_ner.notes.compose import ABOUT_PATIENTS, ADULT_SLOTS, LITERATURE, Filling, fitting
-from clinical_ner.notes.subjects import Problem, Subject
+from clinical_ner.core.span import SECTIONS
+from clinical_ner.notes.compose import REPEATED, fitting
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.filling import NUMBERS, OWN_WORDS, Filling
+from clinical_ner.notes.subjects import Case, Given, Subject
 from clinical_ner.notes.syntax import (
-    DISEASE_SLOTS,
     ECHO,
-    RECORD_DISEASES,
-    RECORD_TREATMENTS,
+    ENTITY_SLOTS,
+    NONE_OF,
+    PAST_SLOTS,
+    RECORD_SLOTS,
     REFERS_TO,
-    TREATMENT_SLOTS,
     Choice,
     Mention,
     Slot,
     Template,
     parse,
+    walk,
 )
-from clinical_ner.notes.templates import fillers, layout, read_templates, templates, unfit
+from clinical_ner.notes.templates import (
+    CLINICAL,
+    DETAILS,
+    authors,
+    fillers,
+    headings,
+    kinds,
+    layout,
+    literature,
+    ranges,
+    read_templates,
+    short_names,
+    templates,
+    unfit,
+    without_heading,
+)
 
-STYLES = ("clinical", *LITERATURE)
+ABOUT_PATIENTS = tuple(kinds())
+LITERATURE = tuple(literature())
+STYLES = (*CLINICAL, *LITERATURE)
 ALL = [(style, template) for style in STYLES for section in templates(style).values() for template in section]
-DETAILS = ("patient_name", "birth_date", "note_date", "provider", "smoking", "weight", "bmi")
-ENTITIES = DISEASE_SLOTS | TREATMENT_SLOTS
+GIVEN = {
+    slot: tuple(Given(f"drug {number}", "5 mg", 2011, 2012) for number in range(3))
+    for slot in ("regimen", "medication", "past_regimen", "past_procedure", "operation")
+}
 SUBJECT = Subject(
     "female",
     50,
-    2024,
-    (Problem("D006973", "hypertension", 2011, ("lisinopril",)), Problem("D003924", "T2DM", 2015, ("metformin",))),
-    details=tuple((name, name) for name in DETAILS),
+    date(2024, 6, 1),
+    tuple(
+        Case(f"D{number}", f"problem {number}", 2011, end, GIVEN)
+        for number, end in enumerate((None, None, None, 2012, 2012))
+    ),
+    details={name: name for name in DETAILS},
 )
 
 
@@ -48,19 +73,13 @@ def offenders(is_wrong: Any) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("style", "template"), ALL, ids=lambda value: getattr(value, "template_id", value))
 def test_every_slot_of_a_template_is_filled(study: Any, style: str, template: Template) -> None:
-    filling = Filling(SUBJECT, study.lexis, stream(1, template.template_id))
+    filling = Filling(SUBJECT, study.lexis, Draws(1, template.template_id))
+    filling.begin(template)
 
     for slot in template.slots:
         blank = filling.fill(slot)
-        assert blank.text.strip(), style
-        assert bool(blank.label) == (slot.name in ENTITIES | {ECHO})
-
-
-def test_a_misspelt_slot_cannot_be_filled(study: Any) -> None:
-    (slot,) = parse("plan", "{symptm}").slots
-
-    with pytest.raises(KeyError, match="symptm"):
-        Filling(SUBJECT, study.lexis, stream(1, "x")).fill(slot)
+        assert bool(blank.text.strip()) == (slot.name not in NONE_OF), style
+        assert bool(blank.label) == (slot.name in ENTITY_SLOTS | {ECHO})
 
 
 @pytest.mark.parametrize(
@@ -75,7 +94,7 @@ def test_a_misspelt_slot_cannot_be_filled(study: Any) -> None:
         ("({abbr}) {disease}", "'abbr' has nothing before it"),
         ("<{disease}|it> ({abbr})", "'abbr' has nothing before it"),
         ("Since {onset_year} {problem}.", "'onset_year' has nothing before it"),
-        ("{past_regimen} {regimen_dose}", "'regimen_dose' has nothing before it"),
+        ("{problem}{its_dose}", "'its_dose' has nothing before it"),
         ("Has [D gout.", "']' is missing"),
         ("Has [D gout ].", "ends with a space"),
         ("Has [D ].", "nothing to read at '[D ].'"),
@@ -163,13 +182,42 @@ def test_a_sentence_of_a_study_fits_whoever_it_does_not_speak_of(monkeypatch: py
 def test_only_notes_about_patients_ask_for_the_record() -> None:
     asked = {slot.name for style, template in ALL if style in LITERATURE for slot in template.slots}
 
-    assert asked & {*resources.DETAILS, *RECORD_DISEASES, *RECORD_TREATMENTS, *REFERS_TO} == {ECHO}
+    assert asked & {*DETAILS, *RECORD_SLOTS, *NONE_OF, *REFERS_TO} == {ECHO}
 
 
-def test_what_is_denied_in_a_patients_note_is_not_asked_of_the_record() -> None:
-    assert (
-        offenders(lambda t: any(s.name in ("problem", "regimen") and s.assertion != "present" for s in t.slots)) == []
-    )
+def test_what_the_record_has_is_neither_denied_nor_suspected() -> None:
+    def is_wrong(template: Template) -> bool:
+        expected = {name: "historical" if name in PAST_SLOTS else "present" for name in RECORD_SLOTS}
+        return any(slot.assertion != expected.get(slot.name, slot.assertion) for slot in template.slots)
+
+    assert offenders(is_wrong) == []
+
+
+def of_patients(is_wrong: Any) -> list[str]:
+    return [template.template_id for style, template in ALL if style in CLINICAL and is_wrong(template)]
+
+
+def test_a_note_about_a_patient_gives_no_disease_or_drug_that_the_record_does_not_have() -> None:
+    def is_invented(slot: Slot) -> bool:
+        free = {"hypothetical", "absent", "family", "uncertain"} | ({"historical"} if slot.name == "drug" else set())
+        return slot.name in ENTITY_SLOTS - RECORD_SLOTS and slot.assertion not in free
+
+    assert of_patients(lambda t: any(is_invented(slot) for slot in t.slots)) == []
+
+
+def test_a_disease_written_out_in_a_note_about_a_patient_is_nobodys_yet() -> None:
+    def is_claimed(template: Template) -> bool:
+        found = [piece for piece in walk(template.pieces) if isinstance(piece, Mention) and piece.label == "DISEASE"]
+        return any(mention.assertion in ("present", "historical") for mention in found)
+
+    assert of_patients(is_claimed) == []
+
+
+def test_notes_about_patients_have_hundreds_of_templates() -> None:
+    counts = {style: sum(len(section) for section in templates(style).values()) for style in CLINICAL}
+
+    assert counts["prose"] > 350
+    assert counts["shorthand"] > 200
 
 
 def test_template_ids_are_unique() -> None:
@@ -180,38 +228,77 @@ def test_template_ids_are_unique() -> None:
 
 @pytest.mark.parametrize("kind", NOTE_KINDS)
 def test_every_section_of_a_layout_has_templates_enough(kind: str) -> None:
-    sections = templates(kind if kind in LITERATURE else "clinical")
+    sections = templates(kind if kind in LITERATURE else CLINICAL[0])
 
-    for section, low, high in layout(kind):
-        assert 0 <= low <= high <= len(sections[section])
-        assert high >= 1
+    for part in layout(kind):
+        assert 0 <= part.low <= part.high <= len(sections[part.section])
+        assert part.high >= 1
+        assert not part.items or (0 < part.low_items <= part.high_items and sections[part.items])
 
 
 @pytest.mark.parametrize("kind", ABOUT_PATIENTS)
 def test_a_childs_note_without_a_problem_has_templates_enough(kind: str) -> None:
-    wanting = {"problem", "regimen", *ADULT_SLOTS}
-
-    for section, low, _ in layout(kind):
-        fit = [t for t in templates("clinical")[section] if not wanting & {slot.name for slot in t.slots}]
-        assert len(fit) >= low, section
+    for part in layout(kind):
+        pool = fitting(CLINICAL[0], part.section, "male", True)
+        assert len([t for t in pool if not t.counts]) >= part.low, part.section
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_every_section_is_in_some_layout(style: str) -> None:
-    kinds = ABOUT_PATIENTS if style == "clinical" else (style,)
-
-    assert {section for kind in kinds for section, _, _ in layout(kind)} == set(templates(style))
+def test_every_section_is_in_some_layout() -> None:
+    for style in STYLES:
+        asked = ABOUT_PATIENTS if style in CLINICAL else (style,)
+        parts = {name for kind in asked for part in layout(kind) for name in (part.section, part.items)} - {""}
+        assert set(templates(style)) <= parts
+        assert style == CLINICAL[1] or set(templates(style)) == parts
 
 
 def test_every_kind_of_note_has_a_layout_and_is_written() -> None:
-    assert {*ABOUT_PATIENTS, *LITERATURE} == set(NOTE_KINDS)
+    assert sorted((*ABOUT_PATIENTS, *LITERATURE)) == sorted(NOTE_KINDS)
+
+
+def test_headings_open_known_sections_of_some_layout() -> None:
+    parts = {part.section for kind in NOTE_KINDS for part in layout(kind)}
+
+    assert {heading.section for heading in headings().values()} <= set(SECTIONS)
+    assert set(headings()) - parts == {"findings"}
+    assert set(REPEATED) <= parts
+
+
+def test_one_author_at_least_repeats_earlier_notes_and_all_shares_are_shares() -> None:
+    for author in authors().values():
+        assert all(0 <= share <= 1 for share in author[1:10])
+    assert [name for name, author in authors().items() if author.repeats] == ["copy_forward"]
 
 
 def test_every_filler_is_asked_for_and_no_choice_is_twice() -> None:
     asked = {slot.name for _, template in ALL for slot in template.slots}
+    ours = {"unit", "unfit_male", "unfit_female", "unfit_child", "unfit_adult", "fit_anyway"}
 
-    assert set(fillers()) - asked == {"unit", "unfit_male", "unfit_female", "unfit_child", "unfit_adult"}
+    assert set(fillers()) - asked == ours
+    assert set(ranges()) - asked == set()
     assert [name for name, choices in fillers().items() if len(set(choices)) < len(choices)] == []
+
+
+def test_slots_have_one_meaning() -> None:
+    names = [*fillers(), *ranges(), *NUMBERS, *OWN_WORDS, *ENTITY_SLOTS, *DETAILS]
+
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_short_names_are_none_of_the_names_themselves() -> None:
+    assert not {form.lower() for forms in short_names().values() for form in forms} & set(short_names())
+
+
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("METHODS: {n} patients", (" patients",)),
+        ("Conclusion: rest.", ("rest.",)),
+        ("MRI: normal.", ("MRI: normal.",)),
+        ("CASE REPORT: A man.", ("A man.",)),
+    ],
+)
+def test_a_heading_of_a_sentence_of_literature_is_left_to_the_layout(line: str, rest: tuple[str, ...]) -> None:
+    assert tuple(p for p in without_heading(parse("x", line).pieces) if isinstance(p, str)) == rest
 
 
 def test_a_template_is_parsed_into_literals_and_slots_in_order() -> None:
@@ -225,6 +312,17 @@ def test_a_template_is_parsed_into_literals_and_slots_in_order() -> None:
         Slot("abbr", False, "present", ""),
     )
     assert [slot.name for slot in template.slots] == ["disease", "drug_class", "abbr"]
+
+
+def test_a_template_says_what_it_asks_of_the_record() -> None:
+    template = parse(
+        "x", "{problem#1} {regimen#1} {regimen#1} {problem#2} {medication#2} {past_problem} {drug} {no_problem}"
+    )
+
+    assert template.counts == (("medication", 1), ("past_problem", 1), ("problem", 2), ("regimen", 2))
+    assert template.demands == (("problem", (("regimen", 2),), 1), ("problem", (("medication", 1),), 1))
+    assert template.none_of == ("problem", "past_problem")
+    assert parse("x", "{regimen} {problem}").demands == ()
 
 
 def test_the_id_of_a_template_changes_with_its_wording_and_section() -> None:
