@@ -8,6 +8,7 @@ from typer import Option
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
 from clinical_ner.core.schema import (
+    CALIBRATION,
     ENTITIES,
     LEXICON,
     NOTES,
@@ -27,17 +28,19 @@ def main(
     metrics: Annotated[Path, Option()],
     params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
 ) -> None:
-    """Write the tables splits, template_splits, lexicon and tokens to OUT."""
+    """Write the tables splits, template_splits, lexicon, tokens and calibration to OUT."""
     section = params.load(params_file).dataset
     corpus = dataset.NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
     splits = dataset.split_notes(corpus.notes, section)
     templates = dataset.split_templates(corpus.segments, section)
     lexicon = dataset.lexicon(io.read_vocabulary(vocabulary), section)
     examples = dataset.training_examples(corpus, splits, templates, section)
+    calibration = dataset.calibration_examples(corpus, splits, templates)
     io.write(SPLITS, splits, out)
     io.write(TEMPLATE_SPLITS, templates, out)
     io.write(LEXICON, lexicon, out)
     io.write(TOKENS, dataset.token_table(examples), out)
+    io.write(CALIBRATION, dataset.token_table(calibration), out)
     files.write_json(metrics, dataset.dataset_metrics(splits, templates, lexicon, examples))
 
 

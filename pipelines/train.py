@@ -7,13 +7,15 @@ from typer import Option
 
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import LEXICON, TOKENS
+from clinical_ner.core.schema import CALIBRATION, LEXICON, TOKENS
 from clinical_ner.ner import training
+from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.dataset import examples_of
 
 
 def main(
     dataset: Annotated[Path, Option()],
+    vocabulary: Annotated[Path, Option()],
     out: Annotated[Path, Option()],
     metrics: Annotated[Path, Option()],
     curve: Annotated[Path, Option()],
@@ -21,10 +23,11 @@ def main(
 ) -> None:
     """Write the model to OUT (*.crfsuite) with its gazetteer and manifest, its log to CURVE."""
     section = params.load(params_file).train
-    examples = examples_of(io.read(TOKENS, dataset))
+    examples, calibration = (examples_of(io.read(table, dataset)) for table in (TOKENS, CALIBRATION))
     entries = training.entries(io.read(LEXICON, dataset))
+    concepts = Concepts.of(io.read_vocabulary(vocabulary))
     data = {name: files.sha256(dataset / name) for name in ("tokens.parquet", "lexicon.parquet")}
-    log = training.train(examples, entries, section, out, data)
+    log = training.train(examples, entries, section, out, data, concepts, calibration)
     files.write_csv(curve, training.Iteration._fields, log)
     files.write_json(metrics, training.training_metrics(out, log))
 

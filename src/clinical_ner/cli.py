@@ -130,13 +130,15 @@ def train(
     with_synthetic: Annotated[bool, typer.Option(help="Train on the synthetic notes too.")] = False,
     label_map: Map = None,
     dataset: Annotated[Path, typer.Option(help="The folder of the stage dataset.")] = Path("data/dataset"),
+    vocabulary: Annotated[Path, typer.Option(help="The folder of the stage vocabulary.")] = Path("data/vocabulary"),
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Train on annotated text, alone or with the synthetic notes, as the stage `train` does."""
     from clinical_ner.core import files
     from clinical_ner.core import io as tables
-    from clinical_ner.core.schema import LEXICON, TOKENS
+    from clinical_ner.core.schema import CALIBRATION, LEXICON, TOKENS
     from clinical_ner.ner import training
+    from clinical_ner.ner.concepts import Concepts
     from clinical_ner.ner.dataset import examples_of
 
     mapping = corpora.parse_map(label_map or [])
@@ -152,7 +154,9 @@ def train(
     data = {name: files.sha256(dataset / name) for name in inputs}
     data |= {name: corpora.digest(found) for name, found in read.items()}
     section = params.load(params_file).train
-    training.train([*prepared.examples, *synthetic], entries, section, out, data)
+    concepts = Concepts.of(tables.read_vocabulary(vocabulary))
+    calibration = examples_of(tables.read(CALIBRATION, dataset))
+    training.train([*prepared.examples, *synthetic], entries, section, out, data, concepts, calibration)
     typer.echo(
         f"{out}: {len(prepared.examples)} annotated and {len(synthetic)} synthetic sentences;"
         f" {prepared.widened} gold spans widened to whole tokens, {prepared.dropped} dropped as overlapping"

@@ -54,6 +54,7 @@ class DatasetParams(Section):
     unseen_patients: Share
     unseen_notes: Share = Field(description="of the notes of the seen patients")
     unseen_templates: Share
+    calibration_templates: Share = Field(description="of the unseen templates, those that calibrate the confidence")
     unseen_terms: Share = Field(description="concepts whose mentions are never trained on")
     unlisted_terms: Share = Field(description="concepts, of the unseen, that the gazetteer does not hold either")
 

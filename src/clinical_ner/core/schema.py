@@ -228,19 +228,28 @@ SPLITS = _table(
 TEMPLATE_SPLITS = _table(
     "template_splits",
     ("template_id",),
-    {"template_id": _text(r"^[a-z_]+/[0-9a-f]{8}$"), "seen": pa.Column(bool)},
-)
-TOKENS = _table(
-    "tokens",
-    ("sentence", "position"),
     {
+        "template_id": _text(r"^[a-z_]+/[0-9a-f]{8}$"),
+        "seen": pa.Column(bool),  # its sentences may be trained on
+        "calibrates": pa.Column(bool),  # of the others: its sentences say how sure the model may be
+    },
+)
+
+
+def _tokens(name: str) -> Table:
+    """One row a token of sentences that are read by themselves."""
+    columns = {
         "sentence": _count(),
         "position": _count(),
         "token": _text(NOT_BLANK),
         "tag": _text(rf"^(O|[BI]-({'|'.join(LABELS)}))$"),
         "long_form": _text(NOT_BLANK, nullable=True),  # what the token abbreviates, as its text defines it
-    },
-)
+    }
+    return _table(name, ("sentence", "position"), columns)
+
+
+TOKENS = _tokens("tokens")  # trained on
+CALIBRATION = _tokens("calibration")  # of the templates that calibrate
 LEXICON = _table(
     "lexicon",
     ("term", "kind"),

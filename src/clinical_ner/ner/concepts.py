@@ -25,6 +25,8 @@ from clinical_ner.ner.tokenize import tokens
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clinical_ner.core.io import Vocabulary
+
 RESOURCE = Path(__file__).with_name("resources") / "word_forms.yaml"
 KINDS = ("disease", "symptom", "drug", "procedure", "therapy", "drug_class")
 TERM, BAG, WORD, CONCEPT = "t", "b", "w", "c"  # what a key of the trie is about
@@ -123,12 +125,17 @@ class Concepts:
             order = (form.rank, stems != name, len(form.term), form.concept_id)
             for key in (_key(TERM, form.label, words), _key(BAG, form.label, stems), _key(BAG, form.label, name)):
                 best[key] = min(best.get(key, (order, form.concept_id)), (order, form.concept_id))
-        total = frequency.total()
+        total = max(1, frequency.total())
         rows = [(key, _payload(order[0], concept_id)) for key, (order, concept_id) in best.items()]
         rows += [(CONCEPT + concept_id, row.encode()) for concept_id, row in concepts.items()]
         frequency[RAREST] = 1
         rows += [(WORD + word, bytes([_weight(total, count)])) for word, count in frequency.items()]
         return cls(marisa_trie.BytesTrie(sorted(rows)))
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary) -> Concepts:
+        """From the tables of the vocabulary."""
+        return cls.build(forms(vocabulary.diseases, vocabulary.drugs, vocabulary.procedures))
 
     @classmethod
     def load(cls, path: Path) -> Concepts:

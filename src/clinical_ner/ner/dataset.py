@@ -51,7 +51,8 @@ def split_templates(segments: pd.DataFrame, params: DatasetParams) -> pd.DataFra
     """TEMPLATE_SPLITS: which templates may be trained on."""
     names = pd.Series(sorted(segments["template_id"].unique()), name="template_id", dtype=str)
     seen = names.map(lambda name: unit_hash(params.seed, "templates", name) >= params.unseen_templates)
-    return pd.DataFrame({"template_id": names, "seen": seen.astype(bool)})
+    drawn = names.map(lambda name: unit_hash(params.seed, "calibration", name) < params.calibration_templates)
+    return pd.DataFrame({"template_id": names, "seen": seen.astype(bool), "calibrates": (drawn & ~seen).astype(bool)})
 
 
 def is_trained_on(concept_id: str, params: DatasetParams) -> bool:
@@ -101,6 +102,20 @@ def training_examples(
         barred = [s for s in segments[note_id] if s.template_id not in seen]
         barred += [e for e in entities[note_id] if not is_trained_on(str(e.concept_id), params)]
         examples += _examples(text, entities[note_id], barred)
+    return _distinct(examples)
+
+
+def calibration_examples(corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame) -> list[Example]:
+    """The sentences of the held-out notes that templates which calibrate wrote, each once."""
+    chosen = set(templates.loc[templates["calibrates"], "template_id"])
+    texts = corpus.notes.merge(splits[~splits["train"]], on="note_id").sort_values("note_id")
+    entities, segments = rows_by_note(corpus.entities), rows_by_note(corpus.segments)
+    examples: list[Example] = []
+    for note_id, text in zip(texts["note_id"], texts["text"], strict=True):
+        if any(segment.template_id in chosen for segment in segments[note_id]):
+            examples += _examples(
+                text, entities[note_id], [s for s in segments[note_id] if s.template_id not in chosen]
+            )
     return _distinct(examples)
 
 

@@ -38,21 +38,21 @@ class Reading(NamedTuple):
     pairs: list[tuple[Span, Span]]
 
 
-def extract(tagger: Tagger, text: str, concepts: Concepts | None = None) -> dict[str, Any]:
+def extract(tagger: Tagger, text: str) -> dict[str, Any]:
     """The entities of the text and which treatment is for which disease, ready for JSON.
 
-    `entities` holds start, end (half-open code points of `text`), label, text, confidence (the probability under the
-    CRF of an entity of exactly these boundaries and this label), assertion (one of `ASSERTIONS`), trigger (the words
-    that say so, or None), section (one of `SECTIONS`, or None) and concept (id, name, kind, icd10cm, score, or None).
+    `entities` holds start, end (half-open code points of `text`), label, text, confidence (the calibrated probability
+    of an entity of exactly these boundaries and this label), assertion (one of `ASSERTIONS`), trigger (the words that
+    say so, or None), section (one of `SECTIONS`, or None) and concept (id, name, kind, icd10cm, score, or None).
     `treatments` maps each disease that is neither denied nor a relative's, as first written, to the treatments that go
     with it, in order; diseases that differ by case alone are one.
     """
-    return record(text, understand(tagger, text, concepts))
+    return record(text, understand(tagger, text))
 
 
-def understand(tagger: Tagger, text: str, concepts: Concepts | None = None) -> Reading:
+def understand(tagger: Tagger, text: str) -> Reading:
     """What the tagger finds in the text and the text says of it."""
-    return interpret(text, [(sentence.tokens, sentence.entities) for sentence in tagger.read(text)], concepts)
+    return interpret(text, [(sentence.tokens, sentence.entities) for sentence in tagger.read(text)], tagger.concepts)
 
 
 def record(text: str, read: Reading) -> dict[str, Any]:

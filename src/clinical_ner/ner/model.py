@@ -1,4 +1,4 @@
-"""The model on disk: a raw CRFsuite file, weights, gazetteer and known words, and a manifest that every loader checks.
+"""The model on disk: a raw CRFsuite file, weights, gazetteer, known words, concepts, and a manifest that is checked.
 
 The raw file is for users of CRFsuite; the tagger reads the weights taken from it. A truncated file would crash the
 process and a flipped byte load silently, so nothing is opened before its SHA-256 has been compared with the manifest.
@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import marisa_trie
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,13 +19,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.files import sha256
 from clinical_ner.core.params import TrainParams
+from clinical_ner.ner.calibration import Beta
+from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.features import FEATURE_VERSION
 from clinical_ner.ner.gazetteer import Gazetteer
 from clinical_ner.ner.weights import Weights
 
 CRF, WEIGHTS, MANIFEST = ".crfsuite", ".weights.npy", ".manifest.json"
-GAZETTEER, WORDS = ".gazetteer.marisa", ".words.marisa"
-PARTS = (CRF, WEIGHTS, GAZETTEER, WORDS)  # hashed in the manifest
+GAZETTEER, WORDS, CONCEPTS = ".gazetteer.marisa", ".words.marisa", ".concepts.marisa"
+PARTS = (CRF, WEIGHTS, GAZETTEER, WORDS, CONCEPTS)  # hashed in the manifest
 REMEDY = "run 'dvc repro train' or 'dvc pull' to get it again"
 
 
@@ -42,6 +44,7 @@ class Manifest(BaseModel):
     data: dict[str, str]  # training input -> sha256
     sentences: int
     tokens: int
+    calibration: dict[str, Beta]  # by label
     digest: str = ""  # of all the fields above
 
     def sealed(self) -> Manifest:
@@ -60,7 +63,17 @@ def part(model: Path, suffix: str) -> Path:
     return model.with_name(model.name.removesuffix(CRF) + suffix)
 
 
-def read(model: Path) -> tuple[Manifest, Weights, Gazetteer, marisa_trie.Trie]:
+class Model(NamedTuple):
+    """What the tagger is made of."""
+
+    manifest: Manifest
+    weights: Weights
+    gazetteer: Gazetteer
+    words: marisa_trie.Trie
+    concepts: Concepts
+
+
+def read(model: Path) -> Model:
     """Open a model after checking every file of it.
 
     Raises:
@@ -75,7 +88,13 @@ def read(model: Path) -> tuple[Manifest, Weights, Gazetteer, marisa_trie.Trie]:
             raise UserError(f"{path} is damaged or altered: its SHA-256 differs from {part(model, MANIFEST)}", REMEDY)
     words = marisa_trie.Trie()
     words.load(str(part(model, WORDS)))
-    return manifest, Weights.load(part(model, WEIGHTS)), Gazetteer.load(part(model, GAZETTEER)), words
+    return Model(
+        manifest,
+        Weights.load(part(model, WEIGHTS)),
+        Gazetteer.load(part(model, GAZETTEER)),
+        words,
+        Concepts.load(part(model, CONCEPTS)),
+    )
 
 
 def read_manifest(model: Path) -> Manifest:
@@ -135,6 +154,17 @@ def write_manifest(
         data=dict(sorted(data.items())),
         sentences=sentences,
         tokens=tokens,
-    ).sealed()
-    part(model, MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return manifest
+        calibration={},
+    )
+    return _write(model, manifest)
+
+
+def calibrate(model: Path, curves: Mapping[str, Beta]) -> Manifest:
+    """Write the calibration into the manifest of MODEL.crfsuite."""
+    return _write(model, read_manifest(model).model_copy(update={"calibration": dict(curves)}))
+
+
+def _write(model: Path, manifest: Manifest) -> Manifest:
+    sealed = manifest.sealed()
+    part(model, MANIFEST).write_text(sealed.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return sealed

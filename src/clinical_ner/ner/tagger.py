@@ -6,22 +6,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import marisa_trie
 import numpy as np
 
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio, decoding, model
 from clinical_ner.ner.abbreviations import definitions, kinds
+from clinical_ner.ner.calibration import calibrated
 from clinical_ner.ner.emissions import Emissions
-from clinical_ner.ner.gazetteer import Gazetteer, fold
+from clinical_ner.ner.gazetteer import fold
 from clinical_ner.ner.tokenize import Block, Token, blocks
-from clinical_ner.ner.weights import Weights
 
 
 class Entity(NamedTuple):
-    """An entity found: `text[start:end]`, its label, and its probability under the CRF.
+    """An entity found: `text[start:end]`, its label, and the probability that exactly these are right.
 
-    The confidence is the probability that an entity of exactly these boundaries and this label stands there.
+    The confidence is the CRF's probability of the entity, calibrated on text that it has not seen.
     """
 
     start: int
@@ -55,11 +54,11 @@ class _Tagged(NamedTuple):
 class Tagger:
     """Finds DISEASE and TREATMENT in clinical text; may be shared by threads."""
 
-    def __init__(
-        self, manifest: model.Manifest, weights: Weights, gazetteer: Gazetteer, words: marisa_trie.Trie
-    ) -> None:
+    def __init__(self, parts: model.Model) -> None:
+        manifest, weights, gazetteer, words, concepts = parts
         self.manifest = manifest
         self.gazetteer = gazetteer
+        self.concepts = concepts
         complete = weights.with_tags(bio.TAGS)
         self._tags = complete.tags
         self._chain = decoding.Chain(complete.transitions)
@@ -77,7 +76,7 @@ class Tagger:
         Raises:
             UserError: a file is missing, altered or truncated.
         """
-        return cls(*model.read(path))
+        return cls(model.read(path))
 
     def read(self, text: str) -> list[Sentence]:
         """Every sentence of the text with its tags; offsets count code points of the original text."""
@@ -123,5 +122,6 @@ class Tagger:
             first, past = sentence[0] + opening, sentence[0] + closing
             chance = sites.probability(*self._label_tags[label], (first, past), sentence)
             end = block.starts[past - 1] + len(block.words[past - 1])
-            entities.append(Entity(block.starts[first], end, label, round(chance, 4)))
+            confidence = calibrated(self.manifest.calibration, label, chance)
+            entities.append(Entity(block.starts[first], end, label, round(confidence, 4)))
         return entities

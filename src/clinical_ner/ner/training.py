@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,9 +18,13 @@ from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner import bio, model, weights
 from clinical_ner.ner.abbreviations import definitions, kinds, singular
+from clinical_ner.ner.calibration import Point
+from clinical_ner.ner.calibration import fit as fit_calibration
+from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer, fold
+from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import Token, sentences
 
 
@@ -90,14 +95,19 @@ def train(
     params: TrainParams,
     out: Path,
     data: Mapping[str, str],
+    concepts: Concepts | None = None,
+    calibration: Sequence[Example] = (),
 ) -> list[Iteration]:
-    """Train a CRF and write it, its weights, gazetteer, words and manifest to `out` (*.crfsuite) and beside it.
+    """Train a CRF and write it to `out` (*.crfsuite), and beside it all that the tagger needs.
 
     While training, the concepts of `gazetteer_dropout` are hidden from the gazetteer features, so that
     the CRF learns to do without them; the gazetteer that is written knows all of `lexicon`.
 
     Args:
         data: the name and SHA-256 of every training input, for the manifest.
+        concepts: what the entities found may be called; without them they have no name.
+        calibration: sentences like those to be read and unlike those of `examples`, which say how sure to be; without
+            them the confidence is the probability itself.
 
     Raises:
         UserError: there is nothing to learn from.
@@ -111,8 +121,20 @@ def train(
         Gazetteer.build((entry.term, entry.kind) for entry in lexicon).save(model.part(staged, model.GAZETTEER))
         marisa_trie.Trie(sorted(known_words(examples))).save(str(model.part(staged, model.WORDS)))
         tokens = sum(len(example.words) for example in examples)
+        (concepts or Concepts.build(())).save(model.part(staged, model.CONCEPTS))
         model.write_manifest(staged, params, LABELS, data, sentences=len(examples), tokens=tokens)
+        model.calibrate(staged, fit_calibration(points(Tagger.load(staged), calibration)))
     return log
+
+
+def points(tagger: Tagger, examples: Iterable[Example]) -> Iterator[Point]:
+    """What the tagger finds in the sentences, each read by itself, and whether it is right."""
+    for known in examples:
+        past = accumulate(len(word) + 1 for word in known.words)
+        words = [Token(end - 1 - len(word), end - 1, word) for word, end in zip(known.words, past, strict=True)]
+        gold = set(bio.decode(words, known.tags))
+        for entity in tagger.tag(" ".join(known.words)):
+            yield Point(entity.label, entity.confidence, entity.span in gold)
 
 
 def known_words(examples: Iterable[Example]) -> set[str]:

@@ -81,8 +81,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "sections": {"note_id": "N000000001", "start": 0, "end": 6, "section": "plan"},
     "relations": {"note_id": "N000000001", "treatment_start": 0, "disease_start": 7},
     "splits": {"note_id": "N000000001", "train": True, "patient_seen": True},
-    "template_splits": {"template_id": "plan/0123abcd", "seen": True},
-    "tokens": {"sentence": 0, "position": 0, "token": "asthma", "tag": "B-DISEASE"},
+    "template_splits": {"template_id": "plan/0123abcd", "seen": True, "calibrates": False},
+    "tokens": {"sentence": 0, "position": 0, "token": "asthma", "tag": "B-DISEASE", "long_form": "heart failure"},
+    "calibration": {"sentence": 0, "position": 0, "token": "HF", "tag": "B-DISEASE", "long_form": "heart failure"},
     "lexicon": {"term": "asthma", "kind": "disease", "concept_id": "D001249"},
     "profiles": {
         "note_id": "N000000001",
@@ -122,6 +123,8 @@ NULLABLE = {
     ("treatments", "stop_date"),
     ("notes", "patient_id"),
     ("entities", "section"),
+    ("tokens", "long_form"),
+    ("calibration", "long_form"),
 }
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.ner.abbreviations import definitions
+from clinical_ner.ner.abbreviations import definitions, kinds
+from clinical_ner.ner.gazetteer import Gazetteer
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,17 @@ def test_hostile_text_takes_no_time(hostile_text: str) -> None:
 
 def test_many_brackets_take_no_time() -> None:
     assert definitions("c (AB)" * 50_000) == {}
+
+
+def test_a_text_without_capitals_defines_what_is_the_initials_of_the_words_before() -> None:
+    assert definitions("non small cell lung cancer ( nsclc ) and asthma ( mild )") == {
+        "nsclc": "non small cell lung cancer"
+    }
+
+
+def test_an_abbreviation_stands_for_the_known_term_that_ends_its_long_form() -> None:
+    gazetteer = Gazetteer.build([("heart failure", "disease"), ("failure", "symptom"), ("aspirin", "drug")])
+
+    found = kinds({"AHF": "acute heart failure", "AA": "aspirin allergy", "TEE": "echocardiography"}, gazetteer)
+
+    assert found == {"AHF": "disease", "AA": "other", "TEE": "other"}

@@ -41,7 +41,12 @@ def settings_with(**changes: float) -> DatasetParams:
 
 any_settings = st.builds(
     lambda seed, patients, notes, templates, terms: settings_with(
-        seed=seed, unseen_patients=patients, unseen_notes=notes, unseen_templates=templates, unseen_terms=terms
+        seed=seed,
+        unseen_patients=patients,
+        unseen_notes=notes,
+        unseen_templates=templates,
+        calibration_templates=0.5,
+        unseen_terms=terms,
     ),
     st.integers(0, 50),
     shares,
@@ -329,7 +334,9 @@ def test_the_metrics_count_texts_templates_terms_and_tokens() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_same_settings_lay_out_the_same_sentences(seed: int) -> None:
-    params = settings_with(seed=seed, unseen_patients=0.3, unseen_templates=0.3, unseen_terms=0.3)
+    params = settings_with(
+        seed=seed, unseen_patients=0.3, unseen_templates=0.3, calibration_templates=0.5, unseen_terms=0.3
+    )
     shuffled = CORPUS._replace(
         notes=CORPUS.notes.iloc[::-1], entities=CORPUS.entities.iloc[::-1], segments=CORPUS.segments.iloc[::-1]
     )

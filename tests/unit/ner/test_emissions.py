@@ -18,7 +18,8 @@ from clinical_ner.ner.gazetteer import Gazetteer
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.weights import Weights
 
-GROUPS = ("word", "affix", "shape", "context", "gazetteer")
+GROUPS = ("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation")
+ABBREVIATED = {"HF": "disease", "gout": "drug"}
 KNOWN = (
     "She",
     "has",
@@ -33,6 +34,8 @@ KNOWN = (
     "diabetes",
     ".",
     "gout",
+    "HF",
+    "MRI",
     "|",
 )
 words = st.sampled_from(KNOWN) | st.text(st.characters(exclude_categories=()), min_size=1, max_size=70)
@@ -60,13 +63,13 @@ def crfsuite(trained: Path) -> pycrfsuite.Tagger:
 def test_tags_and_marginals_are_those_of_crfsuite(
     sentences: list[list[str]], tiny: Tagger, crfsuite: pycrfsuite.Tagger
 ) -> None:
-    emissions = tiny._emissions(*flat(sentences))
+    emissions = tiny._emissions(*flat(sentences), ABBREVIATED)
     packed = decoding.plan(np.array([len(sentence) for sentence in sentences]))
     best = decoding.best_tags(emissions, tiny._chain, packed)
     marginal = decoding.marginals(decoding.messages(emissions, tiny._chain, packed))
 
     for sentence, (first, past) in zip(sentences, pairwise(flat(sentences)[1]), strict=True):
-        crfsuite.set(sentence_features(sentence, tiny.gazetteer, GROUPS))
+        crfsuite.set(sentence_features(sentence, tiny.gazetteer, GROUPS, ABBREVIATED))
         assert [tiny._tags[tag] for tag in best[first:past]] == crfsuite.tag()
         for tag in crfsuite.labels():
             expected = [crfsuite.marginal(tag, place) for place in range(past - first)]
@@ -79,9 +82,9 @@ def test_scores_are_the_sums_of_the_weights_of_the_features_of_any_groups(
     sentences: list[list[str]], groups: set[str], tiny: Tagger, weights: Weights
 ) -> None:
 
-    scores = Emissions(weights, tiny.gazetteer, groups)(*flat(sentences))
+    scores = Emissions(weights, tiny.gazetteer, groups)(*flat(sentences), ABBREVIATED)
 
-    rows = [row for sentence in sentences for row in sentence_features(sentence, tiny.gazetteer, groups)]
+    rows = [row for sentence in sentences for row in sentence_features(sentence, tiny.gazetteer, groups, ABBREVIATED)]
     expected = [
         sum((weights.states[weights.attributes[name]] for name in row if name in weights.attributes), np.zeros(5))
         for row in rows
@@ -93,7 +96,7 @@ def test_a_pair_of_words_that_hold_the_separator_has_the_weight_of_its_string() 
     names = ["bias", "0|1=||x", "0|1=a|b", "0|1=|||"]
     weights = Weights(bio.TAGS, {name: row for row, name in enumerate(names)}, np.eye(4, 5) * 2, np.zeros((5, 5)))
 
-    scores = Emissions(weights, Gazetteer.build([]), ("context",))(["|", "x", "a", "b", "|", "|"], [0, 6])
+    scores = Emissions(weights, Gazetteer.build([]), ("context",))(["|", "x", "a", "b", "|", "|"], [0, 6], {})
 
     assert scores[:, 1:].tolist() == [
         [2, 0, 0, 0],
@@ -112,7 +115,7 @@ def test_scores_are_the_same_bits_whatever_was_scored_before(
 ) -> None:
     fresh = Emissions(weights, tiny.gazetteer, GROUPS)
 
-    assert tiny._emissions(*flat(sentences)).tolist() == fresh(*flat(sentences)).tolist()
-    assert [row for sentence in sentences for row in fresh(sentence, [0, len(sentence)]).tolist()] == [
-        *fresh(*flat(sentences)).tolist()
+    assert tiny._emissions(*flat(sentences), ABBREVIATED).tolist() == fresh(*flat(sentences), ABBREVIATED).tolist()
+    assert [row for sentence in sentences for row in fresh(sentence, [0, len(sentence)], ABBREVIATED).tolist()] == [
+        *fresh(*flat(sentences), ABBREVIATED).tolist()
     ]

@@ -20,6 +20,9 @@ KNOWN = dict.fromkeys(("asthma", "gout", "straße", "strasse"), DISEASE) | dict.
 class WordList:
     """Reads as the tagger does, and knows a few words for certain."""
 
+    def __init__(self, concepts: Concepts | None = None) -> None:
+        self.concepts = concepts or Concepts.build(())
+
     def read(self, text: str) -> list[Sentence]:
         return [
             Sentence(
@@ -80,8 +83,8 @@ def test_an_entity_has_its_concept_and_an_abbreviation_that_of_its_long_form() -
         ]
     )
 
-    named = extract(WordList(), "Gout, asthma.", concepts)["entities"]  # type: ignore[arg-type]
-    defined = extract(WordList(), "A gas oxygen unit treatment (GOUT). GOUT.", concepts)["entities"]  # type: ignore[arg-type]
+    named = extract(WordList(concepts), "Gout, asthma.")["entities"]  # type: ignore[arg-type]
+    defined = extract(WordList(concepts), "A gas oxygen unit treatment (GOUT). GOUT.")["entities"]  # type: ignore[arg-type]
 
     assert named[1]["concept"] == {
         "id": "D001249",

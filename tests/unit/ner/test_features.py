@@ -10,30 +10,107 @@ from clinical_ner.ner.features import FEATURE_VERSION, sentence_features, shape
 from clinical_ner.ner.gazetteer import Gazetteer
 from clinical_ner.ner.tokenize import sentences, tokens
 
-GROUPS = ("word", "affix", "shape", "context", "gazetteer")
+GROUPS = ("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation")
 GAZETTEER = Gazetteer.build([("heart failure", "disease"), ("aspirin", "drug"), ("acute heart failure", "disease")])
+EXPECTED = [
+    [
+        "bias",
+        "w=aspirin",
+        "l=aspirin",
+        "s2=in",
+        "s3=rin",
+        "s4=irin",
+        "s5=pirin",
+        "p3=asp",
+        "p4=aspi",
+        "h=Xxx",
+        "n=7",
+        "k0+0=9",
+        "k1+0=148",
+        "k2+0=226",
+        "k0-2=<>",
+        "k1-2=<>",
+        "-2=<>",
+        "k0-1=<>",
+        "k1-1=<>",
+        "-1=<>",
+        "k0+1=46",
+        "k1+1=172",
+        "1=hf",
+        "+1s=hf",
+        "k0+2=?",
+        "k1+2=?",
+        "2=.",
+        "0|1=aspirin|hf",
+        "g=U-drug",
+        "g*=U-drug",
+        "a+1=disease",
+    ],
+    [
+        "bias",
+        "w=hf",
+        "l=hf",
+        "h=XX",
+        "n=2",
+        "k0+0=46",
+        "k1+0=172",
+        "k2+0=831",
+        "k0-2=<>",
+        "k1-2=<>",
+        "-2=<>",
+        "k0-1=9",
+        "k1-1=148",
+        "-1=aspirin",
+        "-1s=rin",
+        "k0+1=?",
+        "k1+1=?",
+        "1=.",
+        "+1s=.",
+        "k0+2=<>",
+        "k1+2=<>",
+        "2=<>",
+        "0|1=hf|.",
+        "g*=none",
+        "a=disease",
+        "g-1=U-drug",
+    ],
+    [
+        "bias",
+        "w=.",
+        "l=.",
+        "h=.",
+        "n=1",
+        "k0+0=?",
+        "k1+0=?",
+        "k2+0=?",
+        "k0-2=9",
+        "k1-2=148",
+        "-2=aspirin",
+        "k0-1=46",
+        "k1-1=172",
+        "-1=hf",
+        "-1s=hf",
+        "k0+1=<>",
+        "k1+1=<>",
+        "1=<>",
+        "k0+2=<>",
+        "k1+2=<>",
+        "2=<>",
+        "g*=none",
+        "a-1=disease",
+    ],
+]
 any_words = st.lists(st.text(st.characters(exclude_categories=()), min_size=1, max_size=8), max_size=6)
 
 
 def features(text: str, *groups: str) -> list[list[str]]:
-    return sentence_features([token.text for token in tokens(text)], GAZETTEER, groups)
+    return sentence_features([token.text for token in tokens(text)], GAZETTEER, groups, {"HF": "disease"})
 
 
 def test_the_feature_strings_of_this_version_are_these() -> None:
     """If this fails, the models of this version are of no use: raise FEATURE_VERSION and train again."""
-    assert FEATURE_VERSION == 2
-    assert features("Aspirin helps.", *GROUPS) == [
-        [
-            *("bias", "w=aspirin", "l=aspirin", "s2=in", "s3=rin", "s4=irin", "s5=pirin", "p3=asp", "p4=aspi"),
-            *("h=Xxx", "n=7", "-2=<>", "-1=<>", "1=help", "+1s=elp", "2=.", "0|1=aspirin|help"),
-            *("g=U-drug", "g*=U-drug"),
-        ],
-        [
-            *("bias", "w=helps", "l=help", "s2=ps", "s3=lps", "s4=elps", "p3=hel", "p4=help", "h=xx", "n=5"),
-            *("-2=<>", "-1=aspirin", "-1s=rin", "1=.", "+1s=.", "2=<>", "0|1=help|.", "g*=none", "g-1=U-drug"),
-        ],
-        ["bias", "w=.", "l=.", "h=.", "n=1", "-2=aspirin", "-1=help", "-1s=elp", "1=<>", "2=<>", "g*=none"],
-    ]
+    assert FEATURE_VERSION == 3
+    assert features("Aspirin HF.", *GROUPS) == EXPECTED
 
 
 def test_a_match_of_several_words_marks_its_first_its_last_and_those_between() -> None:
@@ -52,9 +129,9 @@ def test_the_neighbours_marks_are_seen_from_both_sides() -> None:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_group_that_is_left_out_takes_its_features_and_no_others(group: str) -> None:
-    every = features("Acute heart failure: aspirin 81 mg", *GROUPS)
-    alone = features("Acute heart failure: aspirin 81 mg", group)
-    without = features("Acute heart failure: aspirin 81 mg", *(name for name in GROUPS if name != group))
+    every = features("Acute heart failure (HF): aspirin 81 mg", *GROUPS)
+    alone = features("Acute heart failure (HF): aspirin 81 mg", group)
+    without = features("Acute heart failure (HF): aspirin 81 mg", *(name for name in GROUPS if name != group))
 
     for whole, own, rest in zip(every, alone, without, strict=True):
         assert sorted([*own[1:], *rest]) == sorted(whole)
@@ -86,16 +163,16 @@ def test_a_shape_shortens_runs_and_keeps_signs() -> None:
 
 @given(any_words)
 def test_features_are_the_same_under_repeated_calls_and_in_any_order_of_the_groups(words: list[str]) -> None:
-    first = sentence_features(words, GAZETTEER, GROUPS)
+    first = sentence_features(words, GAZETTEER, GROUPS, {})
 
-    assert sentence_features(words, GAZETTEER, GROUPS) == first
-    assert sentence_features(tuple(words), GAZETTEER, set(GROUPS)) == first
-    assert sentence_features(words, GAZETTEER, GROUPS[::-1]) == first
+    assert sentence_features(words, GAZETTEER, GROUPS, {}) == first
+    assert sentence_features(tuple(words), GAZETTEER, set(GROUPS), {}) == first
+    assert sentence_features(words, GAZETTEER, GROUPS[::-1], {}) == first
 
 
 @given(any_words)
 def test_every_word_has_features_that_a_model_file_can_hold(words: list[str]) -> None:
-    rows = sentence_features(words, GAZETTEER, GROUPS)
+    rows = sentence_features(words, GAZETTEER, GROUPS, {})
 
     assert len(rows) == len(words)
     assert all(row[0] == "bias" for row in rows)
@@ -104,6 +181,23 @@ def test_every_word_has_features_that_a_model_file_can_hold(words: list[str]) ->
 
 def test_hostile_text_has_features_for_every_token(hostile_text: str) -> None:
     for sentence in sentences(hostile_text)[:200]:
-        rows = sentence_features([token.text for token in sentence], GAZETTEER, GROUPS)
+        rows = sentence_features([token.text for token in sentence], GAZETTEER, GROUPS, {})
 
         assert len(rows) == len(sentence)
+
+
+def test_an_abbreviation_is_marked_with_what_its_text_says_it_stands_for() -> None:
+    rows = features("no HF , MRI normal", "abbreviation")
+
+    assert rows[1] == ["bias", "a=disease"]
+    assert rows[3] == ["bias", "a=undefined"]
+    assert "a+1=disease" in rows[0]
+    assert "a-1=undefined" in rows[4]
+
+
+def test_words_of_one_cluster_share_its_features() -> None:
+    metformin, other, number = (features(word, "cluster")[0] for word in ("Metformin", "table", "7"))
+
+    assert metformin == features("metformin", "cluster")[0]
+    assert set(metformin).isdisjoint(set(other) - {f for f in other if "<>" in f or f == "bias"})
+    assert {"k0+0=?", "k1+0=?", "k2+0=?"} <= set(number)

@@ -22,7 +22,13 @@ from clinical_ner.ner.training import Example
 TEXT = "Gout flares. Has lung cancer and zyx fever. Flu, LC, mumps."
 IDS = ["N4", "N3", "N2", "N1"]
 PARAMS = DatasetParams(
-    seed=1, unseen_patients=0.3, unseen_notes=0.15, unseen_templates=0.15, unseen_terms=0.3, unlisted_terms=0.1
+    seed=1,
+    unseen_patients=0.3,
+    unseen_notes=0.15,
+    unseen_templates=0.15,
+    calibration_templates=0.5,
+    unseen_terms=0.3,
+    unlisted_terms=0.1,
 )
 NAMES = [f"D{number}" for number in range(40)]
 KEPT = [name for name in NAMES if is_trained_on(name, PARAMS)]

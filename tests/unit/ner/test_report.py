@@ -38,7 +38,13 @@ def unread() -> HeldOut:
 
 @pytest.fixture(scope="module")
 def slices(unread: HeldOut, examples: list[Example], tiny: Tagger) -> Slices:
-    shares = {"unseen_patients": 0.5, "unseen_notes": 0.5, "unseen_templates": 0.5, "unlisted_terms": 1.0}
+    shares = {
+        "unseen_patients": 0.5,
+        "unseen_notes": 0.5,
+        "unseen_templates": 0.5,
+        "calibration_templates": 0.5,
+        "unlisted_terms": 1.0,
+    }
     params = DatasetParams(seed=1, unseen_terms=1.0, **shares)  # every concept is withheld
     return Slices(unread, examples, tiny.gazetteer, params)
 

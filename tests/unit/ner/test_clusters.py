@@ -1,0 +1,23 @@
+"""Words that occur alike share their clusters, and a fine cluster lies within a coarse one."""
+
+from __future__ import annotations
+
+from clinical_ner.ner.clusters import UNKNOWN, cluster, clusters
+
+
+def test_every_fine_cluster_lies_within_one_coarse_cluster() -> None:
+    of_fine = {fine: (coarsest, coarse) for coarsest, coarse, fine in clusters().values()}
+    of_coarse = {coarse: coarsest for coarsest, coarse, _ in clusters().values()}
+
+    assert all(of_fine[fine] == (coarsest, coarse) for coarsest, coarse, fine in clusters().values())
+    assert all(of_coarse[coarse] == coarsest for coarsest, coarse, _ in clusters().values())
+    assert (len(of_coarse), len(of_fine)) == (256, 1024)
+
+
+def test_drugs_are_near_drugs_and_far_from_furniture() -> None:
+    assert cluster("atorvastatin") == cluster("Digoxin") != UNKNOWN
+    assert cluster("atorvastatin")[0] != cluster("table")[0]
+
+
+def test_what_is_no_word_of_the_list_is_unknown() -> None:
+    assert cluster("xqzt") == cluster("") == cluster("2.5") == UNKNOWN
