@@ -5,17 +5,22 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from clinical_ner.ner.abbreviations import is_abbreviation
+
 RESOURCE = Path(__file__).with_name("resources") / "word_clusters.txt"
 UNKNOWN = ("?", "?", "?")
+ABBREVIATION = ("A", "A", "A")  # ALL and AIDS have nothing to do with all and aids
 
 
 def cluster(word: str) -> tuple[str, str, str]:
     """The clusters of the word, the coarsest first, each within the one before; `UNKNOWN` of a word without any.
 
+    A word that has the form of an abbreviation is of the cluster `ABBREVIATION`.
+
     >>> cluster("Metformin") == cluster("metformin"), cluster("1,200")
     (True, ('?', '?', '?'))
     """
-    return clusters().get(word.lower(), UNKNOWN)
+    return ABBREVIATION if is_abbreviation(word) else clusters().get(word.lower(), UNKNOWN)
 
 
 @cache

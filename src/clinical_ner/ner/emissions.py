@@ -25,6 +25,7 @@ from clinical_ner.ner.features import (
     abbreviation_marks,
     mark_features,
     pair_prefix,
+    recased,
     token_marks,
     word_features,
 )
@@ -56,7 +57,7 @@ class Emissions:
 
         `abbreviated` is what kind of term the abbreviations stand for that the text defines.
         """
-        padded = _padded(words, bounds)
+        padded = _padded([recased(words[first:past]) for first, past in pairwise(bounds)])
         with self._turn:  # the tables change only here, and what is taken from them is a copy
             if len(self._keys) > REMEMBERED:
                 self._forget()
@@ -121,11 +122,11 @@ class Emissions:
         return np.flatnonzero(starts | alone).tolist()
 
 
-def _padded(words: Sequence[str], bounds: Sequence[int]) -> list[str | None]:
+def _padded(sentences: Sequence[Sequence[str]]) -> list[str | None]:
     """The words of the sentences with `MARGIN` of padding around each."""
     padded: list[str | None] = [PADDING] * MARGIN
-    for first, past in pairwise(bounds):
-        padded += words[first:past]
+    for words in sentences:
+        padded += words
         padded += [PADDING] * MARGIN
     return padded
 

@@ -28,6 +28,8 @@ EVERYWHERE: Final = "bias"  # the feature of every token
 PADDING = None  # stands for the words beyond the ends of the sentence
 Marks = tuple[str, ...]  # such as ("A-disease", "B-disease", "U-drug"): what a token abbreviates, its part in terms
 ABBREVIATES: Final = "A-"
+SHOUTED: Final = 4  # tokens at least of a sentence that is taken to be in capitals for no reason
+LONGEST_ACRONYM: Final = 5  # letters; a longer one in capitals is a word
 
 
 def sentence_features(
@@ -41,7 +43,7 @@ def sentence_features(
         groups: of `word`, `affix`, `shape`, `context`, `cluster`, `gazetteer`, `abbreviation`.
         abbreviated: what kind of term the abbreviations stand for that the text defines, `abbreviations.kinds`.
     """
-    chosen = frozenset(groups)
+    chosen, words = frozenset(groups), recased(words)
     rows: list[list[str]] = [[] for _ in words]
     _add(rows, [cached_word_features(word, chosen) for word in words], WORD_OFFSETS, word_features(PADDING, chosen))
     if "context" in chosen:
@@ -50,6 +52,18 @@ def sentence_features(
     parts = [mark_features(marks.get(i, ()), chosen) for i in range(len(words))]
     _add(rows, parts, MARK_OFFSETS, [[]] * len(MARK_OFFSETS))
     return rows
+
+
+def recased(words: Sequence[str]) -> Sequence[str]:
+    """The words of a sentence, in small letters if all of it is in capitals, which then say nothing.
+
+    >>> recased(["TREATED", "WITH", "ASPIRIN", "."]), recased(["MRI", "OK"])
+    (['treated', 'with', 'aspirin', '.'], ['MRI', 'OK'])
+    """
+    is_shouted = (
+        len(words) >= SHOUTED and any(len(word) > LONGEST_ACRONYM for word in words) and "".join(words).isupper()
+    )
+    return [word.lower() for word in words] if is_shouted else words
 
 
 def _add(

@@ -288,7 +288,6 @@ OTHERWISE: dict[str, Callable[[str], str]] = {
     "another vocabulary": lambda text: codecs.encode(text, "rot13"),
     "letters lost in decoding": lambda text: text.replace("e", "Ã©").replace("a", "Ã¤"),
     "two bytes a letter read as one": lambda text: text.encode("utf-16-le").decode("latin-1"),
-    "all in capitals": str.upper,
     "line ends lost": lambda text: " ".join(text.split()),
 }
 
