@@ -82,7 +82,15 @@ ROWS: dict[str, dict[str, Any]] = {
     "relations": {"note_id": "N000000001", "treatment_start": 0, "disease_start": 7},
     "splits": {"note_id": "N000000001", "train": True, "patient_seen": True},
     "template_splits": {"template_id": "plan/0123abcd", "seen": True},
-    "tokens": {"sentence": 0, "position": 0, "token": "asthma", "tag": "B-DISEASE"},
+    "tokens": {
+        "sentence": 0,
+        "position": 0,
+        "token": "RA",
+        "tag": "B-DISEASE",
+        "long_form": "rheumatoid arthritis",
+        "source": "synthetic",
+        "annotates": "DISEASE,TREATMENT",
+    },
     "lexicon": {"term": "asthma", "kind": "disease", "concept_id": "D001249"},
     "profiles": {
         "note_id": "N000000001",
@@ -122,6 +130,7 @@ NULLABLE = {
     ("treatments", "stop_date"),
     ("notes", "patient_id"),
     ("entities", "section"),
+    ("tokens", "long_form"),
 }
 
 
@@ -233,6 +242,10 @@ def test_no_column_takes_a_value_of_another_type(table: str, column: str) -> Non
         ("tokens", "tag", "E-DISEASE"),
         ("tokens", "tag", "B-DISEASES"),
         ("tokens", "position", -1),
+        ("tokens", "source", "copied"),
+        ("tokens", "annotates", ""),
+        ("tokens", "annotates", "DRUG"),
+        ("tokens", "annotates", "DISEASE,"),
         ("lexicon", "kind", "therapy"),
         ("profiles", "characters", -1),
         ("profiles", "tokens_per_sentence", -0.1),
@@ -255,6 +268,8 @@ def test_a_value_that_the_schema_rules_out_is_refused(table: str, column: str, v
         ("substances", "concept_id", "MESH:D006454"),
         ("tokens", "tag", "O"),
         ("tokens", "tag", "I-TREATMENT"),
+        ("tokens", "annotates", "DISEASE"),
+        ("tokens", "source", "annotated"),
         ("patients", "height_cm", 30.0),
         ("patients", "weight_kg", 350.0),
         ("patients", "death_date", DAY),
