@@ -1,4 +1,4 @@
-"""Hold out patients, templates and terms; tokenise what is left to train on."""
+"""Hold out patients, templates and terms; tokenise what is left to train on, and the annotated notes that join it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,17 +19,20 @@ from clinical_ner.core.schema import (
     TOKENS,
 )
 from clinical_ner.ner import dataset
+from clinical_ner.ner.annotated import joined_metrics, read_folder
 
 
 def main(
     vocabulary: Annotated[Path, Option()],
     notes: Annotated[Path, Option()],
+    annotated: Annotated[Path, Option()],
     out: Annotated[Path, Option()],
     metrics: Annotated[Path, Option()],
     params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Write the tables splits, template_splits, lexicon, tokens and calibration to OUT."""
     section = params.load(params_file).dataset
+    joined = read_folder(annotated)
     corpus = dataset.NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
     splits = dataset.split_notes(corpus.notes, section)
     templates = dataset.split_templates(corpus.segments, section)
@@ -39,9 +42,11 @@ def main(
     io.write(SPLITS, splits, out)
     io.write(TEMPLATE_SPLITS, templates, out)
     io.write(LEXICON, lexicon, out)
-    io.write(TOKENS, dataset.token_table(examples), out)
+    real = [example for _, prepared in joined for example in prepared.examples]
+    io.write(TOKENS, dataset.token_table([*examples, *real]), out)
     io.write(CALIBRATION, dataset.token_table(calibration), out)
-    files.write_json(metrics, dataset.dataset_metrics(splits, templates, lexicon, examples))
+    figures = dataset.dataset_metrics(splits, templates, lexicon, examples)
+    files.write_json(metrics, {**figures, "annotated": joined_metrics(joined)})
 
 
 if __name__ == "__main__":

@@ -25,9 +25,11 @@ from clinical_ner.core.io import write
 from clinical_ner.core.schema import LEXICON, TOKENS
 from clinical_ner.ner import model, training
 from clinical_ner.ner.corpora import Format, digest, read_corpus
+from clinical_ner.ner.dataset import token_table
 from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.output import COLUMNS
 from clinical_ner.ner.tagger import Tagger
+from clinical_ner.ner.training import Example
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("clinical-ner")
@@ -175,9 +177,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     rows = [(name, "disease", f"D{n}") for n, name in enumerate(DISEASES)]
     rows += [(name, "drug", f"NAME:{name}") for name in DRUGS]
     write(LEXICON, pd.DataFrame(rows, columns=["term", "kind", "concept_id"]), folder)
-    sentence = [("Celiac", "B-DISEASE"), ("disease", "I-DISEASE"), (".", "O")]
-    tokens = [(0, position, word, tag) for position, (word, tag) in enumerate(sentence)]
-    write(TOKENS, pd.DataFrame(tokens, columns=["sentence", "position", "token", "tag"]), folder)
+    celiac = Example(["Celiac", "disease", "."], ["B-DISEASE", "I-DISEASE", "O"])
+    write(TOKENS, token_table([celiac]), folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["train"] |= {"c1": 0.0, "c2": 0.1, "max_iterations": 30, "min_frequency": 0, "gazetteer_dropout": 0.0}
     files.write_text(folder / "params.yaml", yaml.safe_dump(params))

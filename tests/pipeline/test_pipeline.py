@@ -22,7 +22,7 @@ from clinical_ner.core.io import read
 from clinical_ner.core.schema import NOTES, PATIENTS, PROFILES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "pipelines", "src")
+SOURCES = (".dvc", ".dvcignore", ".gitignore", "data/annotated", "dvc.yaml", "params.yaml", "pipelines", "src")
 BUILT = ("data", "models", "metrics", "plots", "reports")
 STAGES = ("vocabulary", "population", "notes", "dataset", "train", "evaluate", "drift")
 SMALL: dict[str, dict[str, Any]] = {
@@ -182,6 +182,7 @@ def test_everything_that_a_stage_declares_is_there_and_holds_something(built: Pa
 
 def test_nothing_is_built_that_no_stage_declares(built: Path) -> None:
     known = [name for kind in ("outs", "metrics", "plots") for name in declared(built, kind)]
+    known.append("data/annotated/README.md")  # of git
 
     files = [name for name in contents(built, *BUILT) if not name.endswith(".gitignore")]
 
@@ -267,6 +268,56 @@ def test_a_change_of_a_source_is_seen_by_the_stages_that_use_it(copied: Path, na
     assert set(json.loads(run(copied, "dvc", "status", "--json"))) == stages
 
 
+# --- annotated notes join in -----------------------------------------------------------------------
+def annotated_folder(repository: Path, annotation: str) -> Path:
+    """A brat corpus of one sentence in `data/annotated`."""
+    folder = repository / "data/annotated/mine"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Gout again.", "utf-8")
+    (folder / "a.ann").write_text(annotation, "utf-8")
+    return folder
+
+
+def test_annotated_notes_are_seen_and_counted_and_git_never_sees_their_text(copied: Path) -> None:
+    annotated_folder(copied, "T1\tDisease 0 4\tGout\n")
+
+    printed = run(copied, "dvc", "repro", "dataset")
+
+    assert stages_run(printed) == ["dataset"]
+    assert json.loads((copied / "metrics/dataset.json").read_bytes())["annotated"]["sentences"] == 1
+    assert "annotated" not in run(copied, "git", "status", "--short", "--untracked-files=all")
+
+
+def test_annotated_notes_that_dvc_tracks_are_seen_too_and_a_clone_without_them_is_told(
+    copied: Path, tmp_path: Path
+) -> None:
+    folder = annotated_folder(copied, "T1\tDisease 0 4\tGout\n")
+    run(copied, "dvc", "add", "--quiet", "data/annotated/mine")
+    run(copied, "dvc", "repro", "dataset")
+    commit(copied)
+    (folder / "b.txt").write_text("Gout.", "utf-8")
+    (folder / "b.ann").write_text("T1\tDisease 0 4\tGout\n", "utf-8")
+
+    printed = run(copied, "dvc", "repro", "dataset")
+    run(copied, "git", "clone", "--quiet", str(copied), str(tmp_path / "clone"))
+    code, _, err = outcome(tmp_path / "clone", "dvc", "repro", "dataset", "--single-item")
+
+    assert stages_run(printed) == ["dataset"]
+    assert json.loads((copied / "metrics/dataset.json").read_bytes())["annotated"]["documents"] == 2
+    assert code != 0
+    assert "data/annotated/mine" in err
+
+
+def test_malformed_annotated_notes_stop_the_stage_with_file_and_line(copied: Path) -> None:
+    annotated_folder(copied, "T1\tDisease 0 4\tGout\nT2\tDisease 5\n")
+
+    code, _, err = outcome(copied, "dvc", "repro", "dataset")
+
+    assert code != 0
+    assert "data/annotated/mine/a.ann:2: malformed T line" in err
+    assert f"exited with {EXIT_CODE}" in err
+
+
 # --- what dvc shows ------------------------------------------------------------------------------
 def test_metrics_show_prints_every_declared_metric_as_it_is_in_its_file(built: Path) -> None:
     shown = json.loads(run(built, "dvc", "metrics", "show", "--json"))[""]["data"]
@@ -332,7 +383,7 @@ def test_a_misspelt_parameter_of_any_stage_stops_the_first_one_before_it_has_don
     assert f"exited with {EXIT_CODE}" in err
     assert "Traceback" not in err
     assert stages_run(out) == ["vocabulary"]
-    assert not contents(repository, *BUILT)
+    assert not [name for name in contents(repository, *BUILT) if not name.startswith("data/annotated/")]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -367,7 +418,7 @@ def clone(pushed: Path, tmp_path: Path) -> Path:
 
 
 def test_a_clone_knows_without_any_data_that_the_lock_is_true(clone: Path) -> None:
-    assert not list(clone.glob("data/*/*"))
+    assert not list(clone.glob("data/*/*.parquet"))
 
     assert "Data and pipelines are up to date." in run(clone, "dvc", "repro", "--allow-missing", "--dry")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pandera.pandas as pa
 
-from clinical_ner.core.span import ASSERTIONS, LABELS, TERM_KINDS
+from clinical_ner.core.span import ASSERTIONS, LABELS, SOURCES, TERM_KINDS
 from clinical_ner.core.span import SECTIONS as SECTION_NAMES
 
 NOT_BLANK = r"\S"
@@ -244,6 +244,8 @@ def _tokens(name: str) -> Table:
         "token": _text(NOT_BLANK),
         "tag": _text(rf"^(O|[BI]-({'|'.join(LABELS)}))$"),
         "long_form": _text(NOT_BLANK, nullable=True),  # what the token abbreviates, as its text defines it
+        "source": _text(among=SOURCES),
+        "annotates": _text(rf"^({'|'.join(LABELS)})(,({'|'.join(LABELS)}))*$"),  # of any other label an O says nothing
     }
     return _table(name, ("sentence", "position"), columns)
 

@@ -31,6 +31,7 @@ SECTIONS = (  # of a note, by what its headings say
     "findings",
     "conclusions",
 )
+SYNTHETIC, ANNOTATED = SOURCES = ("synthetic", "annotated")  # where a sentence to learn from comes from
 TERM_KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")  # what a known term may be
 
 

@@ -151,7 +151,7 @@ def _touches(stretch: Any, sentence: list[Token]) -> bool:
 def token_table(examples: list[Example]) -> pd.DataFrame:
     """TOKENS: one row a token of the training sentences."""
     rows = [
-        (number, position, word, tag, sentence.long_forms.get(word))
+        (number, position, word, tag, sentence.long_forms.get(word), sentence.source, ",".join(sentence.annotates))
         for number, sentence in enumerate(examples)
         for position, (word, tag) in enumerate(zip(sentence.words, sentence.tags, strict=True))
     ]
@@ -160,16 +160,18 @@ def token_table(examples: list[Example]) -> pd.DataFrame:
 
 def examples_of(table: pd.DataFrame) -> list[Example]:
     """The training sentences of a TOKENS table, in order."""
-    rows = table.sort_values(["sentence", "position"])[["sentence", "token", "tag", "long_form"]]
+    columns = ["sentence", "token", "tag", "long_form", "source", "annotates"]
+    rows = table.sort_values(["sentence", "position"])[columns]
     return [
         _example([row[1:] for row in sentence])
         for _, sentence in groupby(rows.itertuples(index=False, name=None), key=itemgetter(0))
     ]
 
 
-def _example(rows: list[tuple[str, str, str | None]]) -> Example:
-    long_forms = {word: long for word, _, long in rows if isinstance(long, str)}
-    return Example([word for word, _, _ in rows], [tag for _, tag, _ in rows], long_forms)
+def _example(rows: list[tuple[str, str, str | None, str, str]]) -> Example:
+    words, tags, long_forms, sources, annotates = zip(*rows, strict=True)
+    defined = {word: long for word, long in zip(words, long_forms, strict=True) if isinstance(long, str)}
+    return Example(list(words), list(tags), defined, sources[0], tuple(annotates[0].split(",")))
 
 
 def dataset_metrics(

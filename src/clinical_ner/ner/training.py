@@ -15,7 +15,7 @@ import sklearn_crfsuite
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.seeds import unit_hash
-from clinical_ner.core.span import LABELS
+from clinical_ner.core.span import ANNOTATED, LABELS, SYNTHETIC
 from clinical_ner.ner import bio, model, weights
 from clinical_ner.ner.abbreviations import definitions, kinds, singular
 from clinical_ner.ner.calibration import Point
@@ -29,11 +29,13 @@ from clinical_ner.ner.tokenize import Token, sentences
 
 
 class Example(NamedTuple):
-    """A sentence to learn from: its words, one BIO tag each, and what its abbreviations stand for."""
+    """A sentence to learn from: its words, one BIO tag each, what its abbreviations stand for, and where it is from."""
 
     words: list[str]
     tags: list[str]
     long_forms: Mapping[str, str] = MappingProxyType({})  # of the words that its text defines as abbreviations
+    source: str = SYNTHETIC
+    annotates: tuple[str, ...] = LABELS  # of any other label an O says nothing
 
 
 class Entry(NamedTuple):
@@ -60,8 +62,8 @@ class Prepared(NamedTuple):
     dropped: int
 
 
-def prepare(documents: Iterable[Document]) -> Prepared:
-    """Sentences of annotated documents, split and tokenised as the tagger does it.
+def prepare(documents: Iterable[Document], annotates: tuple[str, ...] = LABELS) -> Prepared:
+    """Sentences of documents in which these labels are annotated, split and tokenised as the tagger does it.
 
     A span belongs to the sentence it starts in, or to the next one if it starts in the space between.
     """
@@ -72,7 +74,8 @@ def prepare(documents: Iterable[Document]) -> Prepared:
             inside = [s for s in document.spans if read <= s.start < sentence[-1].end]
             read = sentence[-1].end
             encoded = bio.encode(sentence, inside)
-            examples.append(example(sentence, encoded.tags, defined))
+            read_here = example(sentence, encoded.tags, defined)
+            examples.append(read_here._replace(source=ANNOTATED, annotates=annotates))
             widened, dropped = widened + encoded.widened, dropped + encoded.dropped
         dropped += len({s for s in document.spans if s.start >= read})
     return Prepared(examples, widened, dropped)

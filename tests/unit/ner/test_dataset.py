@@ -15,7 +15,7 @@ from clinical_ner.core import io
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import DatasetParams
 from clinical_ner.core.schema import LEXICON, SPLITS, TEMPLATE_SPLITS, TOKENS
-from clinical_ner.core.span import DISEASE, TREATMENT
+from clinical_ner.core.span import DISEASE, LABELS, SOURCES, TREATMENT
 from clinical_ner.ner.dataset import (
     NoteTables,
     dataset_metrics,
@@ -300,9 +300,15 @@ def test_the_tables_hold_what_their_schemas_state_and_give_the_sentences_back(tm
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.lists(st.sampled_from(["a", "b"]), min_size=1), min_size=1))
-def test_sentences_come_back_from_their_table_in_any_order_of_its_rows(words: list[list[str]]) -> None:
-    examples = [Example(sentence, ["O"] * len(sentence)) for sentence in words]
+@given(
+    st.lists(st.lists(st.sampled_from(["a", "b"]), min_size=1), min_size=1),
+    st.sampled_from(SOURCES),
+    st.sampled_from([LABELS, (DISEASE,), (TREATMENT,)]),
+)
+def test_sentences_come_back_from_their_table_in_any_order_of_its_rows(
+    words: list[list[str]], source: str, annotates: tuple[str, ...]
+) -> None:
+    examples = [Example(sentence, ["O"] * len(sentence), {}, source, annotates) for sentence in words]
 
     table = token_table(examples)
 
