@@ -110,15 +110,15 @@ def cut_all(texts: Sequence[str]) -> None:
 
 
 def score_all(emit: Emissions, cut: Sequence[Block]) -> None:
-    """Score the tags of every token of each block."""
+    """Score the tags of every token of each block; what a text abbreviates is left aside."""
     for block in cut:
-        emit(block.words, block.bounds)
+        emit(block.words, block.bounds, {})
 
 
 def emissions() -> Emissions:
     """The model's scores, with nothing remembered."""
-    manifest, weights, gazetteer, _ = model.read(MODEL)
-    return Emissions(weights, gazetteer, manifest.params.feature_groups)
+    parts = model.read(MODEL)
+    return Emissions(parts.weights, parts.gazetteer, parts.manifest.params.feature_groups)
 
 
 # --- spaCy --------------------------------------------------------------------------------------
