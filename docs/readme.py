@@ -154,7 +154,12 @@ def curve(found: dict[str, Any]) -> str:
     """The learning curve as a table, and what the synthetic notes are worth by it."""
     corpus, cut = found["corpus"], found["folds"]
     measured = f"{cut['held_out_in_turn']} of {cut['cut_into']} parts held out in turn"
-    lines = [f"On {corpus['name']}, {corpus['reports']} reports, {measured}; strict F1.", "", table(found["points"]), ""]
+    lines = [
+        f"On {corpus['name']}, {corpus['reports']} reports, {measured}; strict F1.",
+        "",
+        table(found["points"]),
+        "",
+    ]
     for system, name in ((ALONE, NAMES[ALONE]), (PLAIN, NAMES[PLAIN])):
         worth, most = found["worth_in_reports"][system], found["points"][-1]["reports"]
         shown = f"more than {most}" if worth is None else f"{worth:.0f}"
