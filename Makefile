@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme bench data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme learning-curve cross-validate bench data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,13 @@ serve: data ## Start the service of bentofile.yaml on http://127.0.0.1:3000
 
 readme: data ## Write the figures into README.md (CORPORA=folder: measure on real text first)
 	$(BIN)/python docs/readme.py $(if $(CORPORA),--corpora "$(CORPORA)")
+
+# On annotated reports of yours, which nobody has trained on yet: CORPUS=path FORMAT=brat|conll|dt|jsonl (OPTIONS=--map ...).
+learning-curve: data ## How many annotated reports the synthetic notes are worth (CORPUS=path FORMAT=brat)
+	$(BIN)/python docs/learning_curve.py "$(CORPUS)" --format "$(FORMAT)" $(OPTIONS)
+
+cross-validate: data ## The scores of training on annotated reports, with and without the synthetic notes (CORPUS, FORMAT)
+	$(BIN)/python docs/learning_curve.py "$(CORPUS)" --format "$(FORMAT)" --cross-validate $(OPTIONS)
 
 bench: data ## Measure the speed of reading, writing and training on one core (TEXTS=folder: of its *.txt files too)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/speed.py $(if $(TEXTS),--texts "$(TEXTS)")

@@ -27,6 +27,7 @@ from clinical_ner.core.span import DISEASE, LABELS
 from clinical_ner.ner.baselines import dictionary_reader
 from clinical_ner.ner.corpora import Format, digest, read_corpus
 from clinical_ner.ner.evaluation import read_all, scores, span_reader
+from clinical_ner.ner.learning_curve import ALONE, NAMES, PLAIN, table
 from clinical_ner.ner.model import read_manifest
 from clinical_ner.ner.tagger import Tagger
 
@@ -34,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 MODEL = ROOT / "models/tagger.crfsuite"
 REAL_TEXT = ROOT / "docs/real_text.json"
+LEARNING_CURVE = ROOT / "docs/learning_curve.json"
 Place = tuple[str, Format, tuple[str, ...]]  # path, format, labels to score
 CORPORA: dict[str, Place] = {
     "MACCROBAT, 100 case reports": ("maccrobat", Format.BRAT, LABELS),
@@ -83,6 +85,7 @@ def rendered(text: str) -> str:
         "headline": f"{headline(evaluation, {**real['corpora'], **measure(ROOT, GOLDEN)})}\n\n{measured}",
         "slices": slices(evaluation),
         "ablation": ablation(evaluation),
+        "learning_curve": curve(files.read_json(LEARNING_CURVE)),
         "extract": fenced("console", f"$ {' '.join(EXTRACT)}\n{output(*EXTRACT)}"),
     }
     for name, block in blocks.items():
@@ -144,6 +147,23 @@ def ablation(evaluation: dict[str, Any]) -> str:
     for name, found in evaluation["ablation"].items():
         rare = found.get("f1_withheld_unlisted_terms", 0.0)
         lines.append(f"| {name.replace('_', ' ')} | {found['f1']:.3f} | {rare:.3f} |")
+    return "\n".join(lines)
+
+
+def curve(found: dict[str, Any]) -> str:
+    """The learning curve as a table, and what the synthetic notes are worth by it."""
+    corpus, cut = found["corpus"], found["folds"]
+    measured = f"{cut['held_out_in_turn']} of {cut['cut_into']} parts held out in turn"
+    lines = [
+        f"On {corpus['name']}, {corpus['reports']} reports, {measured}; strict F1.",
+        "",
+        table(found["points"]),
+        "",
+    ]
+    for system, name in ((ALONE, NAMES[ALONE]), (PLAIN, NAMES[PLAIN])):
+        worth, most = found["worth_in_reports"][system], found["points"][-1]["reports"]
+        shown = f"more than {most}" if worth is None else f"{worth:.0f}"
+        lines.append(f"- Against {name}, the synthetic notes are worth **{shown}** annotated reports.")
     return "\n".join(lines)
 
 

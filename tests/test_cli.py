@@ -180,7 +180,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     celiac = Example(["Celiac", "disease", "."], ["B-DISEASE", "I-DISEASE", "O"])
     write(TOKENS, token_table([celiac]), folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    params["train"] |= {"c1": 0.0, "c2": 0.1, "max_iterations": 30, "min_frequency": 0, "gazetteer_dropout": 0.0}
+    params["train"] |= {"c1": 0.0, "c2": 0.1, "max_iterations": 30, "min_frequency": 0}
+    params["train"] |= {"annotated_weight": 1.0, "gazetteer_dropout": 0.0}
     files.write_text(folder / "params.yaml", yaml.safe_dump(params))
     return Workshop(folder, folder / "params.yaml")
 

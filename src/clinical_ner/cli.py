@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.span import LABELS
+from clinical_ner.core.span import LABELS, SYNTHETIC
 from clinical_ner.ner import corpora
 from clinical_ner.ner.corpora import Corpus, Format
 from clinical_ner.ner.extraction import record, understand
@@ -127,7 +127,7 @@ def train(
     corpus: Annotated[list[Path], typer.Argument(help="Folders (brat), files (conll, jsonl) or prefixes (dt).")],
     corpus_format: Annotated[Format, typer.Option("--format")],
     out: Annotated[Path, typer.Option(help="The model to write, *.crfsuite.")],
-    with_synthetic: Annotated[bool, typer.Option(help="Train on the synthetic notes too.")] = False,
+    with_synthetic: Annotated[bool, typer.Option(help="Adapt the model of the synthetic notes to it.")] = False,
     label_map: Map = None,
     dataset: Annotated[Path, typer.Option(help="The folder of the stage dataset.")] = Path("data/dataset"),
     vocabulary: Annotated[Path, typer.Option(help="The folder of the stage vocabulary.")] = Path("data/vocabulary"),
@@ -143,12 +143,16 @@ def train(
 
     mapping = corpora.parse_map(label_map or [])
     read = {str(path): corpora.read_corpus(path, corpus_format, mapping) for path in corpus}
+    unannotated = "the synthetic model's reading stands for it" if with_synthetic else "all text counts as none"
     for name, found in read.items():
-        missing = [f"no {label} is annotated, all text counts as none" for label in LABELS if label not in found.labels]
+        missing = [f"no {label} is annotated, {unannotated}" for label in LABELS if label not in found.labels]
         for line in (*unused(found), *missing):
             typer.echo(f"{name}: {line}", err=True)
-    prepared = training.prepare(document for found in read.values() for document in found.documents)
-    synthetic = examples_of(tables.read(TOKENS, dataset)) if with_synthetic else []
+    prepared = [training.prepare(found.documents, found.labels) for found in read.values()]
+    annotated = [example for part in prepared for example in part.examples]
+    synthetic = (
+        [e for e in examples_of(tables.read(TOKENS, dataset)) if e.source == SYNTHETIC] if with_synthetic else []
+    )
     entries = training.entries(tables.read(LEXICON, dataset))
     inputs = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
     data = {name: files.sha256(dataset / name) for name in inputs}
@@ -156,10 +160,11 @@ def train(
     section = params.load(params_file).train
     concepts = Concepts.of(tables.read_vocabulary(vocabulary))
     calibration = examples_of(tables.read(CALIBRATION, dataset))
-    training.train([*prepared.examples, *synthetic], entries, section, out, data, concepts, calibration)
+    training.train([*annotated, *synthetic], entries, section, out, data, concepts, calibration)
     typer.echo(
-        f"{out}: {len(prepared.examples)} annotated and {len(synthetic)} synthetic sentences;"
-        f" {prepared.widened} gold spans widened to whole tokens, {prepared.dropped} dropped as overlapping"
+        f"{out}: {len(annotated)} annotated and {len(synthetic)} synthetic sentences;"
+        f" {sum(part.widened for part in prepared)} gold spans widened to whole tokens,"
+        f" {sum(part.dropped for part in prepared)} dropped as overlapping"
     )
 
 

@@ -73,6 +73,9 @@ class TrainParams(Section):
     c2: float = Field(ge=0)
     max_iterations: int = Field(gt=0)
     min_frequency: int = Field(ge=0, description="features seen less often are dropped")
+    annotated_weight: float = Field(
+        gt=0, description="of the annotated notes against what was learnt from the synthetic ones"
+    )
     gazetteer_dropout: Share = Field(description="known concepts hidden from the gazetteer features while training")
     feature_groups: tuple[FeatureGroup, ...] = Field(min_length=1, strict=False)
 

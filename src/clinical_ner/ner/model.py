@@ -1,7 +1,8 @@
 """The model on disk: a raw CRFsuite file, weights, gazetteer, known words, concepts, and a manifest that is checked.
 
-The raw file is for users of CRFsuite; the tagger reads the weights taken from it. A truncated file would crash the
-process and a flipped byte load silently, so nothing is opened before its SHA-256 has been compared with the manifest.
+The raw file is for users of CRFsuite, and holds the CRF as it was before it was adapted to annotated notes; the tagger
+reads the weights, taken from it and then adapted. A truncated file would crash the process and a flipped byte load
+silently, so nothing is opened before its SHA-256 has been compared with the manifest.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import ANNOTATED, LABELS, SYNTHETIC
-from clinical_ner.ner import bio, model, weights
+from clinical_ner.ner import adaptation, bio, model, weights
 from clinical_ner.ner.abbreviations import definitions, kinds, singular
 from clinical_ner.ner.calibration import Point
 from clinical_ner.ner.calibration import fit as fit_calibration
@@ -26,6 +26,7 @@ from clinical_ner.ner.features import sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import Token, sentences
+from clinical_ner.ner.weights import Weights
 
 
 class Example(NamedTuple):
@@ -119,8 +120,8 @@ def train(
         raise UserError("the training sentences hold no entity", "check the corpus and its --map")
     lexicon = list(lexicon)
     with model.staged(out) as staged:
-        log = fit(examples, partial_gazetteer(lexicon, params), params, staged)
-        weights.from_crfsuite(staged).save(model.part(staged, model.WEIGHTS))
+        learnt, log = learn(examples, partial_gazetteer(lexicon, params), params, staged)
+        learnt.save(model.part(staged, model.WEIGHTS))
         Gazetteer.build((entry.term, entry.kind) for entry in lexicon).save(model.part(staged, model.GAZETTEER))
         marisa_trie.Trie(sorted(known_words(examples))).save(str(model.part(staged, model.WORDS)))
         tokens = sum(len(example.words) for example in examples)
@@ -152,6 +153,55 @@ def partial_gazetteer(lexicon: Iterable[Entry], params: TrainParams) -> Gazettee
         return unit_hash(params.seed, "gazetteer_dropout", concept_id) >= params.gazetteer_dropout
 
     return Gazetteer.build((entry.term, entry.kind) for entry in lexicon if known(entry.concept_id))
+
+
+def learn(
+    examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, out: Path
+) -> tuple[Weights, list[Iteration]]:
+    """Fit a CRF to the synthetic sentences and adapt it to the annotated ones; of one kind alone, fit it to these."""
+    annotated = [example for example in examples if example.source == ANNOTATED and example.words]
+    synthetic = [example for example in examples if example.source == SYNTHETIC]
+    log = fit(synthetic or annotated, gazetteer, params, out)
+    learnt = weights.from_crfsuite(out)
+    if not (synthetic and annotated):
+        return learnt, log
+    return adapted(learnt, annotated, gazetteer, params, log)
+
+
+def adapted(
+    learnt: Weights,
+    annotated: Sequence[Example],
+    gazetteer: Gazetteer,
+    params: TrainParams,
+    log: Sequence[Iteration] = (),
+) -> tuple[Weights, list[Iteration]]:
+    """The CRF adapted to annotated sentences, and the log continued.
+
+    Where a corpus annotates one label alone, the CRF's own reading stands for the other: an O says nothing of it.
+    """
+    known = learnt.with_tags(bio.TAGS, unseen_score=0.0)
+    rows = [example_features(example, gazetteer, params.feature_groups) for example in annotated]
+    guesses = adaptation.best_tags(known, rows)
+    tags = [completed(example, guess) for example, guess in zip(annotated, guesses, strict=True)]
+    after, steps = adaptation.adapt(
+        known, rows, tags, weight=params.annotated_weight, c2=params.c2, max_iterations=params.max_iterations
+    )
+    more = [Iteration(n, round(step.loss, 3), step.moved) for n, step in enumerate(steps, len(log) + 1)]
+    return after, [*log, *more]
+
+
+def completed(example: Example, guess: Sequence[str]) -> list[str]:
+    """The example's tags, and of each label that it does not annotate the entities guessed where it has none.
+
+    >>> completed(Example(["Gout", ",", "aspirin"], ["B-DISEASE", "O", "O"], annotates=("DISEASE",)),
+    ...           ["B-TREATMENT", "O", "B-TREATMENT"])
+    ['B-DISEASE', 'O', 'B-TREATMENT']
+    """
+    tags = list(example.tags)
+    for first, past, label in bio.runs(guess):
+        if label not in example.annotates and set(tags[first:past]) == {bio.OUTSIDE}:
+            tags[first:past] = guess[first:past]
+    return tags
 
 
 def fit(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, out: Path) -> list[Iteration]:

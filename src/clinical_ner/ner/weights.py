@@ -38,14 +38,14 @@ class Weights:
     states: Floats  # (attributes, tags)
     transitions: Floats  # (tags, tags): from the row's tag to the column's
 
-    def with_tags(self, tags: Sequence[str]) -> Weights:
-        """The same CRF with every tag of `tags`; those that it never saw are impossible."""
+    def with_tags(self, tags: Sequence[str], unseen_score: float = IMPOSSIBLE) -> Weights:
+        """The same CRF with every tag of `tags`; those that it never saw are impossible, or have the score given."""
         unseen = [tag for tag in tags if tag not in self.tags]
         known, size = len(self.tags), len(self.tags) + len(unseen)
         attributes = self.attributes if EVERYWHERE in self.attributes else _numbered([*self.attributes, EVERYWHERE])
         states, transitions = np.zeros((len(attributes), size)), np.zeros((size, size))
         states[: len(self.states), :known] = self.states
-        states[attributes[EVERYWHERE], known:] = IMPOSSIBLE
+        states[attributes[EVERYWHERE], known:] = unseen_score
         transitions[:known, :known] = self.transitions
         return Weights((*self.tags, *unseen), attributes, states, transitions)
 

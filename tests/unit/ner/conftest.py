@@ -86,6 +86,7 @@ def train_params() -> TrainParams:
         c2=0.1,
         max_iterations=25,
         min_frequency=0,
+        annotated_weight=1.0,
         gazetteer_dropout=0.0,
         feature_groups=("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation"),
     )

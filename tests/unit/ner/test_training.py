@@ -15,12 +15,21 @@ import pytest
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
-from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.core.span import DISEASE, LABELS, SYNTHETIC, TREATMENT, Span
 from clinical_ner.ner import model, training
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import sentences
-from clinical_ner.ner.training import Entry, Example, entries, partial_gazetteer, prepare, train, training_metrics
+from clinical_ner.ner.training import (
+    Entry,
+    Example,
+    completed,
+    entries,
+    partial_gazetteer,
+    prepare,
+    train,
+    training_metrics,
+)
 
 IN_A_NEW_PROCESS = """
 import json, sys
@@ -81,6 +90,79 @@ def test_widened_and_dropped_spans_are_added_over_documents() -> None:
     prepared = prepare([Document("a", "Gout flare", spans, None), Document("b", "Gout flare", spans[:1], None)])
 
     assert (prepared.widened, prepared.dropped) == (1, 2)
+
+
+# --- annotated notes beside synthetic ones ---------------------------------------------------------
+REAL = prepare([Document("r", "Gout is a diet. Pain after aspirin.", (Span(10, 14, TREATMENT),), None)] * 9).examples
+
+
+@pytest.fixture
+def synthetic(examples: list[Example]) -> list[Example]:
+    return [example._replace(source=SYNTHETIC) for example in examples]
+
+
+def read_with(out: Path, text: str) -> list[tuple[str, str]]:
+    return [(text[e.start : e.end], e.label) for e in Tagger.load(out).tag(text)]
+
+
+def test_annotated_sentences_change_what_the_synthetic_ones_taught_and_nothing_else(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
+) -> None:
+    params = train_params.model_copy(update={"annotated_weight": 5.0})
+    before, after = tmp_path / "before.crfsuite", tmp_path / "after.crfsuite"
+
+    train(synthetic, lexicon, params, before, {})
+    log = train([*synthetic, *REAL], lexicon, params, after, {})
+
+    assert read_with(before, "Gout is a diet.") == [("Gout", DISEASE)]
+    assert read_with(after, "Gout is a diet.") == [("diet", TREATMENT)]
+    assert read_with(after, "She has asthma and takes metformin.") == [("asthma", DISEASE), ("metformin", TREATMENT)]
+    assert [row.iteration for row in log] == list(range(1, len(log) + 1))
+
+
+def test_a_light_weight_leaves_the_synthetic_model_as_it_was(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
+) -> None:
+    params = train_params.model_copy(update={"annotated_weight": 1e-6})
+
+    train([*synthetic, *REAL], lexicon, params, tmp_path / "m.crfsuite", {})
+
+    assert read_with(tmp_path / "m.crfsuite", "Gout is a diet.") == [("Gout", DISEASE)]
+
+
+def test_annotated_sentences_alone_are_learnt_from_as_synthetic_ones_alone_are(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, trained: Path, tmp_path: Path
+) -> None:
+    train(synthetic, lexicon, train_params, tmp_path / "m.crfsuite", {})
+
+    assert (tmp_path / "m.weights.npy").read_bytes() == model.part(trained, model.WEIGHTS).read_bytes()
+
+
+def test_a_corpus_without_treatments_does_not_unteach_treatments(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
+) -> None:
+    documents = [Document("r", "No gout was found on aspirin.", (Span(3, 7, DISEASE),), None)] * 30
+    silent, denied = (prepare(documents, labels).examples for labels in ((DISEASE,), LABELS))
+
+    for name, real in (("silent", silent), ("denied", denied)):
+        train([*synthetic, *real], lexicon, train_params, tmp_path / f"{name}.crfsuite", {})
+
+    assert read_with(tmp_path / "silent.crfsuite", documents[0].text) == [("gout", DISEASE), ("aspirin", TREATMENT)]
+    assert read_with(tmp_path / "denied.crfsuite", documents[0].text) == [("gout", DISEASE)]
+
+
+@pytest.mark.parametrize(
+    ("tags", "guess", "expected"),
+    [
+        (["O", "O"], ["B-TREATMENT", "I-TREATMENT"], ["B-TREATMENT", "I-TREATMENT"]),
+        (["O", "B-DISEASE"], ["B-TREATMENT", "I-TREATMENT"], ["O", "B-DISEASE"]),
+        (["O", "O"], ["B-DISEASE", "O"], ["O", "O"]),
+    ],
+)
+def test_a_guess_stands_only_for_the_label_that_is_not_annotated_and_touches_no_annotation(
+    tags: list[str], guess: list[str], expected: list[str]
+) -> None:
+    assert completed(Example(["a", "b"], tags, annotates=(DISEASE,)), guess) == expected
 
 
 # --- the gazetteer while training -----------------------------------------------------------------

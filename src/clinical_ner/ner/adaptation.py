@@ -1,0 +1,144 @@
+"""Adapt a CRF to a few annotated sentences without forgetting what it has learnt elsewhere.
+
+The weights that it has are the mean of a Gaussian prior (Chelba and Acero, "Adaptation of Maximum Entropy Capitalizer:
+Little Data Can Help a Lot", 2006): with no sentences they stay as they are, and the more the sentences insist, the
+further they move. Mixing the two kinds of sentences instead drowns the few in the many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from clinical_ner.ner import decoding
+from clinical_ner.ner.weights import Floats, Weights
+
+Integers = NDArray[np.intp]
+Rows = Sequence[Sequence[str]]  # the feature strings of each word of a sentence
+
+
+class Step(NamedTuple):
+    """One iteration of the optimiser: the objective, and how many weights differ from those before."""
+
+    loss: float
+    moved: int
+
+
+class _Sentences(NamedTuple):
+    """Sentences one after the other, token by token."""
+
+    features: Any  # (tokens, attributes), sparse: how often a token has an attribute
+    prior: Floats  # (tokens, tags): the scores that the CRF gives as it is
+    gold: Integers  # the tag of each token
+    starts: Integers  # the first token of each sentence
+    follows: Integers  # every other token
+    packed: decoding.Plan
+
+
+def adapt(
+    before: Weights,
+    rows: Sequence[Rows],
+    tags: Sequence[Sequence[str]],
+    *,
+    weight: float,
+    c2: float,
+    max_iterations: int,
+) -> tuple[Weights, list[Step]]:
+    """The CRF that minimises `c2 |weights - before|^2 - weight * log p(tags)`, and the way there.
+
+    Args:
+        before: the CRF so far; it knows every tag of `tags`.
+        rows: the features of the sentences to adapt to, none of which is empty.
+        tags: their tags.
+    """
+    grown = _with_attributes(before, rows)
+    given = _sentences(grown, rows, tags)
+    shape = grown.states.shape
+    log: list[Step] = []
+
+    def split(flat: Floats) -> tuple[Floats, Floats]:
+        return flat[: shape[0] * shape[1]].reshape(shape), flat[shape[0] * shape[1] :].reshape(shape[1], shape[1])
+
+    def objective(flat: Floats) -> tuple[float, Floats]:
+        states, transitions = split(flat)
+        loss, *slopes = _fit(given, given.prior + given.features @ states, grown.transitions + transitions)
+        slope = np.concatenate([(given.features.T @ slopes[0]).ravel(), slopes[1].ravel()])
+        return weight * loss + c2 * float((flat * flat).sum()), weight * slope + 2 * c2 * flat
+
+    def note(intermediate_result: Any) -> None:
+        log.append(Step(float(intermediate_result.fun), int(np.count_nonzero(intermediate_result.x))))
+
+    start = np.zeros(grown.states.size + grown.transitions.size)
+    options: Any = {"maxiter": max_iterations}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", callback=note, options=options)
+    states, transitions = split(found.x)
+    after = Weights(grown.tags, grown.attributes, grown.states + states, grown.transitions + transitions)
+    return after, log
+
+
+def best_tags(weights: Weights, rows: Sequence[Rows]) -> list[list[str]]:
+    """The tags that a CRF gives to sentences, none of which is empty."""
+    if not rows:
+        return []
+    lengths = np.array([len(sentence) for sentence in rows], np.intp)
+    scores = _features(weights, rows) @ weights.states
+    found = decoding.best_tags(scores, decoding.Chain(weights.transitions), decoding.plan(lengths))
+    return [[weights.tags[tag] for tag in sentence] for sentence in np.split(found, np.cumsum(lengths)[:-1])]
+
+
+def _with_attributes(weights: Weights, rows: Sequence[Rows]) -> Weights:
+    """The same CRF that also has every attribute of the sentences, with weights of 0: they are few, and each counts."""
+    seen = dict.fromkeys(chain.from_iterable(chain.from_iterable(rows)))
+    new = [name for name in seen if name not in weights.attributes]
+    attributes = {**weights.attributes, **{name: row for row, name in enumerate(new, len(weights.attributes))}}
+    states = np.vstack([weights.states, np.zeros((len(new), len(weights.tags)))])
+    return Weights(weights.tags, attributes, states, weights.transitions)
+
+
+def _sentences(weights: Weights, rows: Sequence[Rows], tags: Sequence[Sequence[str]]) -> _Sentences:
+    features = _features(weights, rows)
+    lengths = np.array([len(sentence) for sentence in rows], np.intp)
+    starts = np.cumsum(lengths) - lengths
+    number = {tag: place for place, tag in enumerate(weights.tags)}
+    return _Sentences(
+        features,
+        features @ weights.states,
+        np.array([number[tag] for sentence in tags for tag in sentence], np.intp),
+        starts,
+        np.setdiff1d(np.arange(len(features.indptr) - 1), starts),
+        decoding.plan(lengths),
+    )
+
+
+def _features(weights: Weights, rows: Sequence[Rows]) -> Any:
+    """(tokens, attributes), sparse."""
+    find = weights.attributes.get
+    tokens = [[place for name in row if (place := find(name)) is not None] for row in chain.from_iterable(rows)]
+    bounds = np.cumsum([0, *map(len, tokens)])
+    places = np.fromiter(chain.from_iterable(tokens), np.intp, bounds[-1])
+    matrix = csr_matrix((np.ones(len(places)), places, bounds), (len(tokens), len(weights.attributes)))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _fit(given: _Sentences, emissions: Floats, transitions: Floats) -> tuple[float, Floats, Floats]:
+    """The negative log-likelihood of the gold tags, and its slopes by emissions and by transitions."""
+    moves = decoding.Chain(transitions)
+    found = decoding.messages(emissions, moves, given.packed)
+    marginal = decoding.marginals(found)
+    now, last = given.follows, given.follows - 1
+    first, tag, tag_before = given.gold[given.starts], given.gold[now], given.gold[last]
+    onward = moves.moves[tag_before, tag] * found.backward[tag, now] / found.leaving[tag_before, last]
+    loss = -float(np.log(marginal[first, given.starts]).sum() + np.log(onward).sum())
+    pairs = found.forward[:, None, last] * moves.moves[:, :, None] * found.backward[None, :, now]
+    by_transition = (pairs / pairs.sum(axis=(0, 1))).sum(axis=2)
+    np.subtract.at(by_transition, (tag_before, tag), 1)
+    by_emission = marginal.T.copy()
+    by_emission[np.arange(len(given.gold)), given.gold] -= 1
+    return loss, by_emission, by_transition

@@ -1,0 +1,118 @@
+"""Adapting moves a CRF as far as the sentences insist, along the right slope, and no further."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import check_grad
+
+from clinical_ner.ner import adaptation
+from clinical_ner.ner.adaptation import adapt, best_tags
+from clinical_ner.ner.weights import Floats, Weights
+
+TAGS = ("O", "B-DISEASE", "I-DISEASE")
+BEFORE = Weights(TAGS, {"bias": 0, "w=gout": 1}, np.array([[1.0, 0.0, -1.0], [-1.0, 2.0, 0.5]]), np.eye(3))
+ROWS = [[["bias", "w=gout"], ["bias", "w=again", "w=again"]], [["bias"]], [["bias"], ["w=gout"], ["bias", "w=flare"]]]
+GOLD = [["B-DISEASE", "I-DISEASE"], ["O"], ["O", "B-DISEASE", "I-DISEASE"]]
+numbers = st.floats(-3, 3, allow_nan=False).map(lambda value: round(value, 3))
+
+
+def adapted(weight: float, c2: float) -> Weights:
+    return adapt(BEFORE, ROWS, GOLD, weight=weight, c2=c2, max_iterations=50)[0]
+
+
+def distance(weights: Weights) -> float:
+    known = np.abs(weights.states[: len(BEFORE.states)] - BEFORE.states).sum()
+    return float(known + np.abs(weights.transitions - BEFORE.transitions).sum())
+
+
+# --- how far --------------------------------------------------------------------------------------
+def test_sentences_that_insist_are_learnt() -> None:
+    assert best_tags(BEFORE, ROWS) != GOLD
+    assert best_tags(adapted(100.0, 0.01), ROWS) == GOLD
+
+
+def test_what_was_learnt_before_stays_where_the_sentences_hardly_count() -> None:
+    after = adapted(1e-9, 1.0)
+
+    assert np.allclose(after.states[:2], BEFORE.states)
+    assert np.allclose(after.transitions, BEFORE.transitions)
+
+
+def test_the_more_the_sentences_count_the_further_the_weights_move() -> None:
+    moved = [distance(adapted(weight, 1.0)) for weight in (0.01, 0.1, 1.0, 10.0)]
+
+    assert moved == sorted(moved)
+    assert moved[0] > 0
+
+
+def test_only_the_ratio_of_weight_and_regularisation_matters() -> None:
+    assert np.allclose(adapted(1.0, 0.5).states, adapted(2.0, 1.0).states, atol=1e-3)
+
+
+def test_attributes_that_are_new_are_learnt_and_no_old_one_is_lost() -> None:
+    after = adapted(1.0, 0.1)
+
+    assert list(after.attributes) == ["bias", "w=gout", "w=again", "w=flare"]
+    assert after.tags == TAGS
+    assert after.states[after.attributes["w=again"], TAGS.index("I-DISEASE")] > 0
+
+
+def test_the_loss_falls_and_the_log_says_so() -> None:
+    _, log = adapt(BEFORE, ROWS, GOLD, weight=1.0, c2=0.1, max_iterations=7)
+
+    losses = [step.loss for step in log]
+    assert 1 < len(log) <= 7
+    assert losses == sorted(losses, reverse=True)
+    assert log[-1].moved > 0
+
+
+def test_adapting_twice_gives_the_same_weights_to_the_last_bit() -> None:
+    assert adapted(1.0, 0.1).states.tobytes() == adapted(1.0, 0.1).states.tobytes()
+
+
+# --- in which direction -------------------------------------------------------------------------
+def path_score(emissions: Floats, transitions: Floats, path: tuple[int, ...]) -> float:
+    own = sum(emissions[token, tag] for token, tag in enumerate(path))
+    return float(own + sum(transitions[pair] for pair in pairwise(path)))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(numbers, min_size=18, max_size=18), st.lists(numbers, min_size=9, max_size=9))
+def test_the_loss_is_that_of_every_path_written_out(scores: list[float], moves: list[float]) -> None:
+    emissions, transitions = np.array(scores).reshape(6, 3), np.array(moves).reshape(3, 3)
+    given_sentences = adaptation._sentences(BEFORE, ROWS, GOLD)
+    expected, start = 0.0, 0
+    for sentence in GOLD:
+        own = emissions[start : start + len(sentence)]
+        gold = tuple(TAGS.index(tag) for tag in sentence)
+        every = [path_score(own, transitions, path) for path in product(range(3), repeat=len(sentence))]
+        expected += float(np.log(np.exp(every).sum())) - path_score(own, transitions, gold)
+        start += len(sentence)
+
+    loss, _, _ = adaptation._fit(given_sentences, emissions, transitions)
+
+    assert loss == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(numbers, min_size=27, max_size=27))
+def test_the_slopes_are_those_of_the_loss(values: list[float]) -> None:
+    given_sentences = adaptation._sentences(BEFORE, ROWS, GOLD)
+
+    def loss(flat: Floats) -> float:
+        return adaptation._fit(given_sentences, flat[:18].reshape(6, 3), flat[18:].reshape(3, 3))[0]
+
+    def slope(flat: Floats) -> Floats:
+        slopes = adaptation._fit(given_sentences, flat[:18].reshape(6, 3), flat[18:].reshape(3, 3))[1:]
+        return np.concatenate([part.ravel() for part in slopes])
+
+    assert check_grad(loss, slope, np.array(values)) < 1e-4
+
+
+def test_no_sentence_has_no_tags() -> None:
+    assert best_tags(BEFORE, []) == []
