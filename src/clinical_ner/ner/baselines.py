@@ -7,16 +7,25 @@ from collections.abc import Callable, Collection, Sequence
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import SGDClassifier
 
-from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.core.span import LABEL_OF_KIND, Span
 from clinical_ner.ner import bio
 from clinical_ner.ner.abbreviations import definitions
 from clinical_ner.ner.gazetteer import Gazetteer, Match
 from clinical_ner.ner.tokenize import Token, sentences
 from clinical_ner.ner.training import Example, example, example_features
 
-LABEL_OF_KIND = {"disease": DISEASE, "drug": TREATMENT, "procedure": TREATMENT, "drug_class": TREATMENT}
 HASHED_FEATURES = 2**18
 EPOCHS = 8
+
+
+def readers(
+    examples: Sequence[Example], partial: Gazetteer, gazetteer: Gazetteer, groups: Collection[str], seed: int
+) -> dict[str, Callable[[str], list[Span]]]:
+    """The systems that the CRF is compared with, by name; the dictionary is the gazetteer that is served."""
+    return {
+        "dictionary": dictionary_reader(gazetteer),
+        "token_classifier": token_classifier_reader(examples, (partial, gazetteer), groups, seed),
+    }
 
 
 def dictionary_reader(gazetteer: Gazetteer) -> Callable[[str], list[Span]]:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import marisa_trie
 import numpy as np
 
+from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio, decoding, model
 from clinical_ner.ner.abbreviations import definitions, kinds
+from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tokenize import Block, Token, blocks
@@ -69,6 +71,7 @@ class Tagger:
         }
         self._emissions = Emissions(complete, gazetteer, manifest.params.feature_groups)
         self._words = words
+        self.concepts: Concepts | None = None
 
     @classmethod
     def load(cls, path: Path) -> Tagger:
@@ -78,6 +81,10 @@ class Tagger:
             UserError: a file is missing, altered or truncated.
         """
         return cls(*model.read(path))
+
+    def reweighted(self, weights: Weights, params: TrainParams) -> Tagger:
+        """The tagger with the weights of another training on the same terms, as the ablations compare them."""
+        return Tagger(self.manifest.model_copy(update={"params": params}), weights, self.gazetteer, self._words)
 
     def read(self, text: str) -> list[Sentence]:
         """Every sentence of the text with its tags; offsets count code points of the original text."""
