@@ -46,7 +46,7 @@ def main(
     partial = training.partial_gazetteer(training.entries(io.read(LEXICON, dataset)), train)
     few = ablation.sampled(examples, own.ablation_sentences, own.seed, "ablation")
     texts = ablation.sampled(unread.documents, own.sample_texts, own.seed, "texts")
-    others = baselines.readers(few, partial, tagger.gazetteer, train.feature_groups, own.seed)
+    others = baselines.readers(tagger, few, partial, train, own.seed)
     lighter = ablation.lighter_models(tagger, few, partial, own, train)
     figures = report.evaluate(tagger, unread, written, slices)
     figures |= report.baseline_scores(others, unread.documents)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -92,7 +94,7 @@ class Slices:
         }
         self._concepts = {concept_id for concept_id, words in held_out.named if words in self._trained}
         self._gazetteer = gazetteer
-        self._terms: dict[tuple[str, Span], str] = {}  # of the gold spans asked for so far
+        self._terms: dict[tuple[str, Span], str] = {}  # of the spans asked for so far
 
     def patients(self, document: Document, _: Span) -> str:
         """Notes of patients of whom others were trained on, of new patients, and texts about nobody."""
@@ -118,7 +120,9 @@ class Slices:
     def repeats(self, document: Document, span: Span) -> str:
         """Whether the span lies in a sentence that was trained on word for word."""
         lines = self._sentences[document.id]
-        return "verbatim" if any(repeated and _shared(span, line) > 0 for line, repeated in lines) else "new"
+        first = bisect_right(lines, span.start, key=lambda line: line[0][1])  # the first that ends after the start
+        met = takewhile(lambda line: line[0][0] < span.end, islice(lines, first, None))
+        return "verbatim" if any(repeated for _, repeated in met) else "new"
 
     def repeated_sentences(self) -> float:
         """The share of the held-out sentences that were trained on word for word."""
@@ -131,12 +135,10 @@ class Slices:
         That is the gold span that it equals, else the one that it overlaps most; a predicted span that
         meets none is `spurious`, so the precision of the other slices leaves such spans out.
         """
-        gold = _counterpart(span, document.spans)
-        if not gold:
-            return SPURIOUS
-        key = (document.id, gold)
+        key = (document.id, span)
         if key not in self._terms:
-            self._terms[key] = self._term(document, gold)
+            gold = _counterpart(span, document.spans)
+            self._terms[key] = self._term(document, gold) if gold else SPURIOUS
         return self._terms[key]
 
     def new_templates(self, document: Document, span: Span) -> str:
@@ -176,7 +178,7 @@ def _shared(span: Span, stretch: Stretch) -> int:
 
 def _counterpart(span: Span, golds: Iterable[Span]) -> Span | None:
     """The gold span that equals it, else the first of those that it shares most characters with, if any."""
-    met = [gold for gold in golds if _shared(span, (gold.start, gold.end)) > 0]
+    met = [gold for gold in golds if gold.overlaps(span)]
     return max(met, key=lambda gold: (gold == span, _shared(span, (gold.start, gold.end))), default=None)
 
 

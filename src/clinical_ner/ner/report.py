@@ -36,7 +36,8 @@ from clinical_ner.ner.tagger import Tagger
 CRF, DICTIONARY, TOKEN_CLASSIFIER = SYSTEMS = ("crf", "dictionary", "token_classifier")
 HELD_OUT, UNSEEN_TEMPLATES, GOLDEN = TEXTS = ("held_out", "unseen_templates", "golden")
 SLICED_BY = ("patients", "templates", "terms", "repeats", "kinds", "sections", "new_templates", "withheld")
-WATCHED = (*SLICED_BY[:3], "new_templates", "withheld")
+TERMS_TO_WATCH = ("seen", "withheld", "withheld_listed", "withheld_unlisted")  # of those in unseen templates
+ABLATED_ON = {"all": "f1", "unseen templates": "f1_unseen_templates", "unlisted terms": "f1_withheld_unlisted_terms"}
 Figures = dict[str, Any]
 
 
@@ -123,7 +124,10 @@ def main_figures(figures: Figures) -> Figures:
     crf, outputs = figures[CRF], figures["outputs"]
     return {
         "crf": {**_headline(crf), "f1_by_label": {k: v["f1"] for k, v in crf["all"]["per_label"].items()}},
-        "crf_f1": {by: f1_by_slice(crf[by]) for by in WATCHED},
+        "crf_f1": {
+            **{by: f1_by_slice(crf[by]) for by in SLICED_BY[:3]},
+            "terms_in_unseen_templates": _terms_in_unseen_templates(crf),
+        },
         **{f"{name}_f1": figures[name]["all"]["micro"]["f1"] for name in (*SYSTEMS[1:], GOLDEN)},
         "ablation_f1": {name: found["f1"] for name, found in figures["ablation"].items()},
         "calibration_error": {
@@ -131,11 +135,15 @@ def main_figures(figures: Figures) -> Figures:
         },
         "outputs": {name: output_headline(found["end_to_end"]) for name, found in outputs.items()},
         "repeated_sentences": figures["repeated_sentences"],
-        "robustness_f1": {
-            name: {way: found["f1"] for way, found in ways.items()} for name, ways in figures["robustness"].items()
-        },
+        "robustness_f1": {way: found["f1"] for way, found in figures["robustness"][HELD_OUT].items()},
         "treatment_links": _shares(outputs[HELD_OUT]["end_to_end"]["relations_of_linked"]),
     }
+
+
+def _terms_in_unseen_templates(crf: Figures) -> dict[str, float]:
+    """How well terms never trained on are read in sentences never trained on, beside terms that were trained on."""
+    found = {**f1_by_slice(crf["new_templates"]), **f1_by_slice(crf["withheld"])}
+    return {name: found[name] for name in TERMS_TO_WATCH if name in found}
 
 
 def output_headline(found: Mapping[str, Any]) -> dict[str, float]:
@@ -143,6 +151,7 @@ def output_headline(found: Mapping[str, Any]) -> dict[str, float]:
     return {
         **{f"{name}_accuracy": found[name]["accuracy"] for name in ("assertion", "section", "concept")},
         "links_f1": found["relations"]["f1"],
+        "links_of_linked_f1": found["relations_of_linked"]["f1"],
     }
 
 
@@ -162,52 +171,55 @@ def write_plots(folder: Path, figures: Figures) -> None:
 
 
 def _plots(figures: Figures) -> dict[str, tuple[tuple[str, ...], Iterable[Sequence[Any]]]]:
-    crf = figures[CRF]
     return {
         "systems": (("system", "f1"), [(name, figures[name]["all"]["micro"]["f1"]) for name in SYSTEMS]),
-        "slices": (
-            ("slice", "f1"),
-            [(f"{by}: {name}", f1) for by in SLICED_BY for name, f1 in f1_by_slice(crf[by]).items()],
-        ),
-        "ablation": (
-            ("features", "texts", "f1"),
-            [
-                (name, texts, found[key])
-                for name, found in figures["ablation"].items()
-                for texts, key in (("all", "f1"), ("unseen templates", "f1_unseen_templates"))
-                if key in found
-            ],
-        ),
+        "slices": (("slice", "f1"), _slice_rows(figures)),
+        "ablation": (("features", "f1"), _ablation_rows(figures)),
         "errors": (("error", "tokens"), figures["confusion"].items()),
-        "causes": (("texts", "cause", "kind", "errors"), _cause_rows(figures)),
-        "sections": (("section", "error", "tokens"), _section_rows(figures)),
-        "outputs": (("output", "texts", "score"), _output_rows(figures)),
-        "calibration": (("texts", "confidence", "right", "entities"), _calibration_rows(figures)),
-        "robustness": (("writing", "texts", "f1"), _robustness_rows(figures)),
+        "causes": (("cause", "errors", "false_positives", "false_negatives"), _cause_rows(figures)),
+        "sections": (("section", "tokens"), _section_rows(figures)),
+        "outputs": (("output", "score"), _output_rows(figures)),
+        "calibration": (("confidence", *TEXTS), _calibration_rows(figures)),
+        "robustness": (("writing", "f1"), _robustness_rows(figures)),
     }
 
 
-def _cause_rows(figures: Figures) -> Iterator[tuple[str, str, str, int]]:
+def _slice_rows(figures: Figures) -> Iterator[tuple[str, float]]:
+    for by in SLICED_BY:
+        yield from ((f"{by}: {name}", f1) for name, f1 in f1_by_slice(figures[CRF][by]).items())
+
+
+def _ablation_rows(figures: Figures) -> Iterator[tuple[str, float]]:
+    for name, found in figures["ablation"].items():
+        yield from ((f"{shown}: {name}", found[key]) for shown, key in ABLATED_ON.items() if key in found)
+
+
+def _cause_rows(figures: Figures) -> Iterator[tuple[str, int, int, int]]:
     for name, found in figures["diagnosis"].items():
         for cause, counts in found["causes"].items():
-            yield from ((name, cause, kind, count) for kind, count in counts.items())
+            yield f"{name}: {cause}", sum(counts.values()), counts["false_positives"], counts["false_negatives"]
 
 
-def _section_rows(figures: Figures) -> Iterator[tuple[str, str, int]]:
+def _section_rows(figures: Figures) -> Iterator[tuple[str, int]]:
     for section, wrong in figures["section_confusion"].items():
-        yield from ((section, error, count) for error, count in wrong.items())
+        yield from ((f"{section}: {error}", count) for error, count in wrong.items())
 
 
-def _output_rows(figures: Figures) -> Iterator[tuple[str, str, float]]:
+def _output_rows(figures: Figures) -> Iterator[tuple[str, float]]:
     for name, found in figures["outputs"].items():
-        yield from ((output, name, score) for output, score in output_headline(found["end_to_end"]).items())
+        yield from ((f"{name}: {output}", score) for output, score in output_headline(found["end_to_end"]).items())
 
 
-def _calibration_rows(figures: Figures) -> Iterator[tuple[str, float, float, int]]:
-    for name, found in figures["diagnosis"].items():
-        yield from ((name, row["confidence"], row["right"], row["entities"]) for row in found["calibration"]["bins"])
+def _calibration_rows(figures: Figures) -> Iterator[tuple[float, ...]]:
+    """A row a bin that every text has entities in: its middle, and the share that is right in each."""
+    tables = [
+        {(row["low"], row["high"]): row["right"] for row in figures["diagnosis"][name]["calibration"]["bins"]}
+        for name in TEXTS
+    ]
+    for low, high in sorted(set.intersection(*map(set, tables))):
+        yield round((low + high) / 2, 6), *(table[low, high] for table in tables)
 
 
-def _robustness_rows(figures: Figures) -> Iterator[tuple[str, str, float]]:
+def _robustness_rows(figures: Figures) -> Iterator[tuple[str, float]]:
     for name, ways in figures["robustness"].items():
-        yield from ((way, name, found["f1"]) for way, found in ways.items())
+        yield from ((f"{name}: {way}", found["f1"]) for way, found in ways.items())
