@@ -1,4 +1,4 @@
-"""Evaluate the served tagger, two baselines and its ablations on the held-out texts."""
+"""Evaluate the served tagger, two baselines and its ablations on the held-out texts, and the tagger on golden notes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,15 +7,27 @@ from typer import Option
 
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import ENTITIES, LEXICON, NOTES, RELATIONS, SEGMENTS, SPLITS, TEMPLATE_SPLITS, TOKENS
-from clinical_ner.ner import held_out, report, training
+from clinical_ner.core.schema import (
+    ENTITIES,
+    LEXICON,
+    NOTES,
+    RELATIONS,
+    SECTIONS,
+    SEGMENTS,
+    SPLITS,
+    TEMPLATE_SPLITS,
+    TOKENS,
+)
+from clinical_ner.ner import ablation, baselines, held_out, report, training
 from clinical_ner.ner.dataset import NoteTables, examples_of
+from clinical_ner.ner.golden import read_golden
 from clinical_ner.ner.tagger import Tagger
 
 
 def main(
     dataset: Annotated[Path, Option()],
     notes: Annotated[Path, Option()],
+    golden: Annotated[Path, Option()],
     model: Annotated[Path, Option()],
     metrics: Annotated[Path, Option()],
     plots: Annotated[Path, Option()],
@@ -24,16 +36,23 @@ def main(
 ) -> None:
     """Write the main figures to METRICS, all of them to REPORT and the plots to the folder PLOTS."""
     settings = params.load(params_file)
-    tagger = Tagger.load(model)
+    own, train = settings.evaluate, settings.train
+    tagger, written = Tagger.load(model), read_golden(golden)
     corpus = NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
-    unread = held_out.held_out(corpus, io.read(SPLITS, dataset), io.read(TEMPLATE_SPLITS, dataset))
+    splits, templates = io.read(SPLITS, dataset), io.read(TEMPLATE_SPLITS, dataset)
+    unread = held_out.held_out(corpus, io.read(SECTIONS, notes), splits, templates)
     examples = examples_of(io.read(TOKENS, dataset))
-    entries = training.entries(io.read(LEXICON, dataset))
     slices = held_out.Slices(unread, examples, tagger.gazetteer, settings.dataset)
-    systems = report.readers(tagger, examples, entries, settings.train, settings.evaluate.seed)
-    figures, readings = report.evaluate(systems, unread, slices)
-    figures["ablation"] = report.ablations(examples, entries, unread, slices, settings.evaluate, settings.train)
-    report.write_plots(plots, figures, readings)
+    partial = training.partial_gazetteer(training.entries(io.read(LEXICON, dataset)), train)
+    few = ablation.sampled(examples, own.ablation_sentences, own.seed, "ablation")
+    texts = ablation.sampled(unread.documents, own.sample_texts, own.seed, "texts")
+    others = baselines.readers(tagger, few, partial, train, own.seed)
+    lighter = ablation.lighter_models(tagger, few, partial, own, train)
+    figures = report.evaluate(tagger, unread, written, slices)
+    figures |= report.baseline_scores(others, unread.documents)
+    figures["robustness"] = report.robustness_scores(tagger, texts, written, own)
+    figures["ablation"] = ablation.ablations(lighter, texts, slices)
+    report.write_plots(plots, figures)
     files.write_json(figures_file, figures)
     files.write_json(metrics, report.main_figures(figures))
 

@@ -91,7 +91,9 @@ class EvaluateParams(Section):
 
     seed: Seed
     ablation_iterations: int = Field(gt=0, description="training iterations of each ablated model")
-    ablation_sentences: int = Field(gt=0, description="training sentences of each ablated model")
+    ablation_sentences: int = Field(gt=0, description="training sentences of each ablated model and baseline")
+    sample_texts: int = Field(gt=0, description="held-out texts read by each ablated model, and in each other writing")
+    typo_rate: Share = Field(description="of the longer words, misspelt or given an accent to see whether it matters")
 
 
 class DriftParams(Section):

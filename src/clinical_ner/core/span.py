@@ -33,6 +33,7 @@ SECTIONS = (  # of a note, by what its headings say
 )
 SYNTHETIC, ANNOTATED = SOURCES = ("synthetic", "annotated")  # where a sentence to learn from comes from
 TERM_KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")  # what a known term may be
+LABEL_OF_KIND = {"disease": DISEASE, "drug": TREATMENT, "procedure": TREATMENT, "drug_class": TREATMENT}
 
 
 class Span(NamedTuple):

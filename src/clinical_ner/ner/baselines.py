@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from sklearn.feature_extraction import FeatureHasher
+import numpy as np
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import SGDClassifier
 
-from clinical_ner.core.span import DISEASE, TREATMENT, Span
-from clinical_ner.ner import bio
-from clinical_ner.ner.abbreviations import definitions
+from clinical_ner.core.params import TrainParams
+from clinical_ner.core.span import LABEL_OF_KIND, Span
+from clinical_ner.ner.evaluation import Reader, span_reader
+from clinical_ner.ner.features import EVERYWHERE
 from clinical_ner.ner.gazetteer import Gazetteer, Match
+from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import Token, sentences
-from clinical_ner.ner.training import Example, example, example_features
+from clinical_ner.ner.training import Example, example_features
+from clinical_ner.ner.weights import Weights
 
-LABEL_OF_KIND = {"disease": DISEASE, "drug": TREATMENT, "procedure": TREATMENT, "drug_class": TREATMENT}
-HASHED_FEATURES = 2**18
 EPOCHS = 8
+
+
+def readers(
+    tagger: Tagger, examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, seed: int
+) -> dict[str, Reader]:
+    """The systems that the CRF is compared with, by name; both read with the gazetteer that is served.
+
+    Args:
+        gazetteer: the terms that the features know in training.
+    """
+    classifier = token_classifier(examples, gazetteer, params.feature_groups, seed)
+    return {
+        "dictionary": dictionary_reader(tagger.gazetteer),
+        "token_classifier": span_reader(tagger.reweighted(classifier, params)),
+    }
 
 
 def dictionary_reader(gazetteer: Gazetteer) -> Callable[[str], list[Span]]:
@@ -45,23 +62,16 @@ def _longest_first(match: Match) -> tuple[int, bool, int]:
     return (match.first - match.past, match.kind in LABEL_OF_KIND, match.first)
 
 
-def token_classifier_reader(
-    examples: Sequence[Example], gazetteers: tuple[Gazetteer, Gazetteer], groups: Collection[str], seed: int
-) -> Callable[[str], list[Span]]:
-    """A reader that classifies every token by itself: the CRF's features without the CRF's sequence.
-
-    Args:
-        gazetteers: the one to train with and the one to read with.
-    """
-    hasher = FeatureHasher(HASHED_FEATURES, input_type="string")
+def token_classifier(examples: Sequence[Example], gazetteer: Gazetteer, groups: Collection[str], seed: int) -> Weights:
+    """A linear classifier of single tokens: the CRF's features without the CRF's sequence."""
+    rows = [row for known in examples for row in example_features(known, gazetteer, groups)]
+    table = CountVectorizer(analyzer=list, binary=True)  # a row is its features already
     classifier = SGDClassifier(loss="hinge", max_iter=EPOCHS, tol=None, random_state=seed)
-    rows = [row for known in examples for row in example_features(known, gazetteers[0], groups)]
-    classifier.fit(hasher.transform(rows), [tag for known in examples for tag in known.tags])
-
-    def read(text: str) -> list[Span]:
-        lines, defined = sentences(text), definitions(text)
-        rows = [row for line in lines for row in example_features(example(line, [], defined), gazetteers[1], groups)]
-        tags = iter(classifier.predict(hasher.transform(rows)) if rows else ())
-        return [span for line in lines for span in bio.decode(line, [str(next(tags)) for _ in line])]
-
-    return read
+    classifier.fit(table.fit_transform(rows), [tag for known in examples for tag in known.tags])
+    states, constants = classifier.coef_.T, classifier.intercept_
+    if len(classifier.classes_) == 2:  # scikit-learn keeps what speaks for the second alone
+        states, constants = np.hstack([-states, states]), np.hstack([-constants, constants])
+    attributes = {str(name): int(row) for name, row in table.vocabulary_.items()}
+    states[attributes[EVERYWHERE]] += constants
+    tags = tuple(map(str, classifier.classes_))
+    return Weights(tags, attributes, np.ascontiguousarray(states), np.zeros((len(tags), len(tags))))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from clinical_ner.core.span import Span
+from clinical_ner.ner import extraction
+from clinical_ner.ner.bio import OUTSIDE
+from clinical_ner.ner.calibration import reliability
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.metrics import (
     Counts,
@@ -18,11 +22,15 @@ from clinical_ner.ner.metrics import (
     token_pairs,
     weighted_f1,
 )
+from clinical_ner.ner.sections import heading_at, headings
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import tokens
 
 Reader = Callable[[str], Sequence[Span]]  # from a text to its entities
 Slicer = Callable[[Document, Span], str]  # from a span, gold or predicted, to the slice it counts in
+Keep = Callable[[Document, Span], bool]  # whether a span, gold or predicted, counts
+BINS = 10  # of the tables of confidence
+NO_SECTION = "none"
 
 
 class SliceTable(ScoreTable):
@@ -38,6 +46,13 @@ class Reading(NamedTuple):
     predicted: list[Span]
 
 
+class Understood(NamedTuple):
+    """A document and all that is made of it: spans, confidences, assertions, sections, concepts, links."""
+
+    document: Document
+    found: extraction.Reading
+
+
 def span_reader(tagger: Tagger) -> Reader:
     """The tagger as a reader: from a text to its spans."""
 
@@ -49,12 +64,23 @@ def span_reader(tagger: Tagger) -> Reader:
 
 def read_all(reader: Reader, documents: Iterable[Document], labels: Collection[str]) -> list[Reading]:
     """What the reader finds in every document; other labels than these count neither as gold nor as found."""
-    readings = []
-    for document in documents:
-        gold = tuple(span for span in document.spans if span.label in labels)
-        predicted = [span for span in reader(document.text) if span.label in labels]
-        readings.append(Reading(Document(document.id, document.text, gold, document.tokens), predicted))
-    return readings
+    return [_reading(document, reader(document.text), labels) for document in documents]
+
+
+def _reading(document: Document, found: Iterable[Span], labels: Collection[str]) -> Reading:
+    gold = tuple(span for span in document.spans if span.label in labels)
+    predicted = [span for span in found if span.label in labels]
+    return Reading(Document(document.id, document.text, gold, document.tokens), predicted)
+
+
+def understand_all(tagger: Tagger, documents: Iterable[Document]) -> list[Understood]:
+    """What a user gets out of every document."""
+    return [Understood(document, extraction.understand(tagger, document.text)) for document in documents]
+
+
+def spans_of(understood: Iterable[Understood], labels: Collection[str]) -> list[Reading]:
+    """The spans alone; other labels than these count neither as gold nor as found."""
+    return [_reading(document, (mention.span for mention in found.mentions), labels) for document, found in understood]
 
 
 def scores(readings: Iterable[Reading]) -> dict[str, Any]:
@@ -82,8 +108,52 @@ def scores_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, Sl
     return {name: _slice_table(add_counts(counts[name])) for name in sorted(counts)}
 
 
+def f1_by_slice(tables: Mapping[str, SliceTable]) -> dict[str, float]:
+    """The F1 of each slice that has gold spans; of the others it says nothing."""
+    return {name: table["micro"]["f1"] for name, table in tables.items() if table["micro"]["support"]}
+
+
+def detected_section(document: Document, span: Span) -> str:
+    """The section that a span stands in, by the headings of its text."""
+    heading = heading_at(_headings(document.text), span.start)
+    return heading.section if heading and heading.section else NO_SECTION
+
+
+_headings = lru_cache(maxsize=1)(headings)  # the spans of a text come together
+
+
+def calibration(understood: Iterable[Understood], labels: Collection[str], keep: Keep) -> dict[str, Any]:
+    """How often entities of a confidence are exactly right: the expected error, the Brier score, and the bins."""
+    outcomes = [
+        (mention.confidence, mention.span in document.spans)
+        for document, found in understood
+        for mention in found.mentions
+        if mention.span.label in labels and keep(document, mention.span)
+    ]
+    bins, error, brier = reliability(outcomes, BINS)
+    rows = [row._asdict() for row in bins]
+    return {"entities": len(outcomes), "expected_calibration_error": error, "brier": brier, "bins": rows}
+
+
+def everything(_: Document, __: Span) -> bool:
+    """Keep every span."""
+    return True
+
+
 def _slice_table(counts: dict[str, Counts]) -> SliceTable:
     return {**score_table(counts), "predicted": sum(found.predicted for found in counts.values())}
+
+
+def confusion_by_slice(readings: Iterable[Reading], slicer: Slicer) -> dict[str, Counter[tuple[str, str]]]:
+    """How many tokens of each slice have each (gold, predicted) label, of the tokens that have one."""
+    found: dict[str, Counter[tuple[str, str]]] = {}
+    for document, predicted in readings:
+        offsets = _token_offsets(document)
+        labels = zip(token_labels(offsets, document.spans), token_labels(offsets, predicted), strict=True)
+        for (start, end), pair in zip(offsets, labels, strict=True):
+            if pair != (OUTSIDE, OUTSIDE):
+                found.setdefault(slicer(document, Span(start, end, pair[1])), Counter())[pair] += 1
+    return dict(sorted(found.items()))
 
 
 def confusion(readings: Iterable[Reading]) -> Counter[tuple[str, str]]:

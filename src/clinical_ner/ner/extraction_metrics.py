@@ -6,18 +6,20 @@ What is said of an entity is scored where its span is right, so that these figur
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clinical_ner.core.span import ASSERTIONS, Span
+from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.dataset import rows_by_note
-from clinical_ner.ner.extraction import Mention, Reading
+from clinical_ner.ner.extraction import Mention, Reading, interpret_spans
 from clinical_ner.ner.metrics import Counts, score_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DIGITS = 6
+NO_CONCEPT = "TEXT:"  # how the gold of a note says that the vocabulary has none
 
 
 class Annotation(NamedTuple):
@@ -64,7 +66,45 @@ def gold_of(entities: pd.DataFrame, relations: pd.DataFrame) -> dict[str, Annota
 def _gold_annotation(row: Any) -> Annotation:
     section = getattr(row, "section", None)
     span = Span(int(row.start), int(row.end), row.label)
-    return Annotation(span, row.assertion, section if isinstance(section, str) else None, row.concept_id)
+    concept_id = None if str(row.concept_id).startswith(NO_CONCEPT) else row.concept_id
+    return Annotation(span, row.assertion, section if isinstance(section, str) else None, concept_id)
+
+
+class Outputs(NamedTuple):
+    """The gold of a text, what was found in it, and what the same rules say of the gold spans."""
+
+    gold: Annotated
+    end_to_end: Annotated
+    gold_spans: Annotated
+
+
+def outputs_of(text: str, gold: Annotated, found: Reading, concepts: Concepts | None) -> Outputs:
+    """All that is scored of a text."""
+    spans = [annotation.span for annotation in gold.annotations]
+    return Outputs(gold, found_in(found), found_in(interpret_spans(text, spans, concepts)))
+
+
+def within(outputs: Outputs, keep: Callable[[Span], bool]) -> Outputs:
+    """What is said of some spans alone: of the links those of the treatments that start where a kept gold one does."""
+    starts = {annotation.span.start for annotation in outputs.gold.annotations if keep(annotation.span)}
+    return Outputs(
+        *(
+            Annotated(
+                tuple(annotation for annotation in side.annotations if keep(annotation.span)),
+                frozenset(pair for pair in side.pairs if pair[0] in starts),
+            )
+            for side in outputs
+        )
+    )
+
+
+def output_scores(texts: Iterable[Outputs]) -> dict[str, Any]:
+    """The `extraction_scores` from raw text, and those from gold spans: of the rules without the model."""
+    texts = list(texts)
+    return {
+        "end_to_end": extraction_scores((text.gold, text.end_to_end) for text in texts),
+        "gold_spans": extraction_scores((text.gold, text.gold_spans) for text in texts),
+    }
 
 
 def extraction_scores(texts: Iterable[tuple[Annotated, Annotated]]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -12,16 +14,17 @@ from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.dataset import NoteTables, is_trained_on, rows_by_note
-from clinical_ner.ner.evaluation import Reading
-from clinical_ner.ner.extraction import interpret_spans
+from clinical_ner.ner.evaluation import NO_SECTION
+from clinical_ner.ner.extraction_metrics import Annotated, gold_of
 from clinical_ner.ner.gazetteer import Gazetteer, folded
-from clinical_ner.ner.metrics import Counts, Scores, score_table
 from clinical_ner.ner.tokenize import sentences, tokens
 from clinical_ner.ner.training import Example
 
 SPURIOUS = "spurious"  # the slice of predicted spans that meet no gold one
-Pair = tuple[int, int]  # starts of a treatment and of its disease
+SEEN_TEMPLATE = "seen_template"
+WITHHELD = "withheld"  # how the slices of concepts that were kept from training begin
 Stretch = tuple[int, int]  # start and end
+NOTHING = Annotated((), frozenset())
 
 
 class Origin(NamedTuple):
@@ -30,8 +33,9 @@ class Origin(NamedTuple):
     patient: str  # seen, unseen, or nobody (literature)
     kind: str
     unseen: tuple[Stretch, ...]  # stretches that templates wrote which were never trained on
-    relations: frozenset[Pair]
+    sections: tuple[tuple[Stretch, str], ...]
     concepts: dict[Span, str]  # of every gold span
+    gold: Annotated  # all that is said of the gold spans
 
 
 class HeldOut(NamedTuple):
@@ -42,22 +46,28 @@ class HeldOut(NamedTuple):
     named: frozenset[tuple[str, str]]  # concept and folded words of every mention in the training notes
 
 
-def held_out(corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame) -> HeldOut:
-    """The notes that are in no training split, with their gold spans."""
+def held_out(corpus: NoteTables, sections: pd.DataFrame, splits: pd.DataFrame, templates: pd.DataFrame) -> HeldOut:
+    """The notes that are in no training split, with their gold spans and what is said of them."""
     notes = corpus.notes.merge(splits, on="note_id").sort_values("note_id")
     new = set(templates.loc[~templates["seen"], "template_id"])
     segments = corpus.segments
     spans, stretches = rows_by_note(corpus.entities), rows_by_note(segments[segments["template_id"].isin(new)])
-    pairs = rows_by_note(corpus.relations)
+    unread = set(notes.loc[~notes["train"], "note_id"])
+    gold = gold_of(*(table[table["note_id"].isin(unread)] for table in (corpus.entities, corpus.relations)))
+    opened = rows_by_note(sections)
     documents, origins = [], {}
     for row in notes[~notes["train"]].to_dict("records"):
         note_id = row["note_id"]
         concepts = {Span(e.start, e.end, e.label): str(e.concept_id) for e in spans[note_id]}
         documents.append(Document(note_id, row["text"], tuple(concepts), None))
-        patient = "nobody" if pd.isna(row["patient_id"]) else "seen" if row["patient_seen"] else "unseen"
-        unseen = tuple((s.start, s.end) for s in stretches[note_id])
-        known = frozenset((p.treatment_start, p.disease_start) for p in pairs[note_id])
-        origins[note_id] = Origin(patient, row["kind"], unseen, known, concepts)
+        origins[note_id] = Origin(
+            "nobody" if pd.isna(row["patient_id"]) else "seen" if row["patient_seen"] else "unseen",
+            row["kind"],
+            tuple((s.start, s.end) for s in stretches[note_id]),
+            tuple(((s.start, s.end), str(s.section)) for s in opened[note_id]),
+            concepts,
+            gold.get(note_id, NOTHING),
+        )
     return HeldOut(documents, origins, _named(notes[notes["train"]], spans))
 
 
@@ -84,6 +94,7 @@ class Slices:
         }
         self._concepts = {concept_id for concept_id, words in held_out.named if words in self._trained}
         self._gazetteer = gazetteer
+        self._terms: dict[tuple[str, Span], str] = {}  # of the spans asked for so far
 
     def patients(self, document: Document, _: Span) -> str:
         """Notes of patients of whom others were trained on, of new patients, and texts about nobody."""
@@ -95,13 +106,23 @@ class Slices:
 
     def templates(self, document: Document, span: Span) -> str:
         """Whether the span lies in a sentence whose template was trained on."""
-        stretches = self._origins[document.id].unseen
-        return "unseen" if any(_shared(span, stretch) > 0 for stretch in stretches) else "seen"
+        return "unseen" if self.is_new(document.id, span) else "seen"
+
+    def is_new(self, document_id: str, span: Span) -> bool:
+        """Whether the span lies in a sentence whose template was never trained on."""
+        return any(_shared(span, stretch) > 0 for stretch in self._origins[document_id].unseen)
+
+    def sections(self, document: Document, span: Span) -> str:
+        """The section that the note was given where the span starts."""
+        sections = self._origins[document.id].sections
+        return next((name for (start, end), name in sections if start <= span.start < end), NO_SECTION)
 
     def repeats(self, document: Document, span: Span) -> str:
         """Whether the span lies in a sentence that was trained on word for word."""
         lines = self._sentences[document.id]
-        return "verbatim" if any(repeated and _shared(span, line) > 0 for line, repeated in lines) else "new"
+        first = bisect_right(lines, span.start, key=lambda line: line[0][1])  # the first that ends after the start
+        met = takewhile(lambda line: line[0][0] < span.end, islice(lines, first, None))
+        return "verbatim" if any(repeated for _, repeated in met) else "new"
 
     def repeated_sentences(self) -> float:
         """The share of the held-out sentences that were trained on word for word."""
@@ -114,8 +135,20 @@ class Slices:
         That is the gold span that it equals, else the one that it overlaps most; a predicted span that
         meets none is `spurious`, so the precision of the other slices leaves such spans out.
         """
-        gold = _counterpart(span, document.spans)
-        return self._term(document, gold) if gold else SPURIOUS
+        key = (document.id, span)
+        if key not in self._terms:
+            gold = _counterpart(span, document.spans)
+            self._terms[key] = self._term(document, gold) if gold else SPURIOUS
+        return self._terms[key]
+
+    def new_templates(self, document: Document, span: Span) -> str:
+        """What was known of the terms in sentences of unseen templates; those of the others are one slice."""
+        return self.terms(document, span) if self.is_new(document.id, span) else SEEN_TEMPLATE
+
+    def withheld(self, document: Document, span: Span) -> str:
+        """The same with one slice for all concepts that were kept from training, listed or not."""
+        name = self.new_templates(document, span)
+        return WITHHELD if name.startswith(WITHHELD) else name
 
     def _term(self, document: Document, gold: Span) -> str:
         """The slice of a gold span.
@@ -145,7 +178,7 @@ def _shared(span: Span, stretch: Stretch) -> int:
 
 def _counterpart(span: Span, golds: Iterable[Span]) -> Span | None:
     """The gold span that equals it, else the first of those that it shares most characters with, if any."""
-    met = [gold for gold in golds if _shared(span, (gold.start, gold.end)) > 0]
+    met = [gold for gold in golds if gold.overlaps(span)]
     return max(met, key=lambda gold: (gold == span, _shared(span, (gold.start, gold.end))), default=None)
 
 
@@ -159,28 +192,3 @@ def _sentences(documents: Iterable[Document], examples: Iterable[Example]) -> di
         ]
         for document in documents
     }
-
-
-def link_scores(readings: Iterable[Reading], origins: dict[str, Origin]) -> dict[str, Scores]:
-    """How well treatments are linked to the disease that they are for: from gold spans, and end to end.
-
-    Recall is over the gold pairs. Only where a template says what a treatment is for is there one; precision is
-    therefore over the predicted pairs of the treatments that have a gold pair, and leaves all others out: a
-    link of a treatment that is for nothing, or of a span that does not start where such a treatment does, is no
-    error here. A pair is right if both spans start where the gold ones do; their ends and labels are scored elsewhere.
-    """
-    counts = {"gold_spans": Counts(), "end_to_end": Counts()}
-    for document, predicted in readings:
-        gold = origins[document.id].relations
-        for name, spans in (("gold_spans", document.spans), ("end_to_end", predicted)):
-            counts[name] += _count_pairs(gold, _pairs(document.text, spans))
-    return {name: score_table({"pairs": found})["micro"] for name, found in counts.items()}
-
-
-def _count_pairs(gold: Set[Pair], found: Set[Pair]) -> Counts:
-    annotated = {treatment for treatment, _ in gold}
-    return Counts(len(gold & found), sum(treatment in annotated for treatment, _ in found), len(gold))
-
-
-def _pairs(text: str, spans: Iterable[Span]) -> set[Pair]:
-    return {(treatment.start, disease.start) for treatment, disease in interpret_spans(text, spans).pairs}

@@ -33,20 +33,19 @@ class Fold(NamedTuple):
 class Synthetic(NamedTuple):
     """A model of the synthetic notes, the gazetteer that is known while training, and how it was trained."""
 
-    parts: tuple[Any, ...]  # as `model.read` gives them
+    parts: model.Model
     hidden: Gazetteer
     params: TrainParams
 
     @property
     def weights(self) -> Weights:
         """Its CRF."""
-        found: Weights = self.parts[1]
-        return found
+        return self.parts.weights
 
     def tagger(self, changed: Weights, params: TrainParams) -> Tagger:
         """The tagger with other weights, for the features of these parameters."""
-        manifest, _, *rest = self.parts
-        return Tagger(manifest.model_copy(update={"params": params}), changed, *rest)
+        manifest = self.parts.manifest.model_copy(update={"params": params})
+        return Tagger(self.parts._replace(manifest=manifest, weights=changed))
 
 
 def train_synthetic(examples: Sequence[Example], lexicon: Sequence[Entry], params: TrainParams) -> Synthetic:

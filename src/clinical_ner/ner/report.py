@@ -1,66 +1,161 @@
-"""The evaluation as a whole: the CRF, its baselines, its ablations, and the plots of them."""
+"""The evaluation as a whole: the tagger on all that it was not trained on, its baselines, and the plots of it."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clinical_ner.core.files import write_csv
-from clinical_ner.core.params import EvaluateParams, TrainParams
-from clinical_ner.core.seeds import stream
-from clinical_ner.core.span import LABELS
-from clinical_ner.ner.baselines import dictionary_reader, token_classifier_reader
+from clinical_ner.core.params import EvaluateParams
+from clinical_ner.core.span import LABELS, Span
+from clinical_ner.ner.bio import OUTSIDE
+from clinical_ner.ner.corpora import Document
+from clinical_ner.ner.diagnosis import diagnosis
 from clinical_ner.ner.evaluation import (
     Reader,
     Reading,
-    SliceTable,
+    Understood,
     confusion,
+    confusion_by_slice,
+    detected_section,
+    f1_by_slice,
     read_all,
     scores,
     scores_by_slice,
     span_reader,
+    spans_of,
+    understand_all,
 )
-from clinical_ner.ner.held_out import HeldOut, Slices, link_scores
+from clinical_ner.ner.extraction_metrics import Annotated, Outputs, output_scores, outputs_of, within
+from clinical_ner.ner.golden import GoldenNote
+from clinical_ner.ner.held_out import HeldOut, Slices
+from clinical_ner.ner.robustness import perturbations, robustness
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.ner.training import Entry, Example, partial_gazetteer, train
 
-SYSTEMS = ("crf", "dictionary", "token_classifier")
-SLICED_BY = ("patients", "templates", "terms", "repeats", "kinds")
+CRF, DICTIONARY, TOKEN_CLASSIFIER = SYSTEMS = ("crf", "dictionary", "token_classifier")
+HELD_OUT, UNSEEN_TEMPLATES, GOLDEN = TEXTS = ("held_out", "unseen_templates", "golden")
+SLICED_BY = ("patients", "templates", "terms", "repeats", "kinds", "sections", "new_templates", "withheld")
+TERMS_TO_WATCH = ("seen", "withheld", "withheld_listed", "withheld_unlisted")  # of those in unseen templates
+ABLATED_ON = {"all": "f1", "unseen templates": "f1_unseen_templates", "unlisted terms": "f1_withheld_unlisted_terms"}
+Figures = dict[str, Any]
 
 
-def readers(
-    tagger: Tagger, examples: Sequence[Example], lexicon: Sequence[Entry], params: TrainParams, seed: int
-) -> dict[str, Reader]:
-    """The three systems that are compared, by name."""
-    gazetteers = (partial_gazetteer(lexicon, params), tagger.gazetteer)
+def evaluate(tagger: Tagger, unread: HeldOut, golden: Sequence[GoldenNote], slices: Slices) -> Figures:
+    """All figures of the tagger: on the held-out texts, in their unseen templates alone, and on the golden notes."""
+    found = _held_out_figures(tagger, unread, slices)
+    for part, figures in _golden_figures(tagger, golden).items():
+        found[part] = {**found.get(part, {}), **figures}
+    return found
+
+
+def _held_out_figures(tagger: Tagger, unread: HeldOut, slices: Slices) -> Figures:
+    def is_new(document: Document, span: Span) -> bool:
+        return slices.is_new(document.id, span)
+
+    read = understand_all(tagger, unread.documents)
+    readings = spans_of(read, LABELS)
+    outputs = _outputs(tagger, read, {name: origin.gold for name, origin in unread.origins.items()})
+    new = [
+        within(output, lambda span, name=document.id: slices.is_new(name, span))  # type: ignore[misc]
+        for (document, _), output in zip(read, outputs, strict=True)
+    ]
     return {
-        "crf": span_reader(tagger),
-        "dictionary": dictionary_reader(tagger.gazetteer),
-        "token_classifier": token_classifier_reader(examples, gazetteers, params.feature_groups, seed),
+        CRF: system_scores(readings, slices),
+        "repeated_sentences": slices.repeated_sentences(),
+        "confusion": _errors_only(confusion(readings)),
+        "section_confusion": {
+            name: _errors_only(pairs) for name, pairs in confusion_by_slice(readings, slices.sections).items()
+        },
+        "outputs": {HELD_OUT: output_scores(outputs), UNSEEN_TEMPLATES: output_scores(new)},
+        "diagnosis": {
+            HELD_OUT: diagnosis(read, LABELS, tagger.gazetteer),
+            UNSEEN_TEMPLATES: diagnosis(read, LABELS, tagger.gazetteer, is_new),
+        },
     }
 
 
-def system_scores(readings: list[Reading], slices: Slices) -> dict[str, Any]:
-    """All figures of one system on the held-out texts."""
+def _golden_figures(tagger: Tagger, golden: Sequence[GoldenNote]) -> Figures:
+    read = understand_all(tagger, [note.document for note in golden])
+    readings = spans_of(read, LABELS)
+    outputs = _outputs(tagger, read, {note.document.id: note.gold for note in golden})
+    return {
+        GOLDEN: {"all": scores(readings), "sections": scores_by_slice(readings, detected_section)},
+        "outputs": {GOLDEN: output_scores(outputs)},
+        "diagnosis": {GOLDEN: diagnosis(read, LABELS, tagger.gazetteer)},
+    }
+
+
+def _outputs(tagger: Tagger, read: Iterable[Understood], gold: Mapping[str, Annotated]) -> list[Outputs]:
+    return [outputs_of(document.text, gold[document.id], found, tagger.concepts) for document, found in read]
+
+
+def _errors_only(pairs: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """The tokens that are read wrongly, by how."""
+    return {
+        f"{'nothing' if gold == OUTSIDE else gold} read as {'nothing' if found == OUTSIDE else found}": count
+        for (gold, found), count in sorted(pairs.items())
+        if gold != found
+    }
+
+
+def system_scores(readings: list[Reading], slices: Slices) -> Figures:
+    """The entity scores of a system on the held-out texts, as a whole and by every slice."""
     return {"all": scores(readings), **{by: scores_by_slice(readings, getattr(slices, by)) for by in SLICED_BY}}
 
 
-def main_figures(figures: dict[str, Any]) -> dict[str, Any]:
+def baseline_scores(baselines: Mapping[str, Reader], documents: Sequence[Document]) -> Figures:
+    """The entity scores of the systems that the CRF is compared with."""
+    return {name: {"all": scores(read_all(reader, documents, LABELS))} for name, reader in baselines.items()}
+
+
+def robustness_scores(
+    tagger: Tagger, held_out: Sequence[Document], golden: Sequence[GoldenNote], params: EvaluateParams
+) -> dict[str, Figures]:
+    """The strict scores of the same texts written in other ways."""
+    ways = perturbations(params.seed, params.typo_rate)
+    texts = {HELD_OUT: held_out, GOLDEN: [note.document for note in golden]}
+    return {name: robustness(span_reader(tagger), documents, LABELS, ways) for name, documents in texts.items()}
+
+
+# --- the figures to watch ------------------------------------------------------------------------
+def main_figures(figures: Figures) -> Figures:
     """The figures to watch from commit to commit; all of them are in the report."""
-    crf = figures["crf"]
+    crf, outputs = figures[CRF], figures["outputs"]
     return {
         "crf": {**_headline(crf), "f1_by_label": {k: v["f1"] for k, v in crf["all"]["per_label"].items()}},
-        "crf_f1": {by: _f1_by_slice(crf[by]) for by in SLICED_BY[:3]},
-        **{f"{name}_f1": figures[name]["all"]["micro"]["f1"] for name in SYSTEMS[1:]},
+        "crf_f1": {
+            **{by: f1_by_slice(crf[by]) for by in SLICED_BY[:3]},
+            "terms_in_unseen_templates": _terms_in_unseen_templates(crf),
+        },
+        **{f"{name}_f1": figures[name]["all"]["micro"]["f1"] for name in (*SYSTEMS[1:], GOLDEN)},
         "ablation_f1": {name: found["f1"] for name, found in figures["ablation"].items()},
+        "calibration_error": {
+            name: found["calibration"]["expected_calibration_error"] for name, found in figures["diagnosis"].items()
+        },
+        "outputs": {name: output_headline(found["end_to_end"]) for name, found in outputs.items()},
         "repeated_sentences": figures["repeated_sentences"],
-        "treatment_links": _shares(figures["relations"]["end_to_end"]),
+        "robustness_f1": {way: found["f1"] for way, found in figures["robustness"][HELD_OUT].items()},
+        "treatment_links": _shares(outputs[HELD_OUT]["end_to_end"]["relations_of_linked"]),
     }
 
 
-def _headline(system: dict[str, Any]) -> dict[str, float]:
+def _terms_in_unseen_templates(crf: Figures) -> dict[str, float]:
+    """How well terms never trained on are read in sentences never trained on, beside terms that were trained on."""
+    found = {**f1_by_slice(crf["new_templates"]), **f1_by_slice(crf["withheld"])}
+    return {name: found[name] for name in TERMS_TO_WATCH if name in found}
+
+
+def output_headline(found: Mapping[str, Any]) -> dict[str, float]:
+    """A figure for each thing that is said of an entity."""
+    return {
+        **{f"{name}_accuracy": found[name]["accuracy"] for name in ("assertion", "section", "concept")},
+        "links_f1": found["relations"]["f1"],
+        "links_of_linked_f1": found["relations_of_linked"]["f1"],
+    }
+
+
+def _headline(system: Figures) -> dict[str, float]:
     return {**_shares(system["all"]["micro"]), "token_weighted_f1": system["all"]["token_weighted_f1"]}
 
 
@@ -68,70 +163,63 @@ def _shares(scored: Mapping[str, float]) -> dict[str, float]:
     return {name: scored[name] for name in ("precision", "recall", "f1")}
 
 
-def _f1_by_slice(tables: Mapping[str, SliceTable]) -> dict[str, float]:
-    """The F1 of each slice that has gold spans; of the others it says nothing."""
-    return {name: table["micro"]["f1"] for name, table in tables.items() if table["micro"]["support"]}
+# --- plots ---------------------------------------------------------------------------------------
+def write_plots(folder: Path, figures: Figures) -> None:
+    """Write NAME.csv for every plot to the folder, for `dvc plots show`."""
+    for name, (columns, rows) in _plots(figures).items():
+        write_csv(folder / f"{name}.csv", columns, rows)
 
 
-def evaluate(systems: dict[str, Reader], held_out: HeldOut, slices: Slices) -> tuple[dict[str, Any], list[Reading]]:
-    """The figures of every system, and what the CRF read."""
-    found: dict[str, Any] = {"repeated_sentences": slices.repeated_sentences()}
-    kept: list[Reading] = []
-    for name, reader in systems.items():
-        readings = read_all(reader, held_out.documents, LABELS)
-        found[name] = system_scores(readings, slices)
-        if name == "crf":
-            kept = readings
-            found["relations"] = link_scores(readings, held_out.origins)
-    return found, kept
-
-
-def ablations(
-    examples: Sequence[Example],
-    lexicon: Sequence[Entry],
-    held_out: HeldOut,
-    slices: Slices,
-    params: EvaluateParams,
-    train_params: TrainParams,
-) -> dict[str, Any]:
-    """Micro F1 with all feature groups and with each left out, of models trained alike on a sample of sentences."""
-    chosen = stream(params.seed, "ablation").permutation(len(examples))[: params.ablation_sentences]
-    sample = [examples[index] for index in sorted(chosen)]
-    groups = train_params.feature_groups
-    kept = {"all": groups, **{f"without_{name}": tuple(g for g in groups if g != name) for name in groups}}
+def _plots(figures: Figures) -> dict[str, tuple[tuple[str, ...], Iterable[Sequence[Any]]]]:
     return {
-        name: _ablation(sample, lexicon, held_out, slices, _lighter(train_params, params, rest))
-        for name, rest in kept.items()
-        if rest
+        "systems": (("system", "f1"), [(name, figures[name]["all"]["micro"]["f1"]) for name in SYSTEMS]),
+        "slices": (("slice", "f1"), _slice_rows(figures)),
+        "ablation": (("features", "f1"), _ablation_rows(figures)),
+        "errors": (("error", "tokens"), figures["confusion"].items()),
+        "causes": (("cause", "errors", "false_positives", "false_negatives"), _cause_rows(figures)),
+        "sections": (("section", "tokens"), _section_rows(figures)),
+        "outputs": (("output", "score"), _output_rows(figures)),
+        "calibration": (("confidence", *TEXTS), _calibration_rows(figures)),
+        "robustness": (("writing", "f1"), _robustness_rows(figures)),
     }
 
 
-def _lighter(params: TrainParams, own: EvaluateParams, groups: tuple[Any, ...]) -> TrainParams:
-    return params.model_copy(update={"max_iterations": own.ablation_iterations, "feature_groups": groups})
+def _slice_rows(figures: Figures) -> Iterator[tuple[str, float]]:
+    for by in SLICED_BY:
+        yield from ((f"{by}: {name}", f1) for name, f1 in f1_by_slice(figures[CRF][by]).items())
 
 
-def _ablation(
-    sample: Sequence[Example], lexicon: Sequence[Entry], held_out: HeldOut, slices: Slices, params: TrainParams
-) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ablated.crfsuite"
-        train(sample, lexicon, params, path, {})
-        readings = read_all(span_reader(Tagger.load(path)), held_out.documents, LABELS)
-    terms = _f1_by_slice(scores_by_slice(readings, slices.terms))
-    return {"f1": scores(readings)["micro"]["f1"], **{f"f1_{name}_terms": f1 for name, f1 in terms.items()}}
+def _ablation_rows(figures: Figures) -> Iterator[tuple[str, float]]:
+    for name, found in figures["ablation"].items():
+        yield from ((f"{shown}: {name}", found[key]) for shown, key in ABLATED_ON.items() if key in found)
 
 
-def write_plots(folder: Path, figures: dict[str, Any], readings: list[Reading]) -> None:
-    """Write systems.csv, slices.csv, ablation.csv and errors.csv to the folder, for `dvc plots show`."""
-    systems = [(name, figures[name]["all"]["micro"]["f1"]) for name in SYSTEMS]
-    slices = [(f"{by}: {name}", f1) for by in SLICED_BY for name, f1 in _f1_by_slice(figures["crf"][by]).items()]
-    ablation = [(name, found["f1"]) for name, found in figures["ablation"].items()]
-    errors = [
-        (f"{gold} read as {predicted}", count)
-        for (gold, predicted), count in sorted(confusion(readings).items())
-        if gold != predicted
+def _cause_rows(figures: Figures) -> Iterator[tuple[str, int, int, int]]:
+    for name, found in figures["diagnosis"].items():
+        for cause, counts in found["causes"].items():
+            yield f"{name}: {cause}", sum(counts.values()), counts["false_positives"], counts["false_negatives"]
+
+
+def _section_rows(figures: Figures) -> Iterator[tuple[str, int]]:
+    for section, wrong in figures["section_confusion"].items():
+        yield from ((f"{section}: {error}", count) for error, count in wrong.items())
+
+
+def _output_rows(figures: Figures) -> Iterator[tuple[str, float]]:
+    for name, found in figures["outputs"].items():
+        yield from ((f"{name}: {output}", score) for output, score in output_headline(found["end_to_end"]).items())
+
+
+def _calibration_rows(figures: Figures) -> Iterator[tuple[float, ...]]:
+    """A row a bin that every text has entities in: its middle, and the share that is right in each."""
+    tables = [
+        {(row["low"], row["high"]): row["right"] for row in figures["diagnosis"][name]["calibration"]["bins"]}
+        for name in TEXTS
     ]
-    write_csv(folder / "systems.csv", ("system", "f1"), systems)
-    write_csv(folder / "slices.csv", ("slice", "f1"), slices)
-    write_csv(folder / "ablation.csv", ("features", "f1"), ablation)
-    write_csv(folder / "errors.csv", ("error", "tokens"), errors)
+    for low, high in sorted(set.intersection(*map(set, tables))):
+        yield round((low + high) / 2, 6), *(table[low, high] for table in tables)
+
+
+def _robustness_rows(figures: Figures) -> Iterator[tuple[str, float]]:
+    for name, ways in figures["robustness"].items():
+        yield from ((f"{name}: {way}", found["f1"]) for way, found in ways.items())

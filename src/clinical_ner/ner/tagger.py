@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio, decoding, model
 from clinical_ner.ner.abbreviations import definitions, kinds
@@ -15,6 +16,7 @@ from clinical_ner.ner.calibration import calibrated
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import fold
 from clinical_ner.ner.tokenize import Block, Token, blocks
+from clinical_ner.ner.weights import Weights
 
 
 class Entity(NamedTuple):
@@ -55,7 +57,7 @@ class Tagger:
     """Finds DISEASE and TREATMENT in clinical text; may be shared by threads."""
 
     def __init__(self, parts: model.Model) -> None:
-        manifest, weights, gazetteer, words, concepts = parts
+        manifest, weights, gazetteer, words, concepts = self._parts = parts
         self.manifest = manifest
         self.gazetteer = gazetteer
         self.concepts = concepts
@@ -77,6 +79,11 @@ class Tagger:
             UserError: a file is missing, altered or truncated.
         """
         return cls(model.read(path))
+
+    def reweighted(self, weights: Weights, params: TrainParams) -> Tagger:
+        """The tagger with the weights of another training on the same terms, as the ablations compare them."""
+        manifest = self.manifest.model_copy(update={"params": params})
+        return Tagger(self._parts._replace(manifest=manifest, weights=weights))
 
     def read(self, text: str) -> list[Sentence]:
         """Every sentence of the text with its tags; offsets count code points of the original text."""
