@@ -528,6 +528,31 @@ def test_the_tokens_of_a_corpus_are_counted_where_it_has_them(cli: Cli, small_mo
     assert found_scores(evaluated)["tokens"] == 4
 
 
+def test_errors_are_counted_by_cause_without_a_word_of_the_text(cli: Cli, small_model: Path, tmp_path: Path) -> None:
+    words = ("evaluate", write_jsonl(tmp_path, GOLD), "--format", "jsonl", "--model", small_model, "--errors")
+
+    told, found = cli(*words), json.loads(cli(*words, "--json").out)
+
+    assert {cause: (of["false_positives"], of["false_negatives"]) for cause, of in found["causes"].items()} == {
+        "too_long_by_word_after": (1, 1),
+        "invented_known_term": (1, 0),
+        "missed_unknown_term": (0, 1),
+    }
+    assert found["calibration"]["entities"] == 5
+    assert re.search(r"^missed_unknown_term +0 +1$", told.out, re.MULTILINE)
+    assert "expected calibration error: 0." in told.out
+    assert not re.search("slept|insulin|gout", told.out)
+
+
+def test_the_owner_of_a_text_may_see_the_errors_in_it(cli: Cli, small_model: Path, tmp_path: Path) -> None:
+    words = ("evaluate", write_jsonl(tmp_path, GOLD), "--format", "jsonl", "--model", small_model)
+
+    told = cli(*words, "--errors", "--show-text")
+
+    assert "missed DISEASE, missed_unknown_term: The patient [slept] well." in told.out
+    assert_refused(cli(*words, "--show-text"), "--show-text lists errors")
+
+
 def test_only_the_labels_asked_for_are_scored(cli: Cli, small_model: Path, tmp_path: Path) -> None:
     corpus = write_jsonl(tmp_path, GOLD)
 

@@ -74,19 +74,29 @@ def evaluate(
     labels: Annotated[str | None, typer.Option(help="Which to score, e.g. DISEASE,TREATMENT; default: gold's.")] = None,
     model: Model = MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    show_errors: Annotated[bool, typer.Option("--errors", help="Count the errors by cause, and calibration.")] = False,
+    show_text: Annotated[bool, typer.Option(help="With --errors: list each with its text, if it is yours.")] = False,
 ) -> None:
     """Score the model on annotated text: strict entity scores, and the token-weighted F1 beside them."""
-    from clinical_ner.ner.evaluation import read_all, scores, span_reader
+    from clinical_ner.ner.diagnosis import diagnosis
+    from clinical_ner.ner.errors import errors, shown
+    from clinical_ner.ner.evaluation import scores, spans_of, understand_all
 
+    if show_text and not show_errors:
+        raise UserError("--show-text lists errors, which nobody asked for", "add --errors")
     annotated = corpora.read_corpus(corpus, corpus_format, corpora.parse_map(label_map or []))
     chosen = _labels(labels) if labels else annotated.labels
-    reader = span_reader(Tagger.load(model))
+    tagger = Tagger.load(model)
     start = time.perf_counter()
-    readings = read_all(reader, annotated.documents, chosen)
+    read = understand_all(tagger, annotated.documents)
     seconds = time.perf_counter() - start
-    found = scores(readings)
+    found = scores(spans_of(read, chosen))
     found["tokens_per_second"] = round(found["tokens"] / seconds)
     found["unused"] = unused(annotated)
+    if show_errors:
+        found |= diagnosis(read, chosen, tagger.gazetteer)
+    if show_text:
+        found["errors"] = [shown(error) for error in errors(spans_of(read, chosen), tagger.gazetteer)]
     typer.echo(json.dumps(found, indent=2) if as_json else score_lines(found))
 
 
@@ -119,7 +129,17 @@ def score_lines(found: dict[str, Any]) -> str:
         lines.append(f"{name:<10} {shares} {row['support']:>8}")
     lines.append(f"token-weighted F1, O counted: {found['token_weighted_f1']:.3f} (no measure of entities)")
     lines.append(f"{found['tokens']} tokens, {found['tokens_per_second']} a second")
-    return "\n".join([*lines, *found["unused"]])
+    return "\n".join([*lines, *found["unused"], *_cause_lines(found), *found.get("errors", ())])
+
+
+def _cause_lines(found: dict[str, Any]) -> list[str]:
+    """The causes of the errors and how far confidence is from truth, if they were asked for."""
+    if "causes" not in found:
+        return []
+    row = "{:<32} {:>8} {:>8}".format
+    rows = [row(cause, of["false_positives"], of["false_negatives"]) for cause, of in found["causes"].items()]
+    error = found["calibration"]["expected_calibration_error"]
+    return [row("cause", "invented", "missed"), *rows, f"expected calibration error: {error:.3f}"]
 
 
 @app.command()

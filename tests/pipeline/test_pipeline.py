@@ -22,7 +22,19 @@ from clinical_ner.core.io import read
 from clinical_ner.core.schema import NOTES, PATIENTS, PROFILES
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (".dvc", ".dvcignore", ".gitignore", "data/annotated", "dvc.yaml", "params.yaml", "pipelines", "src")
+SOURCES = (
+    *(
+        ".dvc",
+        ".dvcignore",
+        ".gitignore",
+        "data/annotated",
+        "dvc.yaml",
+        "params.yaml",
+        "pipelines",
+        "src",
+        "tests/golden",
+    ),
+)
 BUILT = ("data", "models", "metrics", "plots", "reports")
 STAGES = ("vocabulary", "population", "notes", "dataset", "train", "evaluate", "drift")
 SMALL: dict[str, dict[str, Any]] = {
@@ -30,7 +42,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "population": {"patients": 40},
     "notes": {"notes_per_patient": 2, "literature_texts": 60},
     "train": {"max_iterations": 15, "feature_groups": ["word", "gazetteer"]},
-    "evaluate": {"ablation_iterations": 4, "ablation_sentences": 100},
+    "evaluate": {"ablation_iterations": 4, "ablation_sentences": 100, "sample_texts": 5},
     "drift": {"min_notes": 5},
 }
 UNLIKE = {  # what may differ between two machines and must not matter

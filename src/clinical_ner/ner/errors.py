@@ -19,6 +19,7 @@ from clinical_ner.ner.tokenize import tokens
 
 WRONG_LABEL, WRONG_LABEL_AND_BOUNDARIES = "wrong_label", "wrong_label_and_boundaries"
 NESTED = "overlaps_a_right_one"  # gold of several layers, of which one reading finds at most one
+CONTEXT = 40  # characters on either side of an error that is shown
 SHIFTED = "shifted"  # too long at one end and too short at the other
 DETERMINERS = frozenset(
     {"a", "an", "any", "another", "both", "each", "her", "his", "its", "my", "no", "our", "some", "that", "the"}
@@ -147,8 +148,10 @@ def term_kind(words: Sequence[str], label: str, gazetteer: Gazetteer) -> str:
     return "variant_of_known_term" if any(LABEL_OF_KIND.get(kind) == label for kind in last) else "unknown_term"
 
 
-def in_context(text: str, span: Span, characters: int) -> str:
-    """The span in square brackets with what stands around it, on one line: for the owner of the text alone."""
-    cuts = (max(0, span.start - characters), span.start, span.end, span.end + characters)
-    before, inside, after = (" ".join(text[start:end].split()) for start, end in pairwise(cuts))
-    return f"{before} [{inside}] {after}".strip()
+def shown(error: Error) -> str:
+    """The error on one line with its text in square brackets: for the owner of the text alone."""
+    document, span, is_missed, cause = error
+    cuts = (max(0, span.start - CONTEXT), span.start, span.end, span.end + CONTEXT)
+    before, inside, after = (" ".join(document.text[start:end].split()) for start, end in pairwise(cuts))
+    side = "missed" if is_missed else "found"
+    return f"{document.id}:{span.start}-{span.end} {side} {span.label}, {cause}: {before} [{inside}] {after}".strip()

@@ -23,7 +23,7 @@ dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2,
 train:
   {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, annotated_weight: 0.5, gazetteer_dropout: 0.1,
    feature_groups: [word, shape]}
-evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30}
+evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30, sample_texts: 9, typo_rate: 0.1}
 drift: {seed: 6, min_notes: 2, current_share: 0.4, resamples: 10, warn_false_alarms: 0.1, drift_false_alarms: 0.1}
 """)
 Load = Callable[..., params.Params]
@@ -109,6 +109,8 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("train__feature_groups", ["words"]),
         ("evaluate__ablation_iterations", 0),
         ("evaluate__ablation_sentences", 0),
+        ("evaluate__sample_texts", 0),
+        ("evaluate__typo_rate", 1.1),
         ("drift__min_notes", 1),
         ("drift__resamples", 0),
         ("drift__resamples", 10.5),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
-from clinical_ner.ner.baselines import dictionary_reader, token_classifier_reader
+from clinical_ner.ner.baselines import dictionary_reader, readers, token_classifier
+from clinical_ner.ner.evaluation import Reader
 from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Example
 
 GAZETTEER = Gazetteer.build(
@@ -59,8 +64,18 @@ def test_the_dictionary_counts_offsets_in_the_whole_text() -> None:
     ]
 
 
-def test_the_token_classifier_learns_a_toy_example(examples: list[Example]) -> None:
-    read = token_classifier_reader(examples, (GAZETTEER, GAZETTEER), GROUPS, seed=1)
+@pytest.fixture
+def classified(tiny: Tagger, examples: list[Example], train_params: TrainParams) -> Callable[..., Reader]:
+    """The token classifier, trained with the terms of a gazetteer and read with those of the tiny model."""
+
+    def build(gazetteer: Gazetteer, seed: int) -> Reader:
+        return readers(tiny, examples, gazetteer, train_params, seed)["token_classifier"]
+
+    return build
+
+
+def test_the_token_classifier_learns_a_toy_example(classified: Callable[..., Reader]) -> None:
+    read = classified(GAZETTEER, seed=1)
 
     assert read("She has asthma and takes aspirin. No type 2 diabetes was found today.") == [
         Span(8, 14, DISEASE),
@@ -70,20 +85,35 @@ def test_the_token_classifier_learns_a_toy_example(examples: list[Example]) -> N
     assert read("The patient slept.") == []
 
 
-def test_the_token_classifier_is_the_same_for_the_same_seed(examples: list[Example]) -> None:
+def test_the_token_classifier_is_the_same_for_the_same_seed(classified: Callable[..., Reader]) -> None:
     text = "Metformin for gout, aspirin for heart failure and penicillin G for asthma, pneumonia or flu."
-    one, other = (token_classifier_reader(examples, (GAZETTEER, GAZETTEER), GROUPS, seed=7) for _ in range(2))
+    one, other = (classified(GAZETTEER, seed=7) for _ in range(2))
 
     assert one(text) == other(text) != []
 
 
-def test_the_token_classifier_reads_with_the_second_gazetteer(examples: list[Example]) -> None:
-    nothing = Gazetteer.build([])
-    known = Gazetteer.build((word, "drug") for word in ("aspirin", "metformin", "furosemide", "albuterol", "zyxomab"))
+def test_the_token_classifier_knows_no_order_of_tags(examples: list[Example]) -> None:
+    weights = token_classifier(examples, GAZETTEER, GROUPS, seed=1)
 
-    with_it, without = (
-        token_classifier_reader(examples, (known, gazetteer), ("gazetteer",), seed=1) for gazetteer in (known, nothing)
-    )
+    assert set(weights.tags) == {"O", "B-DISEASE", "I-DISEASE", "B-TREATMENT", "I-TREATMENT"}
+    assert not weights.transitions.any()
+    assert weights.states.shape == (len(weights.attributes), 5)
 
-    assert with_it("zyxomab") == [Span(0, 7, TREATMENT)]
-    assert without("zyxomab") == []
+
+def test_of_two_tags_the_token_classifier_has_both_sides() -> None:
+    examples = [Example(["gout"], ["B-DISEASE"]), Example(["rest"], ["O"])]
+
+    weights = token_classifier(examples, GAZETTEER, GROUPS, seed=1)
+
+    assert weights.tags == ("B-DISEASE", "O")
+    assert (weights.states[:, 0] == -weights.states[:, 1]).all()
+    assert weights.states[weights.attributes["w=gout"], 0] > 0
+
+
+def test_both_read_with_the_gazetteer_that_is_served(
+    tiny: Tagger, examples: list[Example], train_params: TrainParams
+) -> None:
+    found = readers(tiny, examples, Gazetteer.build([]), train_params, seed=1)
+
+    assert list(found) == ["dictionary", "token_classifier"]
+    assert found["dictionary"]("asthma, aspirin, fever") == [Span(0, 6, DISEASE), Span(8, 15, TREATMENT)]

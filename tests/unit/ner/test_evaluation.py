@@ -10,8 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
+from clinical_ner.ner import extraction
 from clinical_ner.ner.corpora import Document
-from clinical_ner.ner.evaluation import Reading, confusion, read_all, scores, scores_by_slice, span_reader
+from clinical_ner.ner.evaluation import (
+    Reading,
+    Understood,
+    calibration,
+    confusion,
+    confusion_by_slice,
+    detected_section,
+    everything,
+    f1_by_slice,
+    read_all,
+    scores,
+    scores_by_slice,
+    span_reader,
+    spans_of,
+    understand_all,
+)
+from clinical_ner.ner.extraction import Mention
 from clinical_ner.ner.metrics import count_spans
 from clinical_ner.ner.tagger import Tagger
 
@@ -138,3 +155,59 @@ def test_the_tagger_reads_as_it_tags(tiny: Tagger) -> None:
     text = "She has asthma and takes aspirin."
 
     assert span_reader(tiny)(text) == [entity.span for entity in tiny.tag(text)] != []
+
+
+def test_what_is_understood_holds_the_same_spans(tiny: Tagger) -> None:
+    documents = [Document("a", "She has asthma and takes aspirin.", (Span(8, 14, DISEASE),), None)]
+
+    both = spans_of(understand_all(tiny, documents), LABELS)
+    one = spans_of(understand_all(tiny, documents), (TREATMENT,))
+
+    assert both == read_all(span_reader(tiny), documents, LABELS)
+    assert one == read_all(span_reader(tiny), documents, (TREATMENT,))
+    assert one != both
+
+
+def understood(*confidences: float) -> list[Understood]:
+    """FIRST, in which asthma, gout and the aspirin were found with these confidences, gout with a wrong label."""
+    spans = [FIRST.spans[0], FIRST.spans[1]._replace(label=TREATMENT), FIRST.spans[2]]
+    mentions = [Mention(span, p, "present", None, None) for span, p in zip(spans, confidences, strict=True)]
+    return [Understood(FIRST, extraction.Reading(mentions, []))]
+
+
+def test_confidence_is_held_against_how_often_an_entity_is_exactly_right() -> None:
+    found = calibration(understood(0.95, 0.55, 0.97), LABELS, everything)
+
+    assert found["entities"] == 3
+    assert [(row["low"], row["entities"], row["right"]) for row in found["bins"]] == [(0.5, 1, 0.0), (0.9, 2, 1.0)]
+    assert found["expected_calibration_error"] == pytest.approx((0.55 + 0.05 + 0.03) / 3, abs=1e-6)
+
+
+def test_calibration_leaves_out_other_labels_and_what_is_not_kept() -> None:
+    assert calibration(understood(0.5, 0.5, 0.5), (DISEASE,), everything)["entities"] == 1
+    assert calibration(understood(0.5, 0.5, 0.5), LABELS, lambda _, span: span.start > 0)["entities"] == 2
+    assert calibration([], LABELS, everything)["bins"] == []
+
+
+def test_a_section_is_that_of_the_heading_above() -> None:
+    document = Document("a", "PMH: gout. FH: lupus.", (), None)
+
+    sections = [detected_section(document, Span(start, start + 1, DISEASE)) for start in (5, 15)]
+
+    assert sections == ["past_medical_history", "family_history"]
+    assert detected_section(FIRST, FIRST.spans[0]) == "none"
+
+
+def test_tokens_are_confused_in_the_slice_that_they_lie_in() -> None:
+    halves = confusion_by_slice(read(), lambda _, span: "first" if span.start < 15 else "second")
+
+    assert halves == {
+        "first": {(DISEASE, DISEASE): 2, (DISEASE, TREATMENT): 1, (DISEASE, "O"): 1},
+        "second": {(TREATMENT, TREATMENT): 1, ("O", TREATMENT): 1},
+    }
+
+
+def test_a_slice_without_gold_has_no_f1() -> None:
+    tables = scores_by_slice(read(), lambda _, span: "late" if span.start > 24 else "early")
+
+    assert list(f1_by_slice(tables)) == ["early"]

@@ -5,8 +5,18 @@ from __future__ import annotations
 import pandas as pd
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
-from clinical_ner.ner.extraction import interpret_spans
-from clinical_ner.ner.extraction_metrics import Annotated, Annotation, extraction_scores, found_in, gold_of
+from clinical_ner.ner.extraction import Reading, interpret_spans
+from clinical_ner.ner.extraction_metrics import (
+    Annotated,
+    Annotation,
+    Outputs,
+    extraction_scores,
+    found_in,
+    gold_of,
+    output_scores,
+    outputs_of,
+    within,
+)
 
 GOUT, LUPUS, GOLD = Span(0, 4, DISEASE), Span(10, 15, DISEASE), Span(20, 24, TREATMENT)
 
@@ -90,3 +100,32 @@ def test_gold_comes_from_the_tables_with_or_without_sections() -> None:
 
     assert plain["N1"] == annotated((GOUT, "absent", None, "D1"), (GOLD, "present", None, "X"), pairs={(20, 0)})
     assert [row.section for row in sectioned["N1"].annotations] == [None, "plan"]
+
+
+def test_a_concept_that_the_vocabulary_does_not_have_is_none() -> None:
+    names = ["note_id", "start", "end", "label", "concept_id", "assertion"]
+    entities = pd.DataFrame([["N1", 0, 4, DISEASE, "TEXT:gout", "absent"]], columns=names)
+    relations = pd.DataFrame([], columns=["note_id", "treatment_start", "disease_start"])
+
+    assert gold_of(entities, relations)["N1"] == annotated((GOUT, "absent", None, None))
+
+
+def test_a_text_is_scored_from_what_was_found_and_from_its_gold_spans() -> None:
+    text = "Plan: gout, on gold"
+    gold = found_in(interpret_spans(text, [Span(6, 10, DISEASE), Span(15, 19, TREATMENT)]))
+
+    found = output_scores([outputs_of(text, gold, Reading([], []), None)])
+
+    assert found["gold_spans"]["matched"] == 2
+    assert found["gold_spans"]["relations"]["f1"] == found["gold_spans"]["section"]["accuracy"] == 1.0
+    assert found["end_to_end"]["matched"] == 0
+    assert found["end_to_end"]["relations"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+
+
+def test_a_part_of_a_text_has_the_links_of_its_own_treatments() -> None:
+    both = WANTED._replace(pairs=frozenset({(20, 0), (30, 0)}))
+
+    kept = within(Outputs(both, both, WANTED), lambda span: span == GOLD)
+
+    gold_alone = annotated((GOLD, "present", "plan", None), pairs={(20, 0)})
+    assert kept == Outputs(gold_alone, gold_alone, gold_alone)

@@ -13,9 +13,9 @@ from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.dataset import NoteTables, is_trained_on
 from clinical_ner.ner.evaluation import Reading, Slicer, scores, scores_by_slice
+from clinical_ner.ner.extraction_metrics import Annotated, Annotation
 from clinical_ner.ner.gazetteer import Gazetteer
-from clinical_ner.ner.held_out import HeldOut, Origin, Slices, held_out, link_scores
-from clinical_ner.ner.metrics import Scores
+from clinical_ner.ner.held_out import HeldOut, Origin, Slices, held_out
 from clinical_ner.ner.training import Example
 
 # 0 Gout 4; 17 lung 22 cancer 28; 33 zyx 37 fever 42; 44 flu 47; 49 LC 51; 53 mumps 58
@@ -43,6 +43,10 @@ CONCEPTS = {
     LC: KEPT[0],
     MUMPS: KEPT[2],
 }
+GOLD = Annotated(
+    tuple(Annotation(span, "present", None, CONCEPTS[span]) for span in sorted(CONCEPTS)), frozenset({(33, 17)})
+)
+NOTHING = Annotated((), frozenset())
 TRAINED_ON = [
     Example(["No", "lung", "cancers", "today"], ["O", "B-DISEASE", "I-DISEASE", "O"]),
     Example(["Gout", "flares", "."], ["O"] * 3),
@@ -60,7 +64,8 @@ def unread() -> HeldOut:
         [("N4", *span, concept_id) for span, concept_id in CONCEPTS.items()]
         + [("N1", 0, 11, DISEASE, KEPT[0]), ("N1", 13, 22, DISEASE, KEPT[2])],
         columns=["note_id", "start", "end", "label", "concept_id"],
-    )
+    ).assign(assertion="present")
+    sections = pd.DataFrame([("N4", 13, 40, "plan")], columns=["note_id", "start", "end", "section"])
     segments = pd.DataFrame(
         [("N4", 0, 12, "old"), ("N4", 13, 43, "new"), ("N3", 0, 43, "old")],
         columns=["note_id", "start", "end", "template_id"],
@@ -70,7 +75,7 @@ def unread() -> HeldOut:
         {"note_id": IDS, "train": [False, False, False, True], "patient_seen": [False, True, True, True]}
     )
     templates = pd.DataFrame({"template_id": ["new", "old"], "seen": [False, True]})
-    return held_out(NoteTables(notes, entities, segments, relations), splits, templates)
+    return held_out(NoteTables(notes, entities, segments, relations), sections, splits, templates)
 
 
 def test_the_texts_that_are_not_trained_on_come_in_order_with_their_gold_spans(unread: HeldOut) -> None:
@@ -79,11 +84,11 @@ def test_the_texts_that_are_not_trained_on_come_in_order_with_their_gold_spans(u
     assert unread.documents[0].spans == ()
 
 
-def test_an_origin_names_patient_kind_new_templates_relations_and_concepts(unread: HeldOut) -> None:
+def test_an_origin_names_patient_kind_new_templates_sections_concepts_and_what_is_said(unread: HeldOut) -> None:
     assert unread.origins == {
-        "N2": Origin("seen", "consult", (), frozenset(), {}),
-        "N3": Origin("nobody", "consult", (), frozenset(), {}),
-        "N4": Origin("unseen", "progress", ((13, 43),), frozenset({(33, 17)}), CONCEPTS),
+        "N2": Origin("seen", "consult", (), (), {}, NOTHING),
+        "N3": Origin("nobody", "consult", (), (), {}, NOTHING),
+        "N4": Origin("unseen", "progress", ((13, 43),), (((13, 40), "plan"),), CONCEPTS, GOLD),
     }
 
 
@@ -109,6 +114,24 @@ def test_a_span_is_sorted_by_patient_kind_and_template(unread: HeldOut, slices: 
         "unseen",
     ]
     assert slices.templates(nobody, CANCER) == "seen"
+
+
+def test_a_span_is_sorted_by_the_section_that_the_note_was_given(unread: HeldOut, slices: Slices) -> None:
+    new = unread.documents[2]
+
+    assert [slices.sections(new, span) for span in (GOUT, CANCER, MUMPS)] == ["none", "plan", "none"]
+
+
+def test_terms_in_unseen_templates_are_told_apart_from_all_others(unread: HeldOut, slices: Slices) -> None:
+    new = unread.documents[2]
+
+    assert [slices.new_templates(new, span) for span in (GOUT, CANCER, FEVER)] == [
+        "seen_template",
+        "seen",
+        "withheld_unlisted",
+    ]
+    assert [slices.withheld(new, span) for span in (GOUT, CANCER, FEVER)] == ["seen_template", "seen", "withheld"]
+    assert slices.new_templates(new, Span(29, 32, DISEASE)) == "spurious"
 
 
 def test_a_sentence_repeats_one_that_was_trained_on_only_word_for_word(unread: HeldOut, slices: Slices) -> None:
@@ -168,7 +191,7 @@ def test_a_predicted_span_counts_where_the_gold_span_does_that_it_is_an_attempt_
 def test_a_gold_span_inside_another_counts_in_its_own_slice() -> None:
     cancer, lung_cancer = Span(5, 11, DISEASE), Span(0, 11, DISEASE)
     document = Document("N1", "lung cancer", (lung_cancer, cancer), None)
-    origin = Origin("seen", "consult", (), frozenset(), {cancer: WITHHELD[0], lung_cancer: KEPT[0]})
+    origin = Origin("seen", "consult", (), (), {cancer: WITHHELD[0], lung_cancer: KEPT[0]}, NOTHING)
     nested = Slices(HeldOut([document], {"N1": origin}, frozenset()), TRAINED_ON, Gazetteer.build([]), PARAMS)
 
     assert nested.terms(document, cancer) == "withheld_unlisted"
@@ -184,12 +207,13 @@ def spans_in(length: int) -> st.SearchStrategy[list[Span]]:
 def test_every_slice_rule_partitions_gold_and_predicted(gold: list[Span], predicted: list[list[Span]]) -> None:
     documents = [Document(f"N{number}", TEXT, tuple(gold), None) for number in range(len(predicted))]
     concepts = {span: NAMES[int(unit_hash(1, "concept", str(span)) * len(NAMES))] for span in gold}
-    origins = {document.id: Origin("seen", "consult", ((13, 43),), frozenset(), concepts) for document in documents}
+    origins = {document.id: Origin("seen", "consult", ((13, 43),), (), concepts, NOTHING) for document in documents}
     slices = Slices(
         HeldOut(documents, origins, frozenset()), TRAINED_ON, Gazetteer.build([("gout", "disease")]), PARAMS
     )
     readings = [Reading(*pair) for pair in zip(documents, predicted, strict=True)]
-    rules: list[Slicer] = [slices.patients, slices.kinds, slices.templates, slices.terms, slices.repeats]
+    rules: list[Slicer] = [slices.patients, slices.kinds, slices.sections, slices.templates, slices.terms]
+    rules += [slices.repeats, slices.new_templates, slices.withheld]
 
     for rule in rules:
         tables = scores_by_slice(readings, rule)
@@ -201,54 +225,3 @@ def test_every_slice_rule_partitions_gold_and_predicted(gold: list[Span], predic
         assert rule != slices.terms or all(
             (table["micro"]["support"] > 0) == (name != "spurious") for name, table in tables.items()
         )
-
-
-# --- which treatment is for which disease --------------------------------------------------------
-def linked(gold: frozenset[tuple[int, int]], predicted: list[Span]) -> dict[str, Scores]:
-    document = Document("N1", "Gout: aspirin. Asthma: rest, insulin.", GOLD, None)
-    return link_scores([Reading(document, predicted)], {"N1": Origin("seen", "consult", (), gold, {})})
-
-
-def shares(precision: float, recall: float, f1: float, support: int) -> dict[str, float]:
-    return {"precision": precision, "recall": recall, "f1": f1, "support": support}
-
-
-# 0 Gout 4; 6 aspirin 13; 15 Asthma 21; 23 rest 27; 29 insulin 36
-GOLD = (Span(0, 4, DISEASE), Span(6, 13, TREATMENT), Span(15, 21, DISEASE), Span(29, 36, TREATMENT))
-BOTH = frozenset({(6, 0), (29, 15)})
-
-
-def test_links_are_counted_from_gold_spans_and_end_to_end() -> None:
-    perfect = shares(1.0, 1.0, 1.0, 2)
-
-    assert linked(BOTH, list(GOLD)) == {"gold_spans": perfect, "end_to_end": perfect}
-    assert linked(BOTH, list(GOLD[:3])) == {"gold_spans": perfect, "end_to_end": shares(1.0, 0.5, 0.666667, 2)}
-    assert linked(BOTH | {(29, 0)}, []) == {
-        "gold_spans": shares(1.0, 0.666667, 0.8, 3),
-        "end_to_end": shares(0.0, 0.0, 0.0, 3),
-    }
-
-
-def test_a_link_to_the_wrong_disease_costs_precision_and_recall() -> None:
-    without_asthma = [GOLD[0], GOLD[1], GOLD[3]]  # insulin is linked to the disease of the sentence before
-
-    assert linked(BOTH, without_asthma)["end_to_end"] == shares(0.5, 0.5, 0.5, 2)
-
-
-def test_a_link_of_a_treatment_that_has_no_gold_pair_is_no_error() -> None:
-    rest = Span(23, 27, TREATMENT)
-
-    assert linked(BOTH, [*GOLD, rest])["end_to_end"] == shares(1.0, 1.0, 1.0, 2)
-    assert linked(frozenset({(6, 0)}), list(GOLD))["gold_spans"] == shares(1.0, 1.0, 1.0, 1)
-
-
-def test_links_go_by_the_sentences_of_the_text() -> None:
-    without_gout = [GOLD[1], GOLD[3]]
-
-    assert linked(frozenset({(29, 15)}), without_gout)["end_to_end"] == shares(0.0, 0.0, 0.0, 1)
-
-
-def test_without_relations_the_shares_are_nought() -> None:
-    nothing = shares(0.0, 0.0, 0.0, 0)
-
-    assert linked(frozenset(), list(GOLD)) == {"gold_spans": nothing, "end_to_end": nothing}

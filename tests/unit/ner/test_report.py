@@ -3,37 +3,58 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clinical_ner.core.params import DatasetParams, EvaluateParams, TrainParams
-from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
+from clinical_ner.ner.ablation import ablations, lighter_models, sampled
 from clinical_ner.ner.corpora import Document
-from clinical_ner.ner.evaluation import Reading
+from clinical_ner.ner.evaluation import read_all
+from clinical_ner.ner.extraction_metrics import Annotated, Annotation
 from clinical_ner.ner.gazetteer import Gazetteer
+from clinical_ner.ner.golden import GoldenNote
 from clinical_ner.ner.held_out import HeldOut, Origin, Slices
-from clinical_ner.ner.report import SLICED_BY, SYSTEMS, ablations, evaluate, main_figures, readers, write_plots
+from clinical_ner.ner.report import (
+    SLICED_BY,
+    SYSTEMS,
+    TEXTS,
+    baseline_scores,
+    evaluate,
+    main_figures,
+    robustness_scores,
+    system_scores,
+    write_plots,
+)
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.ner.training import Entry, Example
+from clinical_ner.ner.training import Example
 
 TEXT = "She has asthma and takes aspirin."
 GOLD = (Span(8, 14, DISEASE), Span(25, 32, TREATMENT))
 
 
+SAID = Annotated(tuple(Annotation(span, "present", None, None) for span in GOLD), frozenset({(25, 8)}))
+UNKNOWN = Span(3, 10, DISEASE)
+
+
 @pytest.fixture(scope="module")
 def unread() -> HeldOut:
-    documents = [
-        Document("a", TEXT, GOLD, None),
-        Document("b", "No zyxitis was found today.", (Span(3, 10, DISEASE),), None),
-    ]
+    documents = [Document("a", TEXT, GOLD, None), Document("b", "No zyxitis was found today.", (UNKNOWN,), None)]
+    concepts = dict(zip(GOLD, ("D0", "NAME:aspirin"), strict=True))
+    absent = Annotated((Annotation(UNKNOWN, "absent", None, None),), frozenset())
     origins = {
-        "a": Origin("seen", "progress", (), frozenset({(25, 8)}), dict(zip(GOLD, ("D0", "NAME:aspirin"), strict=True))),
-        "b": Origin("nobody", "abstract", ((0, 9),), frozenset(), {Span(3, 10, DISEASE): "D9"}),
+        "a": Origin("seen", "progress", (), (((0, 33), "plan"),), concepts, SAID),
+        "b": Origin("nobody", "abstract", ((0, 27),), (), {UNKNOWN: "D9"}, absent),
     }
     return HeldOut(documents, origins, frozenset())
+
+
+@pytest.fixture(scope="module")
+def golden() -> list[GoldenNote]:
+    return [GoldenNote(Document("g", TEXT, GOLD, None), SAID)]
 
 
 @pytest.fixture(scope="module")
@@ -51,31 +72,50 @@ def slices(unread: HeldOut, examples: list[Example], tiny: Tagger) -> Slices:
 
 @pytest.fixture(scope="module")
 def settings() -> EvaluateParams:
-    return EvaluateParams(seed=1, ablation_iterations=3, ablation_sentences=30)
+    return EvaluateParams(seed=1, ablation_iterations=3, ablation_sentences=30, sample_texts=2, typo_rate=0.5)
+
+
+Ablate = Callable[..., dict[str, dict[str, float]]]
 
 
 @pytest.fixture(scope="module")
-def ablated(
+def ablate(
+    tiny: Tagger,
     examples: list[Example],
-    lexicon: list[Entry],
     unread: HeldOut,
     slices: Slices,
     settings: EvaluateParams,
     train_params: TrainParams,
+) -> Ablate:
+    def run(**changes: Any) -> dict[str, dict[str, float]]:
+        params = train_params.model_copy(update=changes)
+        models = lighter_models(tiny, examples, tiny.gazetteer, settings, params)
+        return ablations(models, unread.documents, slices)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def figures(
+    tiny: Tagger,
+    unread: HeldOut,
+    golden: list[GoldenNote],
+    slices: Slices,
+    settings: EvaluateParams,
+    ablate: Ablate,
 ) -> dict[str, Any]:
-    return ablations(examples, lexicon, unread, slices, settings, train_params)
+    found = evaluate(tiny, unread, golden, slices)
+    found |= baseline_scores({"dictionary": nothing, "token_classifier": eager}, unread.documents)
+    found["robustness"] = robustness_scores(tiny, unread.documents, golden, settings)
+    return {**found, "ablation": ablate()}
 
 
 def nothing(_: str) -> Sequence[Span]:
     return []
 
 
-def right(text: str) -> Sequence[Span]:
-    return GOLD if text == TEXT else [Span(3, 10, DISEASE)]
-
-
 def eager(text: str) -> Sequence[Span]:
-    return [*right(text), Span(0, 2, DISEASE)]
+    return [Span(0, 2, DISEASE), *(GOLD if text == TEXT else [UNKNOWN])]
 
 
 def table(path: Path) -> list[list[str]]:
@@ -83,114 +123,171 @@ def table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_the_three_systems_read_the_same_text(
-    tiny: Tagger, examples: list[Example], lexicon: list[Entry], train_params: TrainParams
-) -> None:
-    systems = readers(tiny, examples, lexicon, train_params, seed=1)
+def test_the_tiny_model_misses_the_unknown_term_alone(tiny: Tagger, unread: HeldOut) -> None:
+    found = [[entity.span for entity in tiny.tag(document.text)] for document in unread.documents]
 
-    assert tuple(systems) == SYSTEMS
-    assert all(list(reader(TEXT)) == list(GOLD) for reader in systems.values())
+    assert found == [list(GOLD), []]
 
 
-def test_every_system_is_scored_as_a_whole_and_by_every_slice(unread: HeldOut, slices: Slices) -> None:
-    figures, kept = evaluate({"crf": right, "dictionary": nothing}, unread, slices)
+def test_the_crf_is_scored_as_a_whole_and_by_every_slice(figures: dict[str, Any]) -> None:
+    supports = {by: {name: found["micro"]["support"] for name, found in figures["crf"][by].items()} for by in SLICED_BY}
 
-    assert figures["crf"]["all"]["micro"]["f1"] == 1.0
-    assert figures["dictionary"]["all"]["micro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
-    for by in SLICED_BY:
-        assert sum(found["micro"]["support"] for found in figures["crf"][by].values()) == 3
-    assert {name: found["micro"]["support"] for name, found in figures["crf"]["terms"].items()} == {
-        "seen": 2,
-        "withheld_unlisted": 1,
+    assert figures["crf"]["all"]["micro"] == {"precision": 1.0, "recall": 0.666667, "f1": 0.8, "support": 3}
+    assert supports == {
+        "patients": {"nobody": 1, "seen": 2},
+        "kinds": {"abstract": 1, "progress": 2},
+        "templates": {"seen": 2, "unseen": 1},
+        "terms": {"seen": 2, "withheld_unlisted": 1},
+        "repeats": {"new": 1, "verbatim": 2},
+        "sections": {"none": 1, "plan": 2},
+        "new_templates": {"seen_template": 2, "withheld_unlisted": 1},
+        "withheld": {"seen_template": 2, "withheld": 1},
     }
-    assert {name: found["micro"]["support"] for name, found in figures["crf"]["repeats"].items()} == {
-        "new": 1,
-        "verbatim": 2,
-    }
-    right_links = {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
-    assert figures["relations"] == {"gold_spans": right_links, "end_to_end": right_links}
     assert figures["repeated_sentences"] == 0.5
-    assert kept == [Reading(document, list(right(document.text))) for document in unread.documents]
+    assert figures["golden"]["all"]["micro"]["f1"] == 1.0
 
 
-def test_each_feature_group_is_left_out_once(ablated: dict[str, Any], train_params: TrainParams) -> None:
-    assert list(ablated) == ["all", *(f"without_{group}" for group in train_params.feature_groups)]
-    assert all(0 <= share <= 1 for found in ablated.values() for share in found.values())
-    assert all(set(found) == {"f1", "f1_seen_terms", "f1_withheld_unlisted_terms"} for found in ablated.values())
+def test_the_baselines_are_scored_on_the_same_texts(figures: dict[str, Any]) -> None:
+    assert figures["dictionary"]["all"]["micro"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3}
+    assert figures["token_classifier"]["all"]["micro"] == {
+        "precision": 0.6,
+        "recall": 1.0,
+        "f1": 0.75,
+        "support": 3,
+    }
 
 
-def test_ablations_are_the_same_again(
-    ablated: dict[str, Any],
-    examples: list[Example],
-    lexicon: list[Entry],
-    unread: HeldOut,
-    slices: Slices,
-    settings: EvaluateParams,
-    train_params: TrainParams,
+def test_every_text_has_causes_calibration_and_outputs_and_unseen_templates_stand_apart(
+    figures: dict[str, Any],
 ) -> None:
-    assert ablations(examples, lexicon, unread, slices, settings, train_params) == ablated
+    missed = {"missed_unknown_term": {"false_positives": 0, "false_negatives": 1}}
+
+    assert {name: found["causes"] for name, found in figures["diagnosis"].items()} == {
+        "held_out": missed,
+        "unseen_templates": missed,
+        "golden": {},
+    }
+    assert {name: found["calibration"]["entities"] for name, found in figures["diagnosis"].items()} == {
+        "held_out": 2,
+        "unseen_templates": 0,
+        "golden": 2,
+    }
+    assert {name: found["end_to_end"]["matched"] for name, found in figures["outputs"].items()} == {
+        "held_out": 2,
+        "unseen_templates": 0,
+        "golden": 2,
+    }
+    assert figures["outputs"]["unseen_templates"]["gold_spans"]["matched"] == 1
+    assert figures["outputs"]["held_out"]["end_to_end"]["relations"]["f1"] == 1.0
 
 
-def test_a_single_group_is_not_left_out(
-    examples: list[Example],
-    unread: HeldOut,
-    slices: Slices,
-    settings: EvaluateParams,
-    train_params: TrainParams,
+def test_tokens_that_are_read_wrongly_are_counted_by_section(figures: dict[str, Any]) -> None:
+    assert figures["confusion"] == {"DISEASE read as nothing": 1}
+    assert figures["section_confusion"] == {"none": {"DISEASE read as nothing": 1}, "plan": {}}
+
+
+def test_held_out_and_golden_texts_are_read_in_every_way_of_writing(figures: dict[str, Any]) -> None:
+    assert list(figures["robustness"]) == ["held_out", "golden"]
+    assert figures["robustness"]["held_out"]["as_written"]["f1"] == 0.8
+    assert figures["robustness"]["golden"]["as_written"]["f1"] == 1.0
+    assert figures["robustness"]["held_out"].keys() == figures["robustness"]["golden"].keys() > {"typos", "lower_case"}
+
+
+def test_each_feature_group_is_left_out_once(figures: dict[str, Any], train_params: TrainParams) -> None:
+    assert list(figures["ablation"]) == ["all", *(f"without_{group}" for group in train_params.feature_groups)]
+    assert all(0 <= share <= 1 for found in figures["ablation"].values() for share in found.values())
+    assert all(
+        set(found) == {"f1", "f1_seen_templates", "f1_unseen_templates", "f1_seen_terms", "f1_withheld_unlisted_terms"}
+        for found in figures["ablation"].values()
+    )
+
+
+def test_ablations_are_the_same_again(figures: dict[str, Any], ablate: Ablate) -> None:
+    assert ablate() == figures["ablation"]
+
+
+def test_a_single_group_is_not_left_out(ablate: Ablate) -> None:
+    assert list(ablate(feature_groups=("word",))) == ["all"]
+
+
+def test_without_the_gazetteer_its_terms_change_nothing(
+    tiny: Tagger, examples: list[Example], settings: EvaluateParams, train_params: TrainParams
 ) -> None:
-    alone = train_params.model_copy(update={"feature_groups": ("word",)})
+    params = train_params.model_copy(update={"feature_groups": ("word", "gazetteer")})
 
-    assert list(ablations(examples, [], unread, slices, settings, alone)) == ["all"]
+    with_it, without = (
+        dict(lighter_models(tiny, examples, gazetteer, settings, params))["without_gazetteer"].tag(TEXT)
+        for gazetteer in (tiny.gazetteer, Gazetteer.build([]))
+    )
+
+    assert with_it == without
 
 
-def test_the_main_figures_are_taken_from_all_of_them(unread: HeldOut, slices: Slices, ablated: dict[str, Any]) -> None:
-    figures, _ = evaluate({"crf": right, "dictionary": nothing, "token_classifier": nothing}, unread, slices)
+def test_a_sample_keeps_the_order_and_is_the_same_for_the_same_seed() -> None:
+    drawn = sampled(range(100), 10, seed=1, name="texts")
 
-    found = main_figures({**figures, "ablation": ablated})
+    assert len(set(drawn)) == 10
+    assert drawn == sorted(drawn) == sampled(range(100), 10, seed=1, name="texts")
+    assert drawn != sampled(range(100), 10, seed=2, name="texts")
+    assert sampled("abc", 9, seed=1, name="texts") == ["a", "b", "c"]
 
-    assert found["crf"]["f1"] == found["crf"]["precision"] == found["crf"]["recall"] == 1.0
-    assert found["dictionary_f1"] == found["token_classifier_f1"] == 0.0
-    assert found["crf_f1"]["patients"] == {"nobody": 1.0, "seen": 1.0}
-    assert found["ablation_f1"]["all"] == ablated["all"]["f1"]
-    assert found["crf_f1"]["terms"] == {"seen": 1.0, "withheld_unlisted": 1.0}
-    assert set(found["crf_f1"]) == {"patients", "templates", "terms"}
+
+def test_the_main_figures_are_taken_from_all_of_them(figures: dict[str, Any]) -> None:
+    found = main_figures(figures)
+
+    assert found["crf"]["f1"] == 0.8
+    assert (found["dictionary_f1"], found["token_classifier_f1"], found["golden_f1"]) == (0.0, 0.75, 1.0)
+    assert found["crf_f1"] == {
+        "patients": {"nobody": 0.0, "seen": 1.0},
+        "templates": {"seen": 1.0, "unseen": 0.0},
+        "terms": {"seen": 1.0, "withheld_unlisted": 0.0},
+        "terms_in_unseen_templates": {"withheld": 0.0, "withheld_unlisted": 0.0},
+    }
+    assert found["ablation_f1"]["all"] == figures["ablation"]["all"]["f1"]
+    assert tuple(found["calibration_error"]) == tuple(found["outputs"]) == TEXTS
+    assert found["outputs"]["golden"]["links_f1"] == 1.0
+    assert found["robustness_f1"]["as_written"] == 0.8
     assert found["treatment_links"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
     assert found["repeated_sentences"] == 0.5
 
 
 def test_what_is_spurious_is_counted_in_the_report_but_has_no_f1(
-    unread: HeldOut, slices: Slices, ablated: dict[str, Any], tmp_path: Path
+    figures: dict[str, Any], slices: Slices, unread: HeldOut, tmp_path: Path
 ) -> None:
-    figures, readings = evaluate(dict.fromkeys(SYSTEMS, eager), unread, slices)
-    figures["ablation"] = ablated
+    spurious = system_scores(read_all(eager, unread.documents, LABELS), slices)
 
-    write_plots(tmp_path, figures, readings)
+    write_plots(tmp_path, {**figures, "crf": spurious})
 
-    assert figures["crf"]["terms"]["spurious"]["predicted"] == 2
-    assert set(main_figures(figures)["crf_f1"]["terms"]) == {"seen", "withheld_unlisted"}
+    assert spurious["terms"]["spurious"]["predicted"] == 2
     assert not any("spurious" in name for name, _ in table(tmp_path / "slices.csv"))
 
 
-def test_the_plots_have_a_row_for_each_system_slice_ablation_and_kind_of_error(
-    unread: HeldOut, slices: Slices, tmp_path: Path
-) -> None:
-    figures, readings = evaluate(dict.fromkeys(SYSTEMS, right), unread, slices)
-    wrong = Reading(Document("c", "word " * 301, (), None), [Span(0, 9, DISEASE)])
+def test_the_plots_have_a_row_for_each_figure(figures: dict[str, Any], tmp_path: Path) -> None:
+    write_plots(tmp_path / "plots", figures)
 
-    write_plots(tmp_path / "plots", {**figures, "ablation": {"all": {"f1": 0.5}}}, [*readings, wrong])
+    tables = {path.stem: table(path) for path in (tmp_path / "plots").iterdir()}
 
-    assert table(tmp_path / "plots/systems.csv") == [["system", "f1"], *([name, "1.0"] for name in SYSTEMS)]
-    assert table(tmp_path / "plots/ablation.csv") == [["features", "f1"], ["all", "0.5"]]
-    assert ["terms: withheld_unlisted", "1.0"] in table(tmp_path / "plots/slices.csv")
-    assert table(tmp_path / "plots/errors.csv") == [["error", "tokens"], ["O read as DISEASE", "2"]]
+    assert tables["systems"] == [["system", "f1"], ["crf", "0.8"], ["dictionary", "0.0"], ["token_classifier", "0.75"]]
+    assert [SYSTEMS[0]] == [row[0] for row in tables["systems"][1:2]]
+    assert ["terms: withheld_unlisted", "0.0"] in tables["slices"]
+    assert [row[0] for row in tables["ablation"][1:4]] == [
+        "all: all",
+        "unseen templates: all",
+        "unlisted terms: all",
+    ]
+    assert tables["errors"] == [["error", "tokens"], ["DISEASE read as nothing", "1"]]
+    assert tables["sections"] == [["section", "tokens"], ["none: DISEASE read as nothing", "1"]]
+    assert tables["causes"][1:] == [[f"{name}: missed_unknown_term", "1", "0", "1"] for name in TEXTS[:2]]
+    assert ["golden: assertion_accuracy", "1.0"] in tables["outputs"]
+    assert ["held_out: as_written", "0.8"] in tables["robustness"]
+    assert tables["calibration"] == [["confidence", *TEXTS]]  # the unseen templates have no entity in any bin
 
 
-def test_the_dictionary_of_the_report_is_the_gazetteer_that_is_served(
-    tiny: Tagger, examples: list[Example], lexicon: list[Entry], train_params: TrainParams
-) -> None:
-    hidden = train_params.model_copy(update={"gazetteer_dropout": 1.0})
+def test_calibration_has_a_row_for_each_bin_that_every_text_has(figures: dict[str, Any], tmp_path: Path) -> None:
+    low, high = ({"low": low, "high": low + 0.1, "right": 0.5} for low in (0.8, 0.9))
+    bins = {"held_out": [low, high], "unseen_templates": [high], "golden": [low, high]}
+    diagnosed = {name: {"causes": {}, "calibration": {"bins": rows}} for name, rows in bins.items()}
 
-    systems = readers(tiny, examples, lexicon, hidden, seed=1)
+    write_plots(tmp_path, {**figures, "diagnosis": diagnosed})
 
-    assert len(tiny.gazetteer) > len(Gazetteer.build([]))
-    assert list(systems["dictionary"](TEXT)) == list(GOLD)
+    assert table(tmp_path / "calibration.csv") == [["confidence", *TEXTS], ["0.95", "0.5", "0.5", "0.5"]]
