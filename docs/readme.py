@@ -31,7 +31,8 @@ from clinical_ner.ner.corpora import Corpus, Format, digest, read_corpus
 from clinical_ner.ner.dataset import examples_of
 from clinical_ner.ner.diagnosis import diagnosis
 from clinical_ner.ner.evaluation import read_all, scores, span_reader, understand_all
-from clinical_ner.ner.learning_curve import ALONE, NAMES, PLAIN, table
+from clinical_ner.ner.learning_curve import ALONE, NAMES, PLAIN
+from clinical_ner.ner.learning_curve import table as curve_table
 from clinical_ner.ner.model import read_manifest
 from clinical_ner.ner.report import GOLDEN as GOLDEN_NOTES
 from clinical_ner.ner.report import HELD_OUT, TEXTS
@@ -276,7 +277,7 @@ def curve(found: dict[str, Any]) -> str:
     lines = [
         f"On {corpus['name']}, {corpus['reports']} reports, {measured}; strict F1.",
         "",
-        table(found["points"]),
+        curve_table(found["points"]),
         "",
     ]
     for system, name in ((ALONE, NAMES[ALONE]), (PLAIN, NAMES[PLAIN])):
