@@ -601,7 +601,18 @@ def test_training_on_a_corpus_without_treatments_says_so(cli: Cli, workshop: Wor
     code, _, err = cli("train", corpus, "--format", "jsonl", "--out", tmp_path / "m.crfsuite", *workshop.options)
 
     assert code == 0
-    assert f"{corpus}: no TREATMENT is annotated" in err
+    assert f"{corpus}: no TREATMENT is annotated, all text counts as none" in err
+
+
+def test_beside_the_synthetic_notes_a_corpus_without_treatments_says_nothing_of_them(
+    cli: Cli, workshop: Workshop, tmp_path: Path
+) -> None:
+    corpus = write_jsonl(tmp_path, ["She has {DISEASE:gout} and {DISEASE:asthma}."] * 3)
+    out = tmp_path / "m.crfsuite"
+
+    _, _, err = cli("train", corpus, "--format", "jsonl", "--out", out, "--with-synthetic", *workshop.options)
+
+    assert f"{corpus}: no TREATMENT is annotated, the synthetic model's reading stands for it" in err
 
 
 def test_for_people_the_scores_are_lines_of_text(cli: Cli, small_model: Path, tmp_path: Path) -> None:
