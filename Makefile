@@ -19,7 +19,7 @@ MAIN := awk 'NR < 3 || / (crf\.(precision|recall|f1|token_weighted_f1)|crf_f1\.[
 
 # A row a figure instead of a column.
 TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
-	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-" && name[i] !~ /^ablation/) printf "%-31s %s\n", name[i], $$i}'
+	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-" && name[i] !~ /^(ablation|outputs|robustness)/) printf "%-31s %s\n", name[i], $$i}'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -38,6 +38,7 @@ HELD_OUT, UNSEEN_TEMPLATES, GOLDEN = TEXTS = ("held_out", "unseen_templates", "g
 SLICED_BY = ("patients", "templates", "terms", "repeats", "kinds", "sections", "new_templates", "withheld")
 TERMS_TO_WATCH = ("seen", "withheld", "withheld_listed", "withheld_unlisted")  # of those in unseen templates
 ABLATED_ON = {"all": "f1", "unseen templates": "f1_unseen_templates", "unlisted terms": "f1_withheld_unlisted_terms"}
+BIN_COLUMNS = ("confidence", "right", "entities")
 Figures = dict[str, Any]
 
 
@@ -179,8 +180,11 @@ def _plots(figures: Figures) -> dict[str, tuple[tuple[str, ...], Iterable[Sequen
         "causes": (("cause", "errors", "false_positives", "false_negatives"), _cause_rows(figures)),
         "sections": (("section", "tokens"), _section_rows(figures)),
         "outputs": (("output", "score"), _output_rows(figures)),
-        "calibration": (("confidence", *TEXTS), _calibration_rows(figures)),
         "robustness": (("writing", "f1"), _robustness_rows(figures)),
+        **{
+            f"calibration_{name}": (BIN_COLUMNS, [[row[column] for column in BIN_COLUMNS] for row in bins])
+            for name, bins in ((name, found["calibration"]["bins"]) for name, found in figures["diagnosis"].items())
+        },
     }
 
 
@@ -208,16 +212,6 @@ def _section_rows(figures: Figures) -> Iterator[tuple[str, int]]:
 def _output_rows(figures: Figures) -> Iterator[tuple[str, float]]:
     for name, found in figures["outputs"].items():
         yield from ((f"{name}: {output}", score) for output, score in output_headline(found["end_to_end"]).items())
-
-
-def _calibration_rows(figures: Figures) -> Iterator[tuple[float, ...]]:
-    """A row a bin that every text has entities in: its middle, and the share that is right in each."""
-    tables = [
-        {(row["low"], row["high"]): row["right"] for row in figures["diagnosis"][name]["calibration"]["bins"]}
-        for name in TEXTS
-    ]
-    for low, high in sorted(set.intersection(*map(set, tables))):
-        yield round((low + high) / 2, 6), *(table[low, high] for table in tables)
 
 
 def _robustness_rows(figures: Figures) -> Iterator[tuple[str, float]]:
