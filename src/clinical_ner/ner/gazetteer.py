@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import marisa_trie
 
@@ -28,8 +28,15 @@ class Match(NamedTuple):
     kind: str
 
 
+TYPEWRITTEN: Final = str.maketrans(
+    dict.fromkeys("‐‑‒–—―−", "-") | dict.fromkeys("‘’‚′", "'") | dict.fromkeys("“”„″", '"')
+)
+
+
 def readable(word: str) -> str:
     """The word as features and terms see it: composed characters, no ligatures or soft hyphens, of bounded length.
+
+    Dashes and quotation marks are those of a typewriter.
 
     What trie and CRFsuite cannot store, NUL bytes and lone surrogates, becomes question marks. Of a word of more than
     `LONGEST_WORD` characters the first and the last remain, so that hostile text cannot fill the caches.
@@ -42,7 +49,7 @@ def readable(word: str) -> str:
     if word.isascii():
         return word.replace("\0", "?")
     storable = word.encode("utf-8", "replace").decode("utf-8").replace("\u00ad", "")
-    composed = "".join(unicodedata.normalize("NFKC", storable).split())
+    composed = "".join(unicodedata.normalize("NFKC", storable).split()).translate(TYPEWRITTEN)
     return composed.replace("\0", "?")[:LONGEST_WORD] or "?"
 
 

@@ -77,6 +77,8 @@ def test_every_slot_of_a_template_is_filled(study: Any, style: str, template: Te
     filling.begin(template)
 
     for slot in template.slots:
+        if slot.name == ECHO and any(isinstance(piece, Mention) for piece in template.pieces):
+            continue  # what is abbreviated may be written out in the template
         blank = filling.fill(slot)
         assert bool(blank.text.strip()) == (slot.name not in NONE_OF), style
         assert bool(blank.label) == (slot.name in ENTITY_SLOTS | {ECHO})
