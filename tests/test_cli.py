@@ -22,7 +22,9 @@ import yaml
 from clinical_ner.cli import main
 from clinical_ner.core import files
 from clinical_ner.core.io import write
-from clinical_ner.core.schema import LEXICON, TOKENS
+from clinical_ner.core.schema import CALIBRATION, LEXICON, PROCEDURES, SUBSTANCES, TOKENS
+from clinical_ner.core.schema import DISEASES as DISEASES_TABLE
+from clinical_ner.core.schema import DRUGS as DRUGS_TABLE
 from clinical_ner.ner import model, training
 from clinical_ner.ner.corpora import Format, digest, read_corpus
 from clinical_ner.ner.dataset import token_table
@@ -161,14 +163,22 @@ WRITERS = {Format.BRAT: write_brat, Format.CONLL: write_conll, Format.DT: write_
 
 
 class Workshop(NamedTuple):
-    """What `train` needs besides a corpus: a folder as the stage `dataset` leaves it, and parameters."""
+    """What `train` needs besides a corpus: a folder as `dataset` and `vocabulary` leave it, and parameters."""
 
     dataset: Path
     params: Path
 
     @property
     def options(self) -> tuple[object, ...]:
-        return "--dataset", self.dataset, "--params", self.params
+        return "--dataset", self.dataset, "--vocabulary", self.dataset, "--params", self.params
+
+
+VOCABULARY = (
+    (DISEASES_TABLE, ("gout", "D006073", "Gout", False, "M10.9", True)),
+    (DRUGS_TABLE, ("allopurinol", "MESH:D000493", "allopurinol", False, True)),
+    (PROCEDURES, ("dialysis", "OWN:dialysis", "procedure", True)),
+    (SUBSTANCES, ("urate", "OWN:urate", True)),
+)
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +189,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     write(LEXICON, pd.DataFrame(rows, columns=["term", "kind", "concept_id"]), folder)
     celiac = Example(["Celiac", "disease", "."], ["B-DISEASE", "I-DISEASE", "O"])
     write(TOKENS, token_table([celiac]), folder)
+    write(CALIBRATION, token_table([celiac]), folder)
+    for table, row in VOCABULARY:
+        write(table, pd.DataFrame([row], columns=list(table.schema.columns)), folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["train"] |= {"c1": 0.0, "c2": 0.1, "max_iterations": 30, "min_frequency": 0}
     params["train"] |= {"annotated_weight": 1.0, "gazetteer_dropout": 0.0}
@@ -813,7 +826,7 @@ def test_training_without_the_tables_of_the_stage_dataset_is_refused(
     cli: Cli, workshop: Workshop, tmp_path: Path
 ) -> None:
     corpus, out = write_jsonl(tmp_path, LEARNT), tmp_path / "models" / "m.crfsuite"
-    where = ("--dataset", tmp_path / "nowhere", "--params", workshop.params)
+    where = ("--dataset", tmp_path / "nowhere", "--vocabulary", workshop.dataset, "--params", workshop.params)
 
     refused = cli("train", corpus, "--format", "jsonl", "--out", out, *where)
 

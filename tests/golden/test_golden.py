@@ -33,7 +33,7 @@ UNMISTAKABLE = [
     ("abstract", "myocardial infarction", DISEASE),
     ("oncology", "letrozole", TREATMENT),
     ("psychiatry", "electroconvulsive therapy", TREATMENT),
-    ("telegraphic", "COPD", DISEASE),
+    ("telegraphic", "CAD", DISEASE),
 ]
 
 
