@@ -312,7 +312,7 @@ def test_annotated_notes_that_dvc_tracks_are_seen_too_and_a_clone_without_them_i
 
     printed = run(copied, "dvc", "repro", "dataset")
     run(copied, "git", "clone", "--quiet", str(copied), str(tmp_path / "clone"))
-    code, _, err = outcome(tmp_path / "clone", "dvc", "repro", "dataset", "--single-item")
+    code, _, err = outcome(tmp_path / "clone", "dvc", "repro", "dataset")
 
     assert stages_run(printed) == ["dataset"]
     assert json.loads((copied / "metrics/dataset.json").read_bytes())["annotated"]["documents"] == 2
