@@ -176,10 +176,10 @@ def train(
     entries = training.entries(tables.read(LEXICON, dataset))
     inputs = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
     data = {name: files.sha256(dataset / name) for name in inputs}
-    data |= {name: corpora.digest(found) for name, found in read.items()}
+    data |= {Path(name).name: corpora.digest(found) for name, found in read.items()}
     section = params.load(params_file).train
     concepts = Concepts.of(tables.read_vocabulary(vocabulary))
-    calibration = examples_of(tables.read(CALIBRATION, dataset))
+    calibration = examples_of(tables.read(CALIBRATION, dataset)) if with_synthetic else []
     training.train([*annotated, *synthetic], entries, section, out, data, concepts, calibration)
     typer.echo(
         f"{out}: {len(annotated)} annotated and {len(synthetic)} synthetic sentences;"

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-SMALLEST = 1e-6  # a probability of 0 or 1 is taken as this far from it
+SMALLEST = 1e-4  # a probability of 0 or 1 is taken as this far from it: the tagger gives four digits
 FEWEST = 50  # entities, and FEWEST_WRONG of each outcome; with fewer the identity is kept
 FEWEST_WRONG = 5
 DIGITS = 6
@@ -84,11 +84,10 @@ def _curve(points: Sequence[Point]) -> Beta:
     logs = [_logs(point.probability) for point in points]
     outcomes = [point.right for point in points]
     a, b, c = _regression([[high, -low] for high, low in logs], outcomes)
-    if a < 0:  # not monotone: the other side alone decides
-        (b, c), a = _regression([[-low] for _, low in logs], outcomes), 0.0
-    elif b < 0:
-        (a, c), b = _regression([[high] for high, _ in logs], outcomes), 0.0
-    return Beta(*(round(value, DIGITS) for value in (max(a, 0.0), max(b, 0.0), c)))
+    if min(a, b) <= 0:  # not monotone, or without end at one side: one slope for both
+        slope, c = _regression([[high - low] for high, low in logs], outcomes)
+        a = b = slope
+    return Beta(*(round(value, DIGITS) for value in (a, b, c))) if a > 0 else IDENTITY
 
 
 def _regression(rows: Sequence[Sequence[float]], outcomes: Sequence[bool]) -> list[float]:

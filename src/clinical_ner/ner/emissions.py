@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clinical_ner.ner.abbreviations import is_abbreviation
+from clinical_ner.ner.abbreviations import is_abbreviation, singular
 from clinical_ner.ner.features import (
     MARK_OFFSETS,
     PADDING,
@@ -106,7 +106,11 @@ class Emissions:
         """What the marks of each token add at each offset."""
         matches = self._gazetteer.find([self._keys[word] for word in types.tolist()], self._may_start_term(types))
         candidates = np.flatnonzero(self._short[types]).tolist()
-        candidates += [place for place, word in enumerate(padded) if word in abbreviated] if abbreviated else []
+        candidates += (
+            [place for place, word in enumerate(padded) if word and singular(word) in abbreviated]
+            if abbreviated
+            else []
+        )
         marks = token_marks(matches, abbreviation_marks(padded, candidates, abbreviated))
         unknown = self._marks.unknown(marks.values())
         self._marks.learn(unknown, [mark_features(found or (), self._groups) for found in unknown])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from clinical_ner.core.span import DISEASE, Span
-from clinical_ner.ner.abbreviations import definitions
+from clinical_ner.ner.abbreviations import definitions, singular
 from clinical_ner.ner.assertion import Section, Trigger, assertions
 from clinical_ner.ner.concepts import Concept, Concepts
 from clinical_ner.ner.relations import link
@@ -96,7 +96,7 @@ class Namer:
     def __call__(self, entity: Span) -> Concept | None:
         """The concept of what the entity abbreviates here, else of its own words."""
         written = self._text[entity.start : entity.end]
-        long = self._definitions.get(written)
+        long = self._definitions.get(written) or self._definitions.get(singular(written))
         found = self._concepts.lookup(long, entity.label) if long else None
         return found or self._concepts.lookup(written, entity.label)
 

@@ -78,3 +78,12 @@ def test_reliability_is_counted_by_bins() -> None:
 
 def test_reliability_of_nothing_is_nothing() -> None:
     assert reliability([], bins=10) == ((), 0.0, 0.0)
+
+
+def test_a_curve_reaches_from_almost_never_to_almost_always_even_if_one_side_of_the_points_says_nothing() -> None:
+    unsure = [Point("TREATMENT", 0.5 + number / 400, number % 10 < 8) for number in range(100)]
+    sure = [Point("TREATMENT", 0.9999, number % 20 > 0) for number in range(400)]
+
+    curve = fit([*unsure, *sure])["TREATMENT"]
+
+    assert curve(0.0) < 0.5 < curve(0.5) < 0.9 < curve(1.0)
