@@ -49,7 +49,8 @@ def readable(word: str) -> str:
     if word.isascii():
         return word.replace("\0", "?")
     storable = word.encode("utf-8", "replace").decode("utf-8").replace("\u00ad", "")
-    composed = "".join(unicodedata.normalize("NFKC", storable).split()).translate(TYPEWRITTEN)
+    joined = "".join(unicodedata.normalize("NFKC", storable).split())  # a space may stand between letter and accent
+    composed = unicodedata.normalize("NFC", joined).translate(TYPEWRITTEN)
     return composed.replace("\0", "?")[:LONGEST_WORD] or "?"
 
 
