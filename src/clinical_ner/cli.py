@@ -176,7 +176,7 @@ def train(
     entries = training.entries(tables.read(LEXICON, dataset))
     inputs = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
     data = {name: files.sha256(dataset / name) for name in inputs}
-    data |= {Path(name).name: corpora.digest(found) for name, found in read.items()}
+    data |= {name: corpora.digest(found) for name, found in read.items()}
     section = params.load(params_file).train
     concepts = Concepts.of(tables.read_vocabulary(vocabulary))
     calibration = examples_of(tables.read(CALIBRATION, dataset)) if with_synthetic else []
