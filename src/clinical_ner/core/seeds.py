@@ -20,7 +20,8 @@ def entropy(seed: int, name: str) -> int:
 def stream(seed: int, name: str, skip: int = 0) -> np.random.Generator:
     """The generator of a named stream, advanced by `skip` draws of 64 bits."""
     bits = np.random.PCG64(entropy(seed, name))
-    bits.advance(skip)
+    if skip:
+        bits.advance(skip)
     return np.random.Generator(bits)
 
 

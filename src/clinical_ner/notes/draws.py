@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain, repeat
 from math import log
 from typing import TypeVar
 
@@ -17,19 +17,12 @@ Choice = TypeVar("Choice")
 class Draws:
     """What is drawn depends on the seed, the name and the number of draws before, and on nothing else."""
 
-    __slots__ = ("_left", "_stream")
+    __slots__ = ("uniform",)
 
     def __init__(self, seed: int, name: str) -> None:
-        self._stream = stream(seed, name)
-        self._left: list[float] = []
-
-    def uniform(self) -> float:
-        """A number in [0, 1)."""
-        try:
-            return self._left.pop()
-        except IndexError:
-            self._left = self._stream.random(BLOCK).tolist()
-            return self._left.pop()
+        source = stream(seed, name)
+        blocks = (reversed(source.random(BLOCK).tolist()) for _ in repeat(None))
+        self.uniform: Callable[[], float] = chain.from_iterable(blocks).__next__  # a number in [0, 1)
 
     def chance(self, share: float) -> bool:
         """True in this share of the draws."""

@@ -158,9 +158,13 @@ class Filling:
 
     def _mention(self, mention: Mention) -> Blank:
         """A mention's concept is that of the entity inside it, else what its own words name."""
+        if len(mention.pieces) == 1 and isinstance(mention.pieces[0], str):  # as most are
+            return self._named(mention, mention.pieces[0])
         parts = self._parts(mention.pieces)
         text = "".join(part.text for part in parts)
-        inside = next((part.concept_id for part in parts if part.concept_id), "")
+        return self._named(mention, text, next((part.concept_id for part in parts if part.concept_id), ""))
+
+    def _named(self, mention: Mention, text: str, inside: str = "") -> Blank:
         concept_id = inside or self._lexis.concept_of(mention.label, text)
         self._used.add(concept_id)
         return Blank(text, mention.label, concept_id, mention.assertion)

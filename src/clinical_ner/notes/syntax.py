@@ -80,9 +80,12 @@ class Choice(NamedTuple):
 Piece = str | Slot | Mention | Choice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
-    """A sentence: its pieces in order; the id changes with the wording."""
+    """A sentence: its pieces in order; the id changes with the wording.
+
+    Each is read once, so it is equal to itself alone: to compare all pieces would cost more than to write them.
+    """
 
     template_id: str
     pieces: tuple[Piece, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from typing import NamedTuple
@@ -125,11 +125,16 @@ class Lexis:
     treatment_ids: dict[str, str]  # lower-case term -> concept
     disease_ids: dict[str, str]
     categories: dict[str, frozenset[str]]  # concept -> those of the same three characters of ICD-10-CM
+    _named: dict[tuple[str, str], str] = field(default_factory=dict, init=False, repr=False)  # what has been asked for
 
     def concept_of(self, label: str, words: str) -> str:
         """The concept that the words name, or one of their own."""
-        key = " ".join(words.lower().split())
-        return (self.disease_ids if label == DISEASE else self.treatment_ids).get(key) or f"TEXT:{key}"
+        known = self._named.get((label, words))
+        if known is None:
+            key = " ".join(words.lower().split())
+            known = (self.disease_ids if label == DISEASE else self.treatment_ids).get(key) or f"TEXT:{key}"
+            self._named[label, words] = known
+        return known
 
     def treatment_id(self, name: str) -> str:
         """The concept of a treatment of the record."""

@@ -62,7 +62,9 @@ class Page:
 
     def literal(self, words: str) -> None:
         """Write words that are no entity; some may be misspelt."""
-        self.write(self._typos.applied(words))
+        written = self._typos.applied(words)
+        self._parts.append(written)
+        self.length += len(written)
 
     def heading(self, words: str, section: str | None) -> None:
         """Write a heading: what follows stands in its section."""
