@@ -71,7 +71,9 @@ def is_abbreviation(word: str) -> bool:
     >>> [is_abbreviation(word) for word in ("T2DM", "mRNA", "pH", "Gout", "I")]
     [True, True, False, False, False]
     """
-    capitals = sum(map(str.isupper, word)) if len(word) <= LONGEST else 0
+    if len(word) > LONGEST or word.islower():
+        return False
+    capitals = sum(map(str.isupper, word))
     return capitals >= 2 and 2 * capitals >= len(word) - 1
 
 

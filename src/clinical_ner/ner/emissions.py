@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from typing import Final, Generic, TypeVar
 
 import numpy as np
@@ -106,11 +106,8 @@ class Emissions:
         """What the marks of each token add at each offset."""
         matches = self._gazetteer.find([self._keys[word] for word in types.tolist()], self._may_start_term(types))
         candidates = np.flatnonzero(self._short[types]).tolist()
-        candidates += (
-            [place for place, word in enumerate(padded) if word and singular(word) in abbreviated]
-            if abbreviated
-            else []
-        )
+        if abbreviated:
+            candidates += [place for place, word in enumerate(padded) if word and singular(word) in abbreviated]
         marks = token_marks(matches, abbreviation_marks(padded, candidates, abbreviated))
         unknown = self._marks.unknown(marks.values())
         self._marks.learn(unknown, [mark_features(found or (), self._groups) for found in unknown])
@@ -178,14 +175,14 @@ class _Table(Generic[Key]):
 
     def _sums(self, groups: Sequence[Sequence[str]]) -> Floats:
         """(groups, tags): the weights of the strings of each group, added up in their order."""
-        find, nothing = self._attributes.get, len(self._states) - 1
-        places: list[int] = []
-        starts: list[int] = []
-        for strings in groups:
-            starts.append(len(places))
-            places.append(nothing)  # so that no group is empty
-            places += [place for string in strings if (place := find(string)) is not None]
-        return np.add.reduceat(self._states[places], starts, axis=0)
+        sizes = np.array([len(strings) for strings in groups], np.intp)
+        nothing = repeat(len(self._states) - 1)
+        places = np.fromiter(map(self._attributes.get, chain.from_iterable(groups), nothing), np.intp, sizes.sum())
+        sums = np.zeros((len(groups), self._states.shape[1]))
+        some = sizes > 0
+        if some.any():
+            sums[some] = np.add.reduceat(self._states[places], (sizes.cumsum() - sizes)[some], axis=0)
+        return sums
 
 
 class _Pairs:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from clinical_ner.ner.abbreviations import kind_of
@@ -26,6 +26,7 @@ MARK_OFFSETS: Final = (0, -1, 1)  # of the tokens whose marks it sees
 PAIRS: Final = ((0, 1),)  # of the words that it sees as one
 EVERYWHERE: Final = "bias"  # the feature of every token
 PADDING = None  # stands for the words beyond the ends of the sentence
+BEYOND: Final = ("<>", "<>", "<>")  # its clusters
 Marks = tuple[str, ...]  # such as ("A-disease", "B-disease", "U-drug"): what a token abbreviates, its part in terms
 ABBREVIATES: Final = "A-"
 SHOUTED: Final = 4  # tokens at least of a sentence that is taken to be in capitals for no reason
@@ -88,11 +89,8 @@ def word_features(word: str | None, groups: Collection[str]) -> list[list[str]]:
     if word is not PADDING:
         found[0] += [EVERYWHERE, *_own_features(readable(word), groups)]
     if "cluster" in groups:
-        clusters = ("<>", "<>", "<>") if word is PADDING else cluster(word)
-        for offset in WORD_OFFSETS:
-            found[offset] += [
-                f"k{level}{offset:+}={name}" for level, name in enumerate(clusters[: 3 if offset == 0 else 2])
-            ]
+        for offset, strings in _cluster_features(BEYOND if word is PADDING else cluster(word)):
+            found[offset] += strings
     if "context" in groups:
         folded = "<>" if word is PADDING else fold(word)
         for offset in (-2, -1, 1, 2):
@@ -109,6 +107,15 @@ def cached_word_features(word: str, groups: frozenset[str]) -> list[list[str]]:
 
 
 _cached = lru_cache(maxsize=50_000)(word_features)
+
+
+@cache  # there are but a thousand clusters
+def _cluster_features(clusters: tuple[str, str, str]) -> list[tuple[int, list[str]]]:
+    """What the clusters of a word say at each of `WORD_OFFSETS`; the finest only of the token itself."""
+    return [
+        (offset, [f"k{level}{offset:+}={name}" for level, name in enumerate(clusters[: 3 if offset == 0 else 2])])
+        for offset in WORD_OFFSETS
+    ]
 
 
 def _own_features(word: str, groups: Collection[str]) -> list[str]:
@@ -131,7 +138,18 @@ def shape(word: str) -> str:
     >>> shape("T2DM"), shape("Metformin")
     ('X9XX', 'Xxx')
     """
-    outline = "".join("X" if c.isupper() else "x" if c.isalpha() else "9" if c.isdigit() else c for c in word)
+    return _shortened(word.translate(OUTLINE) if word.isascii() else "".join(map(_outline, word)))
+
+
+def _outline(c: str) -> str:
+    return "X" if c.isupper() else "x" if c.isalpha() else "9" if c.isdigit() else c
+
+
+OUTLINE: Final = {code: _outline(chr(code)) for code in range(128)}
+
+
+@lru_cache(maxsize=10_000)  # words are many, their outlines few
+def _shortened(outline: str) -> str:
     return re.sub(r"(.)\1{2,}", r"\1\1", outline)
 
 

@@ -65,7 +65,7 @@ def fold(token: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def _fold(token: str) -> str:
-    word = readable(token).lower().replace("’", "'")
+    word = readable(token).lower()
     if len(word) < 5 or not word.endswith("s") or word.endswith(("ss", "us", "is", "betes")):
         return word
     if word.endswith("ies"):

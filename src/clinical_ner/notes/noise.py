@@ -62,7 +62,7 @@ def _long_words(words: str) -> int:
 
 
 def misspelt(word: str, draws: Draws) -> str:
-    """The word with two letters swapped, one dropped, one doubled or one key missed; never its first."""
+    """The word with two letters swapped, one dropped or one key missed; never its first."""
     i = draws.between(1, len(word) - 2)
     slip = draws.below(5)
     if slip < 2:
