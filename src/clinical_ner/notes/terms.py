@@ -43,7 +43,8 @@ class Concepts:
         common_share: float = COMMON_SHARE,
     ) -> None:
         self._forms = forms
-        self._preferred = {key: form for key, form in names.items() if form in forms[key]}
+        usual = {key: _of_one(form, forms[key]) for key, form in names.items()}
+        self._preferred = {key: form for key, form in usual.items() if form in forms[key]}
         self._all = sorted(forms)
         self._common = sorted(set(common) & set(forms))
         self._acronyms = {
@@ -99,6 +100,11 @@ class Concepts:
             named = {other for part in parts for other in self._by_words.get(part, ())}
             self._kin[concept_id] = frozenset({concept_id, *named})
         return self._kin[concept_id]
+
+
+def _of_one(name: str, forms: Collection[str]) -> str:
+    """A name such as "hyperlipidemias" in the singular, if there is one: a person has hyperlipidemia."""
+    return name.removesuffix("s") if name.endswith("ias") and name.removesuffix("s") in forms else name
 
 
 def _words(form: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,9 @@ def drug_terms(params: VocabularyParams) -> pd.DataFrame:
 
 def procedure_terms(params: VocabularyParams) -> pd.DataFrame:
     """Procedures, therapies and drug classes as PROCEDURES: our list, then forms made from ICD-10-PCS titles."""
-    own = [(term, f"OWN:{normalise(term).replace(' ', '-')}", kind, True) for kind, term in _own_treatments()]
+    listed = list(_own_treatments())
+    known = {normalise(term) for _, term in listed}
+    own = [(term, f"OWN:{_singular(normalise(term), known).replace(' ', '-')}", kind, True) for kind, term in listed]
     made = [(term, f"PCS:{code[:4]}", "procedure", False) for term, code in _pcs_terms()]
     frame = pd.DataFrame(own + made, columns=["term", "concept_id", "kind", "common"])
     frame = frame[frame["term"].isin(set(_kept(frame["term"], params)))]
@@ -170,6 +172,11 @@ def _own_treatments() -> Iterator[tuple[str, str]]:
         if line and not line.startswith("#"):
             kind, terms = line.split(": ", 1)
             yield from ((kind, term.strip()) for term in terms.split(","))
+
+
+def _singular(term: str, known: Collection[str]) -> str:
+    """The term without the s of its plural, if the list has it so: "statins" and "statin" are one concept."""
+    return term.removesuffix("s") if term.removesuffix("s") in known else term
 
 
 def _pcs_terms() -> Iterator[tuple[str, str]]:

@@ -111,12 +111,26 @@ def test_a_name_unlike_its_generic_is_a_brand_unless_marked_otherwise() -> None:
 
 @pytest.mark.parametrize(
     ("term", "kind"),
-    [("cholecystectomy", "procedure"), ("chemotherapy", "therapy"), ("statins", "drug_class")],
+    [("cholecystectomy", "procedure"), ("chemotherapy", "therapy"), ("vasopressors", "drug_class")],
 )
 def test_a_treatment_of_our_own_list_is_common_and_of_its_kind(vocabulary: Vocabulary, term: str, kind: str) -> None:
     found = vocabulary.procedures[vocabulary.procedures["term"] == term]
 
     assert found[["concept_id", "kind", "common"]].values.tolist() == [[f"OWN:{term}", kind, True]]
+
+
+@pytest.mark.parametrize("term", ["statin", "statins"])
+def test_a_treatment_of_our_own_list_is_one_concept_in_singular_and_plural(vocabulary: Vocabulary, term: str) -> None:
+    found = vocabulary.procedures[vocabulary.procedures["term"] == term]
+
+    assert found["concept_id"].tolist() == ["OWN:statin"]
+
+
+@pytest.mark.parametrize(("term", "code"), [("heart attack", "I21.9"), ("liver steatosis", "K76.0")])
+def test_a_disease_has_the_code_of_its_usual_meaning(vocabulary: Vocabulary, term: str, code: str) -> None:
+    found = vocabulary.diseases[vocabulary.diseases["term"] == term]
+
+    assert found["icd10cm"].tolist() == [code]
 
 
 def test_a_title_of_icd10pcs_becomes_two_forms_of_one_concept(vocabulary: Vocabulary) -> None:
