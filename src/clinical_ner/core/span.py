@@ -5,13 +5,13 @@ It stands apart from `schema.py` so that the tagger and the service can use it w
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol, get_args
 
 DISEASE = "DISEASE"
 TREATMENT = "TREATMENT"
 LABELS = (DISEASE, TREATMENT)
-ASSERTIONS = ("present", "absent", "uncertain", "historical", "family", "hypothetical")
-SECTIONS = (  # of a note, by what its headings say
+AssertionName = Literal["present", "absent", "uncertain", "historical", "family", "hypothetical"]
+SectionName = Literal[  # of a note, by what its headings say
     "chief_complaint",
     "history_of_present_illness",
     "past_medical_history",
@@ -30,10 +30,21 @@ SECTIONS = (  # of a note, by what its headings say
     "methods",
     "findings",
     "conclusions",
-)
+]
+ASSERTIONS: tuple[str, ...] = get_args(AssertionName)
+SECTIONS: tuple[str, ...] = get_args(SectionName)
 SYNTHETIC, ANNOTATED = SOURCES = ("synthetic", "annotated")  # where a sentence to learn from comes from
 TERM_KINDS = ("disease", "symptom", "drug", "procedure", "drug_class", "substance")  # what a known term may be
 LABEL_OF_KIND = {"disease": DISEASE, "drug": TREATMENT, "procedure": TREATMENT, "drug_class": TREATMENT}
+
+
+class Extent(Protocol):
+    """Anything with half-open offsets."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
 
 
 class Span(NamedTuple):

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from clinical_ner.core.span import LABELS, Span
+from clinical_ner.core.span import LABELS, Extent, Span
 
 OUTSIDE = "O"
 BEGIN, INSIDE = "B-", "I-"  # before the label
 LABEL_TAGS = tuple((label, BEGIN + label, INSIDE + label) for label in LABELS)
 TAGS = (OUTSIDE, *(tag for _, *own in LABEL_TAGS for tag in own))
-
-
-class Extent(Protocol):
-    """Anything with half-open offsets."""
-
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
 
 
 class Encoded(NamedTuple):

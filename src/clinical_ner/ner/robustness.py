@@ -14,6 +14,7 @@ import numpy as np
 
 from clinical_ner.core.seeds import stream
 from clinical_ner.core.span import Span
+from clinical_ner.core.text import recased
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.evaluation import Reader, read_all, scores
 from clinical_ner.ner.tokenize import tokens
@@ -107,15 +108,12 @@ def _pieces(text: str, edits: Iterable[Edit]) -> Iterator[str]:
 
 # --- ways of writing ---------------------------------------------------------------------------
 def _recased(change: Callable[[str], str], text: str, spans: Spans) -> tuple[str, Spans]:
-    """Every character in the other case that has it as a single one, so that no offset moves."""
-    changed = change(text)
-    if len(changed) != len(text):
-        changed = "".join(change(c) if len(change(c)) == 1 else c for c in text)
-    return changed, spans
+    """All in the other case; no offset moves."""
+    return recased(change, text), spans
 
 
 def _title_case(text: str, spans: Spans) -> tuple[str, Spans]:
-    return WORD.sub(lambda word: _recased(str.upper, word[0][0], ())[0] + word[0][1:], text), spans
+    return WORD.sub(lambda word: recased(str.upper, word[0][0]) + word[0][1:], text), spans
 
 
 def _slips(slip: Callable[[str, float], str], seed: int, rate: float, text: str, spans: Spans) -> tuple[str, Spans]:

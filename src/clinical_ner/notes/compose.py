@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from clinical_ner.core.params import NotesParams
 from clinical_ner.core.span import DISEASE
+from clinical_ner.core.text import recased
 from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.filling import Filling, fits
-from clinical_ner.notes.noise import in_capitals, wrapped
+from clinical_ner.notes.noise import wrapped
 from clinical_ner.notes.subjects import Subject
 from clinical_ner.notes.syntax import Choice, Piece, Template
 from clinical_ner.notes.templates import (
@@ -117,7 +118,7 @@ def _clinical(
     for part in layout(kind):
         if not (source and _repeats(draft, source, part, manner)):
             _write_part(draft, part, manner)
-    page.shown = in_capitals(page.text) if draws.chance(author.capitals) else page.text
+    page.shown = recased(str.upper, page.text) if draws.chance(author.capitals) else page.text
     if draws.chance(author.wrapped):  # after the capitals: a line goes on with a lower-case word
         page.shown = wrapped(page.shown, draws.between(NARROW, WIDE), page.mentions)
     return page

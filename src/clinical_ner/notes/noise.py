@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Protocol
 
+from clinical_ner.core.span import Extent
 from clinical_ner.notes.draws import Draws
 
 WORD = re.compile(r"\b[a-z]{5,}\b")
@@ -19,15 +19,6 @@ NEIGHBOURS = {
     for at, key in enumerate(row)
 }
 NEVER = 10**9
-
-
-class Extent(Protocol):
-    """Anything with half-open offsets."""
-
-    @property
-    def start(self) -> int: ...
-    @property
-    def end(self) -> int: ...
 
 
 class Typos:
@@ -114,9 +105,3 @@ def _may_break(text: str, place: int, inside: set[int]) -> bool:
 
 def _goes_on(text: str, place: int) -> bool:
     return text[place - 1].isalpha() and text[place + 1 :].split(None, 1)[0].islower() and text[place + 1].isalpha()
-
-
-def in_capitals(text: str) -> str:
-    """The text in capitals, of the same length: what has no single capital stays."""
-    capitals = text.upper()
-    return capitals if len(capitals) == len(text) else "".join(c.upper() if len(c.upper()) == 1 else c for c in text)

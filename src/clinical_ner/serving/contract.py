@@ -13,29 +13,11 @@ from pydantic import (
     model_validator,
 )
 
+from clinical_ner.core.span import AssertionName, SectionName
+
 MAX_CHARACTERS = 100_000  # some forty printed pages, tagged in about a second; more than that is a batch
 MAX_ID_CHARACTERS = 200
 
-SectionName = Literal[
-    "chief_complaint",
-    "history_of_present_illness",
-    "past_medical_history",
-    "medications",
-    "allergies",
-    "family_history",
-    "social_history",
-    "review_of_systems",
-    "physical_examination",
-    "results",
-    "procedure",
-    "hospital_course",
-    "assessment",
-    "plan",
-    "background",
-    "methods",
-    "findings",
-    "conclusions",
-]
 NoteId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, description="repeated in the response")]
 
 
@@ -86,7 +68,7 @@ class Entity(Message):
     label: Literal["DISEASE", "TREATMENT"]
     text: str
     confidence: float = Field(ge=0, le=1, description="that boundaries and label are right")
-    assertion: Literal["present", "absent", "uncertain", "historical", "family", "hypothetical"] = Field(
+    assertion: AssertionName = Field(
         description="whether the patient has or gets it; family: a relative; hypothetical: a risk, or under a condition"
     )
     trigger: Trigger | None = Field(description="the words that say so; null if it is present by default")

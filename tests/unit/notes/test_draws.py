@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from clinical_ner.core.seeds import stream
 from clinical_ner.core.span import Span
 from clinical_ner.notes.draws import BLOCK, Draws
-from clinical_ner.notes.noise import NEIGHBOURS, Typos, in_capitals, misspelt, wrapped
+from clinical_ner.notes.noise import NEIGHBOURS, Typos, misspelt, wrapped
 
 SEEDS = st.integers(0, 10_000)
 TEXTS = st.lists(st.from_regex(r"[A-Za-z0-9.,]{1,12}", fullmatch=True), min_size=1, max_size=60).map(" ".join)
@@ -99,12 +99,3 @@ def test_a_line_that_breaks_within_a_span_goes_on_with_a_lower_case_word(
 def test_line_breaks_of_the_text_stay_and_columns_are_not_broken() -> None:
     assert wrapped("ab cd\nef gh ij", 5, ()) == "ab cd\nef gh\nij"
     assert wrapped("BP:      120\nPulse:   70", 10, ()) == "BP:      120\nPulse:   70"
-
-
-@given(st.text(max_size=40))
-def test_capitals_keep_every_offset(text: str) -> None:
-    found = in_capitals(text)
-
-    assert len(found) == len(text)
-    assert in_capitals("Straße, 5 mg") == "STRAßE, 5 MG"
-    assert found.casefold() == text.casefold() or len(text.upper()) != len(text) or not text.isascii()
