@@ -11,17 +11,16 @@ import yaml
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS
-from clinical_ner.ner.corpora import LABEL_MAP, Corpus, Format, parse_map, read_corpus
+from clinical_ner.ner.corpora import LABEL_MAP, Corpus, Format, is_aside, parse_map, read_corpus
 from clinical_ner.ner.training import Prepared, prepare
 
 LABELS_FILE: Final = "labels.yaml"  # SOURCE: LABEL, of the corpora in its folder
-_ASIDE: Final = frozenset({"README", "LICENSE", "LICENCE", "SOURCES"})  # and what starts with a dot
 _SUFFIXES: Final[Mapping[str, Format]] = {".tsv": Format.CONLL, ".conll": Format.CONLL, ".jsonl": Format.JSONL}
 _DT_ENDS: Final = ("_sent", "_label")
 _BRAT_SUFFIXES: Final = frozenset({".txt", ".ann", ".conf"})  # .conf are settings of the brat server
 _REMEDY: Final = (
     "a corpus is a folder of NAME.txt and NAME.ann, a file *.tsv, *.conll or *.jsonl, or PREFIX_sent and PREFIX_label;"
-    f" beside it may lie {LABELS_FILE}"
+    f" {LABELS_FILE} lies in the same folder as the files that it speaks of; README* is left aside"
 )
 
 
@@ -58,18 +57,13 @@ def corpora_in(folder: Path) -> Iterator[Place]:
     Raises:
         UserError: a file fits no format, or `labels.yaml` is not a map from labels to ours.
     """
-    entries = sorted(entry for entry in folder.iterdir() if not _is_aside(entry))
+    entries = sorted(entry for entry in folder.iterdir() if not is_aside(entry))
     labels = label_map(folder / LABELS_FILE) if (folder / LABELS_FILE).is_file() else LABEL_MAP
     for path, corpus_format in _recognised(folder, [entry for entry in entries if entry.is_file()]).items():
         yield Place(path, corpus_format, labels)
     for below in entries:
         if below.is_dir():
             yield from corpora_in(below)
-
-
-def _is_aside(entry: Path) -> bool:
-    """Whether an entry is none of the data: what is hidden, read by people, or DVC's."""
-    return entry.name.startswith(".") or entry.suffix == ".dvc" or entry.stem.upper() in _ASIDE
 
 
 def _recognised(folder: Path, files: Sequence[Path]) -> dict[Path, Format]:

@@ -48,6 +48,8 @@ _EXPECTED: Final[Mapping[Format, str]] = {
     Format.JSONL: 'a file with {"id", "text", "entities": [{"start", "end", "label"}]} on each line',
 }
 _LABELS_LISTED = 20
+_PLAIN_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,39}")
+_ASIDE: Final = frozenset({"LICENSE", "LICENCE", "SOURCES"})
 
 _BRAT_ENTITY = re.compile(r"T[^\t]*\t(\S+) ([0-9]{1,9} [0-9]{1,9}(?:;[0-9]{1,9} [0-9]{1,9})*)\t(.*)", re.DOTALL)
 _BRAT_OTHER = re.compile(r"[ERAMN][0-9]+\s|[*#]")
@@ -136,6 +138,32 @@ def _assignment(text: str) -> tuple[str, str]:
     return source, label
 
 
+def shown_label(label: str) -> str:
+    """A label to print: one that does not look like a label may hold a piece of the text.
+
+    >>> shown_label("Sign_symptom"), shown_label("Mr. Miller has gout")
+    ('Sign_symptom', '<a label of 19 characters>')
+    """
+    return label if _PLAIN_LABEL.fullmatch(label) else f"<a label of {len(label)} characters>"
+
+
+def is_aside(entry: Path) -> bool:
+    """Whether an entry of a folder of corpora is none of the data: what is hidden, read by people, or DVC's."""
+    name = entry.stem.upper()
+    return entry.name.startswith(".") or entry.suffix == ".dvc" or name.startswith("README") or name in _ASIDE
+
+
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """The last parts of each path, as many as tell them apart: names that hold on every machine.
+
+    >>> short_names([Path("/home/ann/first/train"), Path("/home/ann/second/train")])
+    ['first/train', 'second/train']
+    """
+    parts = [path.absolute().parts for path in paths]
+    names = (["/".join(own[-size:]) for own in parts] for size in range(1, max(map(len, parts)) + 1))
+    return next(found for found in names if len(set(found)) == len(set(parts)))
+
+
 def digest(corpus: Corpus) -> str:
     """The SHA-256 of all texts and spans, in hexadecimal digits: the same annotations give the same digest."""
     found = hashlib.sha256()
@@ -186,7 +214,7 @@ def _document(annotated: _Annotated, label_map: Mapping[str, str]) -> Document:
 def _nothing_mapped(path: Path, found: Counter[str]) -> UserError:
     if not found:
         return UserError(f"{path} holds no annotation", "annotate at least one mention, or check --format")
-    listed = ", ".join(f"{label} ({count})" for label, count in found.most_common(_LABELS_LISTED))
+    listed = ", ".join(f"{shown_label(label)} ({count})" for label, count in found.most_common(_LABELS_LISTED))
     more = f" and {len(found) - _LABELS_LISTED} more" if len(found) > _LABELS_LISTED else ""
     return UserError(
         f"{path}: no label of the corpus is known; it has {listed}{more}",
@@ -218,7 +246,7 @@ def _lines(path: Path) -> list[str]:
 
 # --- brat: standoff annotation ----------------------------------------------------------------
 def _brat(folder: Path) -> Iterator[_Annotated]:
-    files = {file.name for file in folder.iterdir()}
+    files = {file.name for file in folder.iterdir() if not is_aside(file)}
     if not any(name.endswith(".ann") for name in files):
         raise UserError(f"{folder} holds no .ann file", f"brat expects {_EXPECTED[Format.BRAT]}")
     for stem in sorted({Path(name).stem for name in files if name.endswith((".ann", ".txt"))}):
@@ -226,7 +254,7 @@ def _brat(folder: Path) -> Iterator[_Annotated]:
             if partner not in files:
                 raise UserError(
                     f"{folder / partner} is missing, its partner is there",
-                    "add it (an .ann may be empty) or move the partner out of the folder",
+                    "add it (an .ann may be empty), move the partner out of the folder, or call it README*",
                 )
         yield _brat_document(folder / f"{stem}.txt", folder / f"{stem}.ann")
 

@@ -404,6 +404,27 @@ def test_a_corpus_whose_labels_are_all_unknown_lists_them_and_the_option(tmp_pat
     )
 
 
+def test_a_label_that_does_not_look_like_one_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"id": "1", "text": "Mr. Miller", "entities": [{"start": 0, "end": 10, "label": "Mr. Miller has gout"}]}'
+    )
+
+    with pytest.raises(UserError) as error:
+        read_corpus(tmp_path / "a.jsonl", Format.JSONL)
+
+    assert_explained(error, str(tmp_path), "it has <a label of 19 characters> (1)", "--map SOURCE=LABEL")
+    assert "Miller" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["README.txt", "readme.txt", "README-first.txt", "LICENSE.txt"])
+def test_what_people_read_in_a_brat_folder_is_no_document(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("How we annotated")
+
+    corpus = brat(tmp_path, "asthma", "T1\tDisease 0 6\tasthma\n")
+
+    assert len(corpus.documents) == 1
+
+
 def test_a_long_list_of_unknown_labels_is_cut(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\(1\) and 5 more\n"):
         conll(tmp_path, "".join(f"x\tB-L{number}\n" for number in range(25)))
