@@ -26,7 +26,7 @@ def main(
     examples, calibration = (examples_of(io.read(table, dataset)) for table in (TOKENS, CALIBRATION))
     entries = training.entries(io.read(LEXICON, dataset))
     concepts = Concepts.of(io.read_vocabulary(vocabulary))
-    data = {name: files.sha256(dataset / name) for name in ("tokens.parquet", "lexicon.parquet")}
+    data = io.digests((TOKENS, LEXICON, CALIBRATION), dataset) | io.digests(io.VOCABULARY, vocabulary)
     log = training.train(examples, entries, section, out, data, concepts, calibration)
     files.write_csv(curve, training.Iteration._fields, log)
     files.write_json(metrics, training.training_metrics(out, log))

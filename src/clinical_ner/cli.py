@@ -104,7 +104,9 @@ def unused(corpus: Corpus) -> list[str]:
     """What of an annotated corpus is not used as it stands, a line each."""
     lines = []
     if corpus.ignored:
-        listed = ", ".join(f"{label} {count}" for label, count in corpus.ignored.most_common(LISTED))
+        listed = ", ".join(
+            f"{corpora.shown_label(label)} {count}" for label, count in corpus.ignored.most_common(LISTED)
+        )
         more = len(corpus.ignored) - LISTED
         lines.append(f"not mapped, ignored: {listed}{f' and {more} more labels' if more > 0 else ''}")
     if corpus.hulls:
@@ -154,7 +156,6 @@ def train(
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Train on annotated text, alone or with the synthetic notes, as the stage `train` does."""
-    from clinical_ner.core import files
     from clinical_ner.core import io as tables
     from clinical_ner.core.schema import CALIBRATION, LEXICON, TOKENS
     from clinical_ner.ner import training
@@ -162,6 +163,7 @@ def train(
     from clinical_ner.ner.dataset import examples_of
 
     mapping = corpora.parse_map(label_map or [])
+    corpus = list(dict.fromkeys(corpus))
     read = {str(path): corpora.read_corpus(path, corpus_format, mapping) for path in corpus}
     unannotated = "the synthetic model's reading stands for it" if with_synthetic else "all text counts as none"
     for name, found in read.items():
@@ -174,9 +176,9 @@ def train(
         [e for e in examples_of(tables.read(TOKENS, dataset)) if e.source == SYNTHETIC] if with_synthetic else []
     )
     entries = training.entries(tables.read(LEXICON, dataset))
-    inputs = ["lexicon.parquet", *(["tokens.parquet"] if with_synthetic else [])]
-    data = {name: files.sha256(dataset / name) for name in inputs}
-    data |= {name: corpora.digest(found) for name, found in read.items()}
+    data = tables.digests((LEXICON, *((TOKENS, CALIBRATION) if with_synthetic else ())), dataset)
+    data |= tables.digests(tables.VOCABULARY, vocabulary)
+    data |= dict(zip(corpora.short_names(corpus), map(corpora.digest, read.values()), strict=True))
     section = params.load(params_file).train
     concepts = Concepts.of(tables.read_vocabulary(vocabulary))
     calibration = examples_of(tables.read(CALIBRATION, dataset)) if with_synthetic else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pandera.errors
 
 from clinical_ner.core.errors import UserError
+from clinical_ner.core.files import sha256
 from clinical_ner.core.schema import DISEASES, DRUGS, PROCEDURES, SUBSTANCES, Table
 
 
@@ -39,6 +41,12 @@ def read(table: Table, folder: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {error}", "delete it and run 'dvc repro'") from None
     return _check(table, frame, path)
+
+
+def digests(tables: Iterable[Table], folder: Path) -> dict[str, str]:
+    """The SHA-256 of the file of each table, by its name: what a model says that it was made of."""
+    names = (f"{table.name}.parquet" for table in tables)
+    return {name: sha256(folder / name) for name in names}
 
 
 class Vocabulary(NamedTuple):

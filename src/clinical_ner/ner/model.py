@@ -55,8 +55,9 @@ class Manifest(BaseModel):
 
     @property
     def version(self) -> str:
-        """Twelve hexadecimal digits that change with any file of the model."""
-        return hashlib.sha256("".join(self.files[suffix] for suffix in sorted(self.files)).encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that change with any file of the model, and with how sure it says to be."""
+        files = "".join(self.files[suffix] for suffix in sorted(self.files))
+        return hashlib.sha256((files + self.model_dump_json(include={"calibration"})).encode()).hexdigest()[:12]
 
 
 def part(model: Path, suffix: str) -> Path:

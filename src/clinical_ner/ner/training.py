@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -219,6 +220,14 @@ def fit(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, 
     crf.fit(features, (example.tags for example in examples))
     log = crf.training_log_.iterations
     return [Iteration(int(row["num"]), round(row["loss"], 3), int(row["active_features"])) for row in log]
+
+
+def fitted(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams) -> Weights:
+    """The weights of a CRF fitted to the sentences, and no file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fitted.crfsuite"
+        fit(examples, gazetteer, params, path)
+        return weights.from_crfsuite(path)
 
 
 def entries(lexicon: pd.DataFrame) -> list[Entry]:

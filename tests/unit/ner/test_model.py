@@ -15,6 +15,7 @@ from clinical_ner.core.files import sha256
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner import model
+from clinical_ner.ner.calibration import Beta
 from clinical_ner.ner.features import FEATURE_VERSION
 from clinical_ner.ner.model import CRF, MANIFEST, PARTS
 from clinical_ner.ner.tagger import Tagger
@@ -62,6 +63,12 @@ def test_the_version_changes_with_every_file_and_with_nothing_else(tiny: Tagger,
     assert len(manifest.version) == 12
     assert other.version != manifest.version
     assert manifest.model_copy(update={"sentences": 7}).version == manifest.version
+
+
+def test_the_version_changes_with_the_calibration(tiny: Tagger) -> None:
+    surer = tiny.manifest.model_copy(update={"calibration": {"DISEASE": Beta(2.0, 2.0, 0.0)}})
+
+    assert surer.version != tiny.manifest.version
 
 
 @pytest.mark.parametrize("suffix", EVERY_FILE)
