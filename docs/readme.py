@@ -25,12 +25,13 @@ from clinical_ner.core.commands import run
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import LEXICON, TOKENS
 from clinical_ner.core.span import ASSERTIONS, DISEASE, LABELS
-from clinical_ner.ner.ablation import lighter_models, sampled
+from clinical_ner.ner.ablation import lighter_models, sampled_sentences
 from clinical_ner.ner.baselines import dictionary_reader
 from clinical_ner.ner.corpora import Corpus, Format, digest, read_corpus
 from clinical_ner.ner.dataset import examples_of
 from clinical_ner.ner.diagnosis import diagnosis
 from clinical_ner.ner.evaluation import read_all, scores, span_reader, understand_all
+from clinical_ner.ner.held_out import WITHHELD
 from clinical_ner.ner.learning_curve import ALONE, NAMES, PLAIN
 from clinical_ner.ner.learning_curve import table as curve_table
 from clinical_ner.ner.model import read_manifest
@@ -107,7 +108,7 @@ def ablations(tagger: Tagger, folder: Path) -> dict[str, dict[str, float]]:
     own, train = settings.evaluate, settings.train
     examples = examples_of(io.read(TOKENS, ROOT / "data/dataset"))
     partial = partial_gazetteer(entries(io.read(LEXICON, ROOT / "data/dataset")), train)
-    few = sampled(examples, own.ablation_sentences, own.seed, "ablation")
+    few = sampled_sentences(examples, own)
     corpora = opened(folder, CORPORA)
     found: dict[str, dict[str, float]] = {name: {} for name in corpora}
     for features, model in lighter_models(tagger, few, partial, own, train):
@@ -178,7 +179,7 @@ def slices(evaluation: dict[str, Any]) -> str:
     lines = ["| held-out synthetic text | label | precision | recall | F1 | entities |", "|---|---|---|---|---|---|"]
     for by in ("patients", "templates", "terms", "withheld", "repeats"):
         for name, scored in evaluation["crf"][by].items():
-            shown = f"{by}: {name.replace('_', ', ')}"
+            shown = f"{by}: {name.replace('_', ', ') if name.startswith(WITHHELD) else spaced(name)}"
             if not scored["micro"]["support"]:
                 lines.append(f"| {shown} | {scored['predicted']} entities found | | | | 0 |")
                 continue

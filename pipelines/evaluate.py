@@ -19,13 +19,14 @@ from clinical_ner.core.schema import (
     TOKENS,
 )
 from clinical_ner.ner import ablation, baselines, held_out, report, training
-from clinical_ner.ner.dataset import NoteTables, examples_of
+from clinical_ner.ner.dataset import NoteTables, common_concepts, examples_of
 from clinical_ner.ner.golden import read_golden
 from clinical_ner.ner.tagger import Tagger
 
 
 def main(
     dataset: Annotated[Path, Option()],
+    vocabulary: Annotated[Path, Option()],
     notes: Annotated[Path, Option()],
     golden: Annotated[Path, Option()],
     model: Annotated[Path, Option()],
@@ -42,9 +43,10 @@ def main(
     splits, templates = io.read(SPLITS, dataset), io.read(TEMPLATE_SPLITS, dataset)
     unread = held_out.held_out(corpus, io.read(SECTIONS, notes), splits, templates)
     examples = examples_of(io.read(TOKENS, dataset))
-    slices = held_out.Slices(unread, examples, tagger.gazetteer, settings.dataset)
+    common = common_concepts(io.read_vocabulary(vocabulary))
+    slices = held_out.Slices(unread, examples, tagger.gazetteer, settings.dataset, common)
     partial = training.partial_gazetteer(training.entries(io.read(LEXICON, dataset)), train)
-    few = ablation.sampled(examples, own.ablation_sentences, own.seed, "ablation")
+    few = ablation.sampled_sentences(examples, own)
     texts = ablation.sampled(unread.documents, own.sample_texts, own.seed, "texts")
     others = baselines.readers(tagger, few, partial, train, own.seed)
     lighter = ablation.lighter_models(tagger, few, partial, own, train)

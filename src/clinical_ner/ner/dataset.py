@@ -6,7 +6,7 @@ Membership is a hash of the name, so that a larger population or vocabulary move
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -55,9 +55,15 @@ def split_templates(segments: pd.DataFrame, params: DatasetParams) -> pd.DataFra
     return pd.DataFrame({"template_id": names, "seen": seen.astype(bool), "calibrates": (drawn & ~seen).astype(bool)})
 
 
-def is_trained_on(concept_id: str, params: DatasetParams) -> bool:
-    """Whether mentions of the concept may be trained on."""
-    return unit_hash(params.seed, "terms", concept_id) >= params.unseen_terms
+def common_concepts(vocabulary: Vocabulary) -> frozenset[str]:
+    """The diseases and treatments that notes are full of."""
+    tables = (vocabulary.diseases, vocabulary.drugs, vocabulary.procedures)
+    return frozenset(concept_id for table in tables for concept_id in table.loc[table["common"], "concept_id"])
+
+
+def is_trained_on(concept_id: str, params: DatasetParams, common: Collection[str] = ()) -> bool:
+    """Whether mentions of the concept may be trained on: those of a common one always, the model is to know them."""
+    return concept_id in common or unit_hash(params.seed, "terms", concept_id) >= params.unseen_terms
 
 
 def is_listed(concept_id: str, params: DatasetParams) -> bool:
@@ -85,7 +91,11 @@ def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
 
 
 def training_examples(
-    corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame, params: DatasetParams
+    corpus: NoteTables,
+    splits: pd.DataFrame,
+    templates: pd.DataFrame,
+    params: DatasetParams,
+    common: Collection[str] = (),
 ) -> list[Example]:
     """The sentences of the training notes that no held-out template wrote and no held-out term is in, each once.
 
@@ -95,28 +105,31 @@ def training_examples(
         UserError: a gold span cuts a token or crosses a sentence: a template glues letters to a slot.
     """
     seen = set(templates.loc[templates["seen"], "template_id"])
-    texts = corpus.notes.merge(splits[splits["train"]], on="note_id").sort_values("note_id")
-    entities, segments = rows_by_note(corpus.entities), rows_by_note(corpus.segments)
     examples: list[Example] = []
-    for note_id, text in zip(texts["note_id"], texts["text"], strict=True):
-        barred = [s for s in segments[note_id] if s.template_id not in seen]
-        barred += [e for e in entities[note_id] if not is_trained_on(str(e.concept_id), params)]
-        examples += _examples(text, entities[note_id], barred)
+    for text, entities, segments in _texts(corpus, splits[splits["train"]]):
+        barred = [s for s in segments if s.template_id not in seen]
+        barred += [e for e in entities if not is_trained_on(str(e.concept_id), params, common)]
+        examples += _examples(text, entities, barred)
     return _distinct(examples)
 
 
 def calibration_examples(corpus: NoteTables, splits: pd.DataFrame, templates: pd.DataFrame) -> list[Example]:
     """The sentences of the held-out notes that templates which calibrate wrote, each once."""
     chosen = set(templates.loc[templates["calibrates"], "template_id"])
-    texts = corpus.notes.merge(splits[~splits["train"]], on="note_id").sort_values("note_id")
-    entities, segments = rows_by_note(corpus.entities), rows_by_note(corpus.segments)
     examples: list[Example] = []
-    for note_id, text in zip(texts["note_id"], texts["text"], strict=True):
-        if any(segment.template_id in chosen for segment in segments[note_id]):
-            examples += _examples(
-                text, entities[note_id], [s for s in segments[note_id] if s.template_id not in chosen]
-            )
+    for text, entities, segments in _texts(corpus, splits[~splits["train"]]):
+        barred = [s for s in segments if s.template_id not in chosen]
+        if len(barred) < len(segments):
+            examples += _examples(text, entities, barred)
     return _distinct(examples)
+
+
+def _texts(corpus: NoteTables, split: pd.DataFrame) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    """The texts of the notes of a split in order, each with its entities and its segments."""
+    entities, segments = rows_by_note(corpus.entities), rows_by_note(corpus.segments)
+    texts = corpus.notes.merge(split, on="note_id").sort_values("note_id")
+    for note_id, text in zip(texts["note_id"], texts["text"], strict=True):
+        yield text, entities[note_id], segments[note_id]
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:

@@ -11,12 +11,19 @@ from clinical_ner.ner.gazetteer import Gazetteer
 
 
 def diagnosis(
-    read: Sequence[Understood], labels: Collection[str], gazetteer: Gazetteer, keep: Keep = everything
+    read: Sequence[Understood],
+    labels: Collection[str],
+    gazetteer: Gazetteer,
+    keep: Keep = everything,
+    is_judged: Keep = everything,
 ) -> dict[str, Any]:
-    """The errors by cause and the calibration, of the spans that are kept: figures alone, no text."""
+    """The errors by cause and the calibration, of the spans that are kept: figures alone, no text.
+
+    `is_judged`: of the kept spans those that the calibration is measured on.
+    """
     return {
         "causes": cause_table(error for error in errors(spans_of(read, labels), gazetteer) if keep(*error[:2])),
-        "calibration": calibration(read, labels, keep),
+        "calibration": calibration(read, labels, lambda *span: keep(*span) and is_judged(*span)),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ class Origin(NamedTuple):
     patient: str  # seen, unseen, or nobody (literature)
     kind: str
     unseen: tuple[Stretch, ...]  # stretches that templates wrote which were never trained on
+    calibrating: tuple[Stretch, ...]  # those of them that say how sure the model may be
     sections: tuple[tuple[Stretch, str], ...]
     concepts: dict[Span, str]  # of every gold span
     gold: Annotated  # all that is said of the gold spans
@@ -49,9 +50,11 @@ class HeldOut(NamedTuple):
 def held_out(corpus: NoteTables, sections: pd.DataFrame, splits: pd.DataFrame, templates: pd.DataFrame) -> HeldOut:
     """The notes that are in no training split, with their gold spans and what is said of them."""
     notes = corpus.notes.merge(splits, on="note_id").sort_values("note_id")
-    new = set(templates.loc[~templates["seen"], "template_id"])
-    segments = corpus.segments
-    spans, stretches = rows_by_note(corpus.entities), rows_by_note(segments[segments["template_id"].isin(new)])
+    spans = rows_by_note(corpus.entities)
+    new, calibrating = (
+        rows_by_note(corpus.segments[corpus.segments["template_id"].isin(templates.loc[chosen, "template_id"])])
+        for chosen in (~templates["seen"], templates["calibrates"])
+    )
     unread = set(notes.loc[~notes["train"], "note_id"])
     gold = gold_of(*(table[table["note_id"].isin(unread)] for table in (corpus.entities, corpus.relations)))
     opened = rows_by_note(sections)
@@ -63,7 +66,8 @@ def held_out(corpus: NoteTables, sections: pd.DataFrame, splits: pd.DataFrame, t
         origins[note_id] = Origin(
             "nobody" if pd.isna(row["patient_id"]) else "seen" if row["patient_seen"] else "unseen",
             row["kind"],
-            tuple((s.start, s.end) for s in stretches[note_id]),
+            tuple((s.start, s.end) for s in new[note_id]),
+            tuple((s.start, s.end) for s in calibrating[note_id]),
             tuple(((s.start, s.end), str(s.section)) for s in opened[note_id]),
             concepts,
             gold.get(note_id, NOTHING),
@@ -84,10 +88,16 @@ class Slices:
     """The rules that sort a span, gold or predicted, into what was seen in training and what was not."""
 
     def __init__(
-        self, held_out: HeldOut, examples: Sequence[Example], gazetteer: Gazetteer, params: DatasetParams
+        self,
+        held_out: HeldOut,
+        examples: Sequence[Example],
+        gazetteer: Gazetteer,
+        params: DatasetParams,
+        common: Collection[str] = (),
     ) -> None:
         self._origins = held_out.origins
         self._params = params
+        self._common = common  # concepts that are never held out
         self._sentences = _sentences(held_out.documents, examples)
         self._trained = {
             folded(example.words[first:past]) for example in examples for first, past, _ in bio.runs(example.tags)
@@ -111,6 +121,10 @@ class Slices:
     def is_new(self, document_id: str, span: Span) -> bool:
         """Whether the span lies in a sentence whose template was never trained on."""
         return any(_shared(span, stretch) > 0 for stretch in self._origins[document_id].unseen)
+
+    def calibrates(self, document_id: str, span: Span) -> bool:
+        """Whether the span lies in a sentence of a template that the curves of confidence were fitted on."""
+        return any(_shared(span, stretch) > 0 for stretch in self._origins[document_id].calibrating)
 
     def sections(self, document: Document, span: Span) -> str:
         """The section that the note was given where the span starts."""
@@ -161,7 +175,7 @@ class Slices:
         concept_id = self._origins[document.id].concepts[gold]
         if folded(words) in self._trained:
             return "seen"
-        if is_trained_on(concept_id, self._params):
+        if is_trained_on(concept_id, self._params, self._common):
             return "new_form" if concept_id in self._concepts else "rare_concept"
         whole = any(match.first == 0 and match.past == len(words) for match in self._gazetteer.matches(words))
         return "withheld_listed" if whole else "withheld_unlisted"

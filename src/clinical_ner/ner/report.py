@@ -54,6 +54,9 @@ def _held_out_figures(tagger: Tagger, unread: HeldOut, slices: Slices) -> Figure
     def is_new(document: Document, span: Span) -> bool:
         return slices.is_new(document.id, span)
 
+    def is_judged(document: Document, span: Span) -> bool:
+        return not slices.calibrates(document.id, span)
+
     read = understand_all(tagger, unread.documents)
     readings = spans_of(read, LABELS)
     outputs = _outputs(tagger, read, {name: origin.gold for name, origin in unread.origins.items()})
@@ -70,8 +73,8 @@ def _held_out_figures(tagger: Tagger, unread: HeldOut, slices: Slices) -> Figure
         },
         "outputs": {HELD_OUT: output_scores(outputs), UNSEEN_TEMPLATES: output_scores(new)},
         "diagnosis": {
-            HELD_OUT: diagnosis(read, LABELS, tagger.gazetteer),
-            UNSEEN_TEMPLATES: diagnosis(read, LABELS, tagger.gazetteer, is_new),
+            HELD_OUT: diagnosis(read, LABELS, tagger.gazetteer, is_judged=is_judged),
+            UNSEEN_TEMPLATES: diagnosis(read, LABELS, tagger.gazetteer, is_new, is_judged),
         },
     }
 

@@ -74,7 +74,7 @@ def unread() -> HeldOut:
     splits = pd.DataFrame(
         {"note_id": IDS, "train": [False, False, False, True], "patient_seen": [False, True, True, True]}
     )
-    templates = pd.DataFrame({"template_id": ["new", "old"], "seen": [False, True]})
+    templates = pd.DataFrame({"template_id": ["new", "old"], "seen": [False, True], "calibrates": [True, False]})
     return held_out(NoteTables(notes, entities, segments, relations), sections, splits, templates)
 
 
@@ -86,14 +86,19 @@ def test_the_texts_that_are_not_trained_on_come_in_order_with_their_gold_spans(u
 
 def test_an_origin_names_patient_kind_new_templates_sections_concepts_and_what_is_said(unread: HeldOut) -> None:
     assert unread.origins == {
-        "N2": Origin("seen", "consult", (), (), {}, NOTHING),
-        "N3": Origin("nobody", "consult", (), (), {}, NOTHING),
-        "N4": Origin("unseen", "progress", ((13, 43),), (((13, 40), "plan"),), CONCEPTS, GOLD),
+        "N2": Origin("seen", "consult", (), (), (), {}, NOTHING),
+        "N3": Origin("nobody", "consult", (), (), (), {}, NOTHING),
+        "N4": Origin("unseen", "progress", ((13, 43),), ((13, 43),), (((13, 40), "plan"),), CONCEPTS, GOLD),
     }
 
 
 def test_what_the_training_notes_name_is_kept_by_concept(unread: HeldOut) -> None:
     assert unread.named == {(KEPT[0], "lung cancer"), (KEPT[2], "influenza")}
+
+
+def test_a_common_concept_is_never_withheld() -> None:
+    assert not is_trained_on(WITHHELD[0], PARAMS)
+    assert is_trained_on(WITHHELD[0], PARAMS, frozenset({WITHHELD[0]}))
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +196,7 @@ def test_a_predicted_span_counts_where_the_gold_span_does_that_it_is_an_attempt_
 def test_a_gold_span_inside_another_counts_in_its_own_slice() -> None:
     cancer, lung_cancer = Span(5, 11, DISEASE), Span(0, 11, DISEASE)
     document = Document("N1", "lung cancer", (lung_cancer, cancer), None)
-    origin = Origin("seen", "consult", (), (), {cancer: WITHHELD[0], lung_cancer: KEPT[0]}, NOTHING)
+    origin = Origin("seen", "consult", (), (), (), {cancer: WITHHELD[0], lung_cancer: KEPT[0]}, NOTHING)
     nested = Slices(HeldOut([document], {"N1": origin}, frozenset()), TRAINED_ON, Gazetteer.build([]), PARAMS)
 
     assert nested.terms(document, cancer) == "withheld_unlisted"
@@ -207,7 +212,7 @@ def spans_in(length: int) -> st.SearchStrategy[list[Span]]:
 def test_every_slice_rule_partitions_gold_and_predicted(gold: list[Span], predicted: list[list[Span]]) -> None:
     documents = [Document(f"N{number}", TEXT, tuple(gold), None) for number in range(len(predicted))]
     concepts = {span: NAMES[int(unit_hash(1, "concept", str(span)) * len(NAMES))] for span in gold}
-    origins = {document.id: Origin("seen", "consult", ((13, 43),), (), concepts, NOTHING) for document in documents}
+    origins = {document.id: Origin("seen", "consult", ((13, 43),), (), (), concepts, NOTHING) for document in documents}
     slices = Slices(
         HeldOut(documents, origins, frozenset()), TRAINED_ON, Gazetteer.build([("gout", "disease")]), PARAMS
     )

@@ -45,8 +45,8 @@ def unread() -> HeldOut:
     concepts = dict(zip(GOLD, ("D0", "NAME:aspirin"), strict=True))
     absent = Annotated((Annotation(UNKNOWN, "absent", None, None),), frozenset())
     origins = {
-        "a": Origin("seen", "progress", (), (((0, 33), "plan"),), concepts, SAID),
-        "b": Origin("nobody", "abstract", ((0, 27),), (), {UNKNOWN: "D9"}, absent),
+        "a": Origin("seen", "progress", (), (), (((0, 33), "plan"),), concepts, SAID),
+        "b": Origin("nobody", "abstract", ((0, 27),), (), (), {UNKNOWN: "D9"}, absent),
     }
     return HeldOut(documents, origins, frozenset())
 
@@ -57,7 +57,7 @@ def golden() -> list[GoldenNote]:
 
 
 @pytest.fixture(scope="module")
-def slices(unread: HeldOut, examples: list[Example], tiny: Tagger) -> Slices:
+def params() -> DatasetParams:
     shares = {
         "unseen_patients": 0.5,
         "unseen_notes": 0.5,
@@ -65,7 +65,11 @@ def slices(unread: HeldOut, examples: list[Example], tiny: Tagger) -> Slices:
         "calibration_templates": 0.5,
         "unlisted_terms": 1.0,
     }
-    params = DatasetParams(seed=1, unseen_terms=1.0, **shares)  # every concept is withheld
+    return DatasetParams(seed=1, unseen_terms=1.0, **shares)  # every concept is withheld
+
+
+@pytest.fixture(scope="module")
+def slices(unread: HeldOut, examples: list[Example], tiny: Tagger, params: DatasetParams) -> Slices:
     return Slices(unread, examples, tiny.gazetteer, params)
 
 
@@ -107,6 +111,25 @@ def figures(
     found |= baseline_scores({"dictionary": nothing, "token_classifier": eager}, unread.documents)
     found["robustness"] = robustness_scores(tiny, unread.documents, golden, settings)
     return {**found, "ablation": ablate()}
+
+
+def test_confidence_is_judged_on_no_sentence_that_it_was_fitted_on(
+    tiny: Tagger,
+    unread: HeldOut,
+    slices: Slices,
+    golden: list[GoldenNote],
+    examples: list[Example],
+    params: DatasetParams,
+) -> None:
+    origins = {**unread.origins, "a": unread.origins["a"]._replace(calibrating=((0, 33),))}
+    fitted_on = unread._replace(origins=origins)
+    other = Slices(fitted_on, examples, tiny.gazetteer, params)
+
+    before = evaluate(tiny, unread, golden, slices)["diagnosis"]["held_out"]
+    after = evaluate(tiny, fitted_on, golden, other)["diagnosis"]["held_out"]
+
+    assert after["calibration"]["entities"] < before["calibration"]["entities"]
+    assert after["causes"] == before["causes"]
 
 
 def nothing(_: str) -> Sequence[Span]:
