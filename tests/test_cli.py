@@ -731,9 +731,12 @@ def test_several_corpora_are_learnt_together_and_counted(cli: Cli, workshop: Wor
         " 0 gold spans widened to whole tokens, 0 dropped as overlapping\n"
     )
     assert manifest.sentences == 36
+    tables = ("lexicon", *(table.name for table, _ in VOCABULARY))
+    read = (digest(read_corpus(corpus, Format.JSONL)) for corpus in corpora)
+    names = (f"{tmp_path.name}/{corpora[0].name}", f"more/{corpora[1].name}")
     assert manifest.data == {
-        "lexicon.parquet": files.sha256(workshop.dataset / "lexicon.parquet"),
-        **{str(corpus): digest(read_corpus(corpus, Format.JSONL)) for corpus in corpora},
+        **{f"{name}.parquet": files.sha256(workshop.dataset / f"{name}.parquet") for name in tables},
+        **dict(zip(names, read, strict=True)),
     }
     assert manifest.params.max_iterations == 30
 
@@ -761,7 +764,7 @@ def test_the_synthetic_sentences_are_learnt_too_if_asked_for(cli: Cli, workshop:
     assert "32 annotated and 0 synthetic" in alone[0]
     assert "32 annotated and 1 synthetic" in both[0]
     assert (alone[2].sentences, both[2].sentences) == (32, 33)
-    assert both[2].data.keys() - alone[2].data.keys() == {"tokens.parquet"}
+    assert both[2].data.keys() - alone[2].data.keys() == {"tokens.parquet", "calibration.parquet"}
     assert both[2].data["tokens.parquet"] == files.sha256(workshop.dataset / "tokens.parquet")
 
 

@@ -14,6 +14,15 @@ from clinical_ner.core.schema import Table
 DAY, NEXT_DAY = pd.Timestamp("2020-02-29"), pd.Timestamp("2020-03-01")
 NO_DAY = pd.NaT
 TABLES = {table.name: table for table in vars(schema).values() if isinstance(table, Table)}
+TOKEN = {
+    "sentence": 0,
+    "position": 0,
+    "token": "RA",
+    "tag": "B-DISEASE",
+    "long_form": "rheumatoid arthritis",
+    "source": "synthetic",
+    "annotates": "DISEASE,TREATMENT",
+}
 ROWS: dict[str, dict[str, Any]] = {
     "diseases": {
         "term": "type 2 diabetes",
@@ -82,24 +91,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "relations": {"note_id": "N000000001", "treatment_start": 0, "disease_start": 7},
     "splits": {"note_id": "N000000001", "train": True, "patient_seen": True},
     "template_splits": {"template_id": "plan/0123abcd", "seen": True, "calibrates": False},
-    "tokens": {
-        "sentence": 0,
-        "position": 0,
-        "token": "RA",
-        "tag": "B-DISEASE",
-        "long_form": "rheumatoid arthritis",
-        "source": "synthetic",
-        "annotates": "DISEASE,TREATMENT",
-    },
-    "calibration": {
-        "sentence": 0,
-        "position": 0,
-        "token": "RA",
-        "tag": "B-DISEASE",
-        "long_form": "rheumatoid arthritis",
-        "source": "synthetic",
-        "annotates": "DISEASE,TREATMENT",
-    },
+    "tokens": TOKEN,
+    "calibration": TOKEN,
     "lexicon": {"term": "asthma", "kind": "disease", "concept_id": "D001249"},
     "profiles": {
         "note_id": "N000000001",
