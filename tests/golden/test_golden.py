@@ -34,6 +34,7 @@ UNMISTAKABLE = [
     ("oncology", "letrozole", TREATMENT),
     ("psychiatry", "electroconvulsive therapy", TREATMENT),
     ("telegraphic", "CAD", DISEASE),
+    ("telegraphic", "COPD", DISEASE),
 ]
 
 

@@ -108,6 +108,7 @@ def test_kin_are_the_namesakes_of_a_concept_and_what_its_terms_contain() -> None
 
 def test_what_is_coded_alike_cannot_be_denied() -> None:
     rows = [("gout", "D1", "M10.9"), ("podagra", "D2", "M10.0"), ("lupus", "D3", "M32.9"), ("uncoded", "D4", None)]
+    rows += [("infarction", "D5", "I21.9"), ("coronary artery disease", "D6", "I25.10")]
     diseases = pd.DataFrame(
         [(term, key, term, False, code) for term, key, code in rows],
         columns=["term", "concept_id", "name", "symptom", "icd10cm"],
@@ -116,7 +117,17 @@ def test_what_is_coded_alike_cannot_be_denied() -> None:
 
     assert words.undeniable(["D1"]) == {"D1", "D2"}
     assert words.undeniable(["D3", "D4"]) == {"D3", "D4"}
+    assert words.undeniable(["D5"]) == {"D5", "D6"}
     assert words.undeniable([]) == frozenset()
+
+
+def test_a_state_is_named_in_the_singular_if_there_is_one() -> None:
+    forms = {"D1": ["hyperlipidemia", "hyperlipidemias"], "D2": ["diabetes", "diabete"], "D3": ["arrhythmias"]}
+    names = {"D1": "hyperlipidemias", "D2": "diabetes", "D3": "arrhythmias"}
+
+    concepts = Concepts(forms, [], names)
+
+    assert concepts._preferred == {"D1": "hyperlipidemia", "D2": "diabetes", "D3": "arrhythmias"}
 
 
 def test_words_name_a_concept_of_the_vocabulary_or_one_of_their_own(study: Any) -> None:
