@@ -2,9 +2,10 @@
 
     python docs/learning_curve.py CORPUS --format brat                    writes learning_curve.json and .png
     python docs/learning_curve.py CORPUS --format brat --cross-validate   prints the scores of all reports
+    python docs/learning_curve.py CORPUS --format conll --test OTHER      prints the scores of another corpus
 
-Each report is held out once and the others are trained on, a few at a time. The JSON holds figures, the digest of the
-corpus and the parameters of the training; no text.
+Each report is held out once and the others are trained on, a few at a time. The scores that are printed are also kept
+in cross_validation.json. The files hold figures, the digest of the corpus and the parameters of the training; no text.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from clinical_ner.ner.dataset import examples_of
 from clinical_ner.ner.learning_curve import (
     ALONE,
     PLAIN,
+    Fold,
     folds,
     learning_curve,
     plot,
@@ -48,6 +50,7 @@ def main(
     measured: Annotated[int | None, Option(min=1, help="How many of the parts are held out in turn; all.")] = None,
     sentences: Annotated[int, Option(min=1, help="That make a report where the corpus has none.")] = 25,
     cross_validate: Annotated[bool, Option("--cross-validate", help="Only none and all of the reports.")] = False,
+    test: Annotated[Path | None, Option(help="A corpus of that format to hold out instead; implies the above.")] = None,
     out: Annotated[Path, Option(help="The folder for the figures and the plot.")] = DOCS,
 ) -> None:
     """Print the table of the learning curve, and write it with its plot."""
@@ -59,10 +62,15 @@ def main(
     examples = [e for e in examples_of(io.read(TOKENS, Path("data/dataset"))) if e.source == SYNTHETIC]
     synthetic = train_synthetic(examples, entries(io.read(LEXICON, Path("data/dataset"))), section)
     chosen = list(folds(reports, count, section.seed))[:measured]
-    points = learning_curve(chosen, found.labels, (0,) if cross_validate else SIZES, synthetic)
+    if test is not None:
+        held_out = read_corpus(test, corpus_format, parse_map(label_map or []))
+        chosen = [Fold(reports, reports_of(held_out, sentences))]
+    is_curve = test is None and not cross_validate
+    points = learning_curve(chosen, found.labels, SIZES if is_curve else (0,), synthetic)
     print(table(points))
-    if cross_validate:
+    if not is_curve:
         print(json.dumps(points[-1], indent=2))
+        keep(out / "cross_validation.json", corpus, test, len(chosen), points)
         return
     figures: dict[str, Any] = {
         "corpus": {"name": corpus.name, "digest": digest(found), "reports": len(reports), "labels": found.labels},
@@ -74,6 +82,14 @@ def main(
     }
     files.write_json(out / "learning_curve.json", figures)
     (out / "learning_curve.png").write_bytes(vl_convert.vegalite_to_png(plot(points, corpus.name), scale=2))
+
+
+def keep(path: Path, corpus: Path, test: Path | None, held_out: int, points: list[dict[str, Any]]) -> None:
+    """Write the scores beside those of other corpora."""
+    known = json.loads(path.read_bytes()) if path.is_file() else {}
+    name = f"{corpus.parent.name}/{corpus.name}"
+    name += f" -> {test.name}" if test else f", {held_out} parts held out in turn"
+    files.write_json(path, known | {name: points})
 
 
 if __name__ == "__main__":

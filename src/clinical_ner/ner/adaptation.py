@@ -7,20 +7,34 @@ further they move. Mixing the two kinds of sentences instead drowns the few in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from clinical_ner.ner import decoding
+from clinical_ner.ner import bio, decoding
 from clinical_ner.ner.weights import Floats, Weights
 
 Integers = NDArray[np.intp]
+T = TypeVar("T")
 Rows = Sequence[Sequence[str]]  # the feature strings of each word of a sentence
+
+
+PARTS: Final = 3  # that the sentences are cut into to find out what suits them
+
+
+class Settings(NamedTuple):
+    """How far sentences move a CRF, and for how long."""
+
+    weight: float  # of a sentence against what the CRF has learnt before
+    c2: float  # of the Gaussian prior
+    min_frequency: int  # of an attribute that the CRF does not know: sentences that have it
+    max_iterations: int
 
 
 class Step(NamedTuple):
@@ -33,7 +47,7 @@ class Step(NamedTuple):
 class _Sentences(NamedTuple):
     """Sentences one after the other, token by token."""
 
-    features: Any  # (tokens, attributes), sparse: how often a token has an attribute
+    features: Any  # (tokens, attributes used), sparse: how often a token has an attribute
     prior: Floats  # (tokens, tags): the scores that the CRF gives as it is
     gold: Integers  # the tag of each token
     starts: Integers  # the first token of each sentence
@@ -42,13 +56,7 @@ class _Sentences(NamedTuple):
 
 
 def adapt(
-    before: Weights,
-    rows: Sequence[Rows],
-    tags: Sequence[Sequence[str]],
-    *,
-    weight: float,
-    c2: float,
-    max_iterations: int,
+    before: Weights, rows: Sequence[Rows], tags: Sequence[Sequence[str]], settings: Settings
 ) -> tuple[Weights, list[Step]]:
     """The CRF that minimises `c2 |weights - before|^2 - weight * log p(tags)`, and the way there.
 
@@ -57,9 +65,11 @@ def adapt(
         rows: the features of the sentences to adapt to, none of which is empty.
         tags: their tags.
     """
-    grown = _with_attributes(before, rows)
-    given = _sentences(grown, rows, tags)
-    shape = grown.states.shape
+    weight, c2 = settings.weight, settings.c2
+    grown = _with_attributes(before, rows, settings.min_frequency)
+    given, used = _sentences(grown, rows, tags)
+    turned = given.features.T.tocsr()
+    shape = (len(used), len(grown.tags))
     log: list[Step] = []
 
     def split(flat: Floats) -> tuple[Floats, Floats]:
@@ -68,18 +78,41 @@ def adapt(
     def objective(flat: Floats) -> tuple[float, Floats]:
         states, transitions = split(flat)
         loss, *slopes = _fit(given, given.prior + given.features @ states, grown.transitions + transitions)
-        slope = np.concatenate([(given.features.T @ slopes[0]).ravel(), slopes[1].ravel()])
+        slope = np.concatenate([(turned @ slopes[0]).ravel(), slopes[1].ravel()])
         return weight * loss + c2 * float((flat * flat).sum()), weight * slope + 2 * c2 * flat
 
     def note(intermediate_result: Any) -> None:
         log.append(Step(float(intermediate_result.fun), int(np.count_nonzero(intermediate_result.x))))
 
-    start = np.zeros(grown.states.size + grown.transitions.size)
-    options: Any = {"maxiter": max_iterations}
+    start = np.zeros((shape[0] + shape[1]) * shape[1])
+    options: Any = {"maxiter": settings.max_iterations}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", callback=note, options=options)
     states, transitions = split(found.x)
-    after = Weights(grown.tags, grown.attributes, grown.states + states, grown.transitions + transitions)
-    return after, log
+    grown.states[used] += states
+    return Weights(grown.tags, grown.attributes, grown.states, grown.transitions + transitions), log
+
+
+def held_out_f1(
+    rows: Sequence[Rows], tags: Sequence[Sequence[str]], learn: Callable[[Sequence[int]], Weights]
+) -> float:
+    """Strict entity F1 of what `learn` makes of the other sentences on each part, over all parts together."""
+    right = sizes = 0
+    for part in _parts(len(rows)):
+        after = learn([number for number in range(len(rows)) if number not in part])
+        for gold, guess in zip(_of(tags, part), best_tags(after, _of(rows, part)), strict=True):
+            wanted, found = set(bio.runs(gold)), set(bio.runs(guess))
+            right, sizes = right + len(wanted & found), sizes + len(wanted) + len(found)
+    return 2 * right / sizes if sizes else 0.0
+
+
+def _parts(count: int) -> Iterator[range]:
+    """Neighbours stay together, for they are of one note."""
+    for part in range(PARTS):
+        yield range(count * part // PARTS, count * (part + 1) // PARTS)
+
+
+def _of(items: Sequence[T], numbers: Iterable[int]) -> list[T]:
+    return [items[number] for number in numbers]
 
 
 def best_tags(weights: Weights, rows: Sequence[Rows]) -> list[list[str]]:
@@ -92,28 +125,29 @@ def best_tags(weights: Weights, rows: Sequence[Rows]) -> list[list[str]]:
     return [[weights.tags[tag] for tag in sentence] for sentence in np.split(found, np.cumsum(lengths)[:-1])]
 
 
-def _with_attributes(weights: Weights, rows: Sequence[Rows]) -> Weights:
-    """The same CRF that also has every attribute of the sentences, with weights of 0: they are few, and each counts."""
-    seen = dict.fromkeys(chain.from_iterable(chain.from_iterable(rows)))
-    new = [name for name in seen if name not in weights.attributes]
+def _with_attributes(weights: Weights, rows: Sequence[Rows], min_frequency: int) -> Weights:
+    """A copy that also has the attributes that enough of the sentences have, with weights of 0.
+
+    What one sentence alone has hardly helps with others, and would carry its words into the model.
+    """
+    seen = Counter(chain.from_iterable(dict.fromkeys(chain.from_iterable(sentence)) for sentence in rows))
+    new = [name for name, count in seen.items() if count >= min_frequency and name not in weights.attributes]
     attributes = {**weights.attributes, **{name: row for row, name in enumerate(new, len(weights.attributes))}}
     states = np.vstack([weights.states, np.zeros((len(new), len(weights.tags)))])
     return Weights(weights.tags, attributes, states, weights.transitions)
 
 
-def _sentences(weights: Weights, rows: Sequence[Rows], tags: Sequence[Sequence[str]]) -> _Sentences:
+def _sentences(weights: Weights, rows: Sequence[Rows], tags: Sequence[Sequence[str]]) -> tuple[_Sentences, Integers]:
+    """The sentences with the attributes that occur in them alone, and which those are."""
     features = _features(weights, rows)
+    used = np.unique(features.indices)
     lengths = np.array([len(sentence) for sentence in rows], np.intp)
     starts = np.cumsum(lengths) - lengths
     number = {tag: place for place, tag in enumerate(weights.tags)}
-    return _Sentences(
-        features,
-        features @ weights.states,
-        np.array([number[tag] for sentence in tags for tag in sentence], np.intp),
-        starts,
-        np.setdiff1d(np.arange(len(features.indptr) - 1), starts),
-        decoding.plan(lengths),
-    )
+    gold = np.array([number[tag] for sentence in tags for tag in sentence], np.intp)
+    prior = features @ weights.states
+    follows = np.setdiff1d(np.arange(len(gold)), starts)
+    return _Sentences(features[:, used], prior, gold, starts, follows, decoding.plan(lengths)), used
 
 
 def _features(weights: Weights, rows: Sequence[Rows]) -> Any:
@@ -136,8 +170,8 @@ def _fit(given: _Sentences, emissions: Floats, transitions: Floats) -> tuple[flo
     first, tag, tag_before = given.gold[given.starts], given.gold[now], given.gold[last]
     onward = moves.moves[tag_before, tag] * found.backward[tag, now] / found.leaving[tag_before, last]
     loss = -float(np.log(marginal[first, given.starts]).sum() + np.log(onward).sum())
-    pairs = found.forward[:, None, last] * moves.moves[:, :, None] * found.backward[None, :, now]
-    by_transition = (pairs / pairs.sum(axis=(0, 1))).sum(axis=2)
+    before, here = found.forward[:, last], found.backward[:, now]
+    by_transition = moves.moves * (before / ((moves.moves.T @ before) * here).sum(axis=0) @ here.T)
     np.subtract.at(by_transition, (tag_before, tag), 1)
     by_emission = marginal.T.copy()
     by_emission[np.arange(len(given.gold)), given.gold] -= 1

@@ -80,6 +80,11 @@ class Tagger:
         """
         return cls(model.read(path))
 
+    @property
+    def weights(self) -> Weights:
+        """Those of the CRF, as they were trained."""
+        return self._parts.weights
+
     def reweighted(self, weights: Weights, params: TrainParams) -> Tagger:
         """The tagger with the weights of another training on the same terms, as the ablations compare them."""
         manifest = self.manifest.model_copy(update={"params": params})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -19,6 +20,7 @@ from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import ANNOTATED, LABELS, SYNTHETIC
 from clinical_ner.ner import adaptation, bio, model, weights
 from clinical_ner.ner.abbreviations import definitions, kinds, singular
+from clinical_ner.ner.adaptation import Settings
 from clinical_ner.ner.calibration import Point
 from clinical_ner.ner.calibration import fit as fit_calibration
 from clinical_ner.ner.concepts import Concepts
@@ -124,7 +126,7 @@ def train(
         learnt, log = learn(examples, partial_gazetteer(lexicon, params), params, staged)
         learnt.save(model.part(staged, model.WEIGHTS))
         Gazetteer.build((entry.term, entry.kind) for entry in lexicon).save(model.part(staged, model.GAZETTEER))
-        marisa_trie.Trie(sorted(known_words(examples))).save(str(model.part(staged, model.WORDS)))
+        marisa_trie.Trie(sorted(known_words(examples, params.min_frequency))).save(str(model.part(staged, model.WORDS)))
         tokens = sum(len(example.words) for example in examples)
         (concepts or Concepts.build(())).save(model.part(staged, model.CONCEPTS))
         model.write_manifest(staged, params, LABELS, data, sentences=len(examples), tokens=tokens)
@@ -142,9 +144,15 @@ def points(tagger: Tagger, examples: Iterable[Example]) -> Iterator[Point]:
             yield Point(entity.label, entity.confidence, entity.span in gold)
 
 
-def known_words(examples: Iterable[Example]) -> set[str]:
-    """The folded words of the training sentences: what is not among them is out of vocabulary."""
-    return {fold(word) for example in examples for word in example.words}
+def known_words(examples: Iterable[Example], min_frequency: int) -> set[str]:
+    """The folded words of the training sentences: what is not among them is out of vocabulary.
+
+    A word of annotated sentences alone must be in so many of them: the file is no list of a patient's words.
+    """
+    words: Counter[tuple[str, str]] = Counter()
+    for example in examples:
+        words.update((example.source, word) for word in {fold(word) for word in example.words})
+    return {word for (source, word), count in words.items() if source == SYNTHETIC or count >= min_frequency}
 
 
 def partial_gazetteer(lexicon: Iterable[Entry], params: TrainParams) -> Gazetteer:
@@ -184,9 +192,8 @@ def adapted(
     rows = [example_features(example, gazetteer, params.feature_groups) for example in annotated]
     guesses = adaptation.best_tags(known, rows)
     tags = [completed(example, guess) for example, guess in zip(annotated, guesses, strict=True)]
-    after, steps = adaptation.adapt(
-        known, rows, tags, weight=params.annotated_weight, c2=params.c2, max_iterations=params.max_iterations
-    )
+    settings = Settings(params.annotated_weight, params.c2, params.min_frequency, params.max_iterations)
+    after, steps = adaptation.adapt(known, rows, tags, settings)
     more = [Iteration(n, round(step.loss, 3), step.moved) for n, step in enumerate(steps, len(log) + 1)]
     return after, [*log, *more]
 

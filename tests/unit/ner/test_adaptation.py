@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise, product
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
 from clinical_ner.ner import adaptation
-from clinical_ner.ner.adaptation import adapt, best_tags
+from clinical_ner.ner.adaptation import Settings, adapt, best_tags, held_out_f1
 from clinical_ner.ner.weights import Floats, Weights
 
 TAGS = ("O", "B-DISEASE", "I-DISEASE")
@@ -22,7 +23,11 @@ numbers = st.floats(-3, 3, allow_nan=False).map(lambda value: round(value, 3))
 
 
 def adapted(weight: float, c2: float) -> Weights:
-    return adapt(BEFORE, ROWS, GOLD, weight=weight, c2=c2, max_iterations=50)[0]
+    return adapt(BEFORE, ROWS, GOLD, settled(weight, c2))[0]
+
+
+def settled(weight: float = 1.0, c2: float = 1.0, min_frequency: int = 0) -> Settings:
+    return Settings(weight, c2, min_frequency, 50)
 
 
 def distance(weights: Weights) -> float:
@@ -62,8 +67,46 @@ def test_attributes_that_are_new_are_learnt_and_no_old_one_is_lost() -> None:
     assert after.states[after.attributes["w=again"], TAGS.index("I-DISEASE")] > 0
 
 
+def test_an_attribute_of_too_few_sentences_is_no_part_of_the_model() -> None:
+    rows = [[["w=zzyx", "w=zzyx"]], [["w=tophi"]], [["w=tophi"]]]
+
+    after, _ = adapt(BEFORE, rows, [["B-DISEASE"]] * 3, settled(min_frequency=2))
+
+    assert list(after.attributes) == ["bias", "w=gout", "w=tophi"]
+
+
+def test_adapting_leaves_the_crf_it_starts_from_as_it_was() -> None:
+    states = BEFORE.states.copy()
+
+    adapted(100.0, 0.01)
+
+    assert np.array_equal(BEFORE.states, states)
+
+
+# --- held-out parts -------------------------------------------------------------------------------
+def test_sentences_are_read_by_what_the_others_alone_have_taught() -> None:
+    learnt_from: list[Sequence[int]] = []
+
+    def learn(others: Sequence[int]) -> Weights:
+        learnt_from.append(others)
+        return BEFORE
+
+    f1 = held_out_f1([[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3, learn)
+
+    assert learnt_from == [[2, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 3]]
+    assert f1 == 2 * 3 / (3 + 6)
+
+
+@given(st.integers(3, 40))
+def test_every_sentence_is_in_one_part_and_no_part_is_empty(count: int) -> None:
+    parts = list(adaptation._parts(count))
+
+    assert [n for part in parts for n in part] == list(range(count))
+    assert all(parts)
+
+
 def test_the_loss_falls_and_the_log_says_so() -> None:
-    _, log = adapt(BEFORE, ROWS, GOLD, weight=1.0, c2=0.1, max_iterations=7)
+    _, log = adapt(BEFORE, ROWS, GOLD, settled(c2=0.1)._replace(max_iterations=7))
 
     losses = [step.loss for step in log]
     assert 1 < len(log) <= 7
@@ -85,7 +128,7 @@ def path_score(emissions: Floats, transitions: Floats, path: tuple[int, ...]) ->
 @given(st.lists(numbers, min_size=18, max_size=18), st.lists(numbers, min_size=9, max_size=9))
 def test_the_loss_is_that_of_every_path_written_out(scores: list[float], moves: list[float]) -> None:
     emissions, transitions = np.array(scores).reshape(6, 3), np.array(moves).reshape(3, 3)
-    given_sentences = adaptation._sentences(BEFORE, ROWS, GOLD)
+    given_sentences, _ = adaptation._sentences(BEFORE, ROWS, GOLD)
     expected, start = 0.0, 0
     for sentence in GOLD:
         own = emissions[start : start + len(sentence)]
@@ -102,7 +145,7 @@ def test_the_loss_is_that_of_every_path_written_out(scores: list[float], moves: 
 @settings(deadline=None, max_examples=10)
 @given(st.lists(numbers, min_size=27, max_size=27))
 def test_the_slopes_are_those_of_the_loss(values: list[float]) -> None:
-    given_sentences = adaptation._sentences(BEFORE, ROWS, GOLD)
+    given_sentences, _ = adaptation._sentences(BEFORE, ROWS, GOLD)
 
     def loss(flat: Floats) -> float:
         return adaptation._fit(given_sentences, flat[:18].reshape(6, 3), flat[18:].reshape(3, 3))[0]

@@ -14,6 +14,7 @@ from clinical_ner.core.span import DISEASE, LABELS, SYNTHETIC, Span
 from clinical_ner.ner.corpora import Corpus, Document
 from clinical_ner.ner.learning_curve import (
     ALONE,
+    ALONE_C2,
     PLAIN,
     SYSTEMS,
     folds,
@@ -23,9 +24,10 @@ from clinical_ner.ner.learning_curve import (
     sizes_of,
     table,
     train_synthetic,
+    tuned,
     worth,
 )
-from clinical_ner.ner.training import Entry, Example
+from clinical_ner.ner.training import Entry, Example, partial_gazetteer
 
 
 def corpus_of(count: int, tokens: tuple[tuple[int, int], ...] | None = None) -> Corpus:
@@ -110,3 +112,14 @@ def test_the_plot_has_a_point_a_figure() -> None:
     values = plot([point(0, 0.5), point(10, 0.6, 0.25)], "mine")["data"]["values"]
 
     assert [(value["reports"], value["f1"]) for value in values] == [(0, 0.5), (10, 0.6), (10, 0.25), (10, 0.25)]
+
+
+def test_the_reports_alone_are_regularised_as_suits_them(
+    examples: list[Example], lexicon: list[Entry], train_params: TrainParams
+) -> None:
+    gazetteer = partial_gazetteer(lexicon, train_params)
+
+    chosen = tuned(examples * 6, gazetteer, train_params.model_copy(update={"c2": 1000.0}))
+
+    assert chosen.c2 in ALONE_C2
+    assert chosen == train_params.model_copy(update={"c2": chosen.c2})

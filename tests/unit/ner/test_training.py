@@ -15,7 +15,7 @@ import pytest
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
-from clinical_ner.core.span import DISEASE, LABELS, SYNTHETIC, TREATMENT, Span
+from clinical_ner.core.span import ANNOTATED, DISEASE, LABELS, SYNTHETIC, TREATMENT, Span
 from clinical_ner.ner import model, training
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.tagger import Tagger
@@ -25,6 +25,7 @@ from clinical_ner.ner.training import (
     Example,
     completed,
     entries,
+    known_words,
     partial_gazetteer,
     prepare,
     train,
@@ -261,6 +262,12 @@ def test_the_written_words_are_those_of_the_sentences_in_any_case_or_number(tiny
         *(True, True, True),
         *(False, False, False),
     ]
+
+
+def test_a_word_of_annotated_sentences_must_be_in_enough_of_them_to_be_known() -> None:
+    real = [Example(words, ["O"] * len(words), source=ANNOTATED) for words in (["Zzyx", "zzyx", "tophi"], ["Tophi"])]
+
+    assert known_words([Example(["Gout"], ["O"]), *real], min_frequency=2) == {"gout", "tophi"}
 
 
 # --- failures -----------------------------------------------------------------------------------
