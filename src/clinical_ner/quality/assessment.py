@@ -57,13 +57,14 @@ def assess(people: People, real: pd.DataFrame, params: QualityParams) -> dict[st
 def joint_structure(ours: pd.DataFrame, real: pd.DataFrame, params: QualityParams) -> dict[str, Any]:
     """The generators side by side, and where ours is least like the real people."""
     like_real = of_composition(ours, real, params.seed)
-    return rounded(
+    found: dict[str, Any] = rounded(
         {
             "generators": generators_judged(real, ours, params.halvings, params.seed),
             **similarity_rows(real, like_real, WORST_PAIRS),
             "correlations": correlation_rows(real, like_real),
         }
     )
+    return found
 
 
 def rounded(value: Any) -> Any:

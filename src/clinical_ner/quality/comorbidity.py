@@ -56,7 +56,7 @@ def agrees(odds: OddsRatio, factor: float) -> bool:
 def age_and_sex(people: People) -> NDArray[np.int64]:
     """One number for every band of ten years of age, the last from 80 on, and sex."""
     band = np.minimum(people.traits["age"].to_numpy() // BAND, TOP_BAND // BAND)
-    return (2 * band + (people.traits["sex"] == "female").to_numpy()).astype(np.int64)
+    return np.asarray(2 * band + (people.traits["sex"] == "female").to_numpy(), dtype=np.int64)
 
 
 def mantel_haenszel(a: Bools, b: Bools, strata: NDArray[np.int64]) -> float:

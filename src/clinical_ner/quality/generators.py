@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from clinical_ner.core.seeds import stream
@@ -31,22 +34,23 @@ def gaussian_copula(real: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame({name: _quantiles(real[name], ndtr(drawn[:, at])) for at, name in enumerate(real)})
 
 
-def _normal_scores(column: pd.Series, random: np.random.Generator) -> Floats:  # type: ignore[type-arg]
+def _normal_scores(column: pd.Series[Any], random: np.random.Generator) -> Floats:
     if column.name in NUMERIC:
         uniform = (column.rank(method="average") - 0.5) / len(column)
     else:
-        share = column.value_counts(normalize=True, sort=True)
+        share = column.value_counts(normalize=True)
         below = share.cumsum() - share
         uniform = column.map(below).astype(float) + column.map(share).astype(float) * random.random(len(column))
     scores: Floats = ndtri(np.clip(uniform, 1e-9, 1 - 1e-9))
     return scores
 
 
-def _quantiles(column: pd.Series, uniform: Floats) -> np.ndarray:  # type: ignore[type-arg]
+def _quantiles(column: pd.Series[Any], uniform: Floats) -> NDArray[Any]:
     if column.name in NUMERIC:
-        return np.quantile(column, uniform, method="inverted_cdf")
-    share = column.value_counts(normalize=True, sort=True)
-    return share.index.to_numpy()[np.minimum(np.searchsorted(share.cumsum(), uniform), len(share) - 1)]
+        return np.asarray(np.quantile(column, uniform, method="inverted_cdf"))
+    share = column.value_counts(normalize=True)
+    place = np.minimum(np.searchsorted(share.cumsum(), uniform), len(share) - 1)
+    return np.asarray(share.index.to_numpy()[place])
 
 
 def in_terms_of_the_survey(adults: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,7 @@ def fits(people: People, description: str, *, ever: bool = False) -> Bools:
         UserError: a part names nothing that people have.
     """
     parts = [_fits(people, part, people.ever if ever else people.having) for part in description.split("+")]
-    return np.logical_or.reduce(parts)
+    return np.asarray(np.logical_or.reduce(parts), dtype=np.bool_)
 
 
 def _fits(people: People, part: str, conditions: Mapping[str, Bools]) -> Bools:
