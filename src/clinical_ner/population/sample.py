@@ -20,9 +20,12 @@ from clinical_ner.core.schema import (
     TREATMENTS,
     Table,
 )
+from clinical_ner.population.catalogue import thresholds
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.histories import sample_conditions
-from clinical_ner.population.people import providers, sample_people
+from clinical_ner.population.histories import Histories, causes_of_death, conditions_table, histories_of
+from clinical_ner.population.people import lives, providers, sample_people
+from clinical_ner.population.pressure import CONTROLLED_HYPERTENSION, pressure_of
+from clinical_ner.population.traits import traits_of
 from clinical_ner.population.treatments import sample_treatments
 
 POPULATION = (
@@ -53,17 +56,31 @@ def sample_population(params: PopulationParams, start: int = 0, stop: int | None
     population into stretches gives the same rows, and the first n people are the population of n.
     """
     draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
-    patients = sample_people(params, draws)
-    conditions = sample_conditions(patients, draws, params.reference_date)
+    patients, histories = sample_histories(params, draws)
+    conditions = conditions_table(histories, patients)
     treatments = sample_treatments(patients, conditions, draws, params.reference_date)
     return Population(
-        patients,
+        patients.assign(death_cause=causes_of_death(histories)),
         providers(params.seed),
         empty(ENCOUNTERS),
         conditions,
         treatments,
         *(empty(table) for table in POPULATION[5:]),
     )
+
+
+def sample_traits(params: PopulationParams, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+    """What an examination on the last day would measure of the same people (`traits.traits_of`), in their order."""
+    draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
+    return traits_of(*sample_histories(params, draws))
+
+
+def sample_histories(params: PopulationParams, draws: Draws) -> tuple[pd.DataFrame, Histories]:
+    """PATIENTS of a stretch with what they have had."""
+    patients = sample_people(params, draws)
+    life = lives(patients, params.reference_date)
+    pressure = pressure_of(patients, life, thresholds()[CONTROLLED_HYPERTENSION], draws)
+    return patients, histories_of(patients, life, pressure, draws)
 
 
 def empty(table: Table) -> pd.DataFrame:
