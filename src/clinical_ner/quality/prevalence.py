@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
-from functools import cache
 from math import inf, sqrt
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from clinical_ner.population import catalogue
 from clinical_ner.quality.people import Bools, Floats, People, fits, within
 
-RESOURCES = Path(__file__).with_name("resources")
+OLDEST = 120
 
 
 class Target(NamedTuple):
@@ -109,27 +107,28 @@ def crude(having: Bools) -> Estimate:
 
 
 def age_adjusted(having: Bools, age: Floats, target: Target) -> Estimate:
-    """The share in the U.S. standard population of 2000, by direct standardisation over its age bands."""
-    bands = [(low, high, weight) for low, high, weight in standard_population() if _overlap(low, high, target)]
-    shares = [crude(having[(age >= low) & (age < high)]) for low, high, _ in bands]
-    weights = np.array([weight if share.people else 0.0 for (_, _, weight), share in zip(bands, shares, strict=True)])
-    weights /= weights.sum()
-    percents, errors = (np.nan_to_num(np.array(part)) for part in list(zip(*shares, strict=True))[:2])
-    return Estimate(float(weights @ percents), float(np.sqrt(weights**2 @ errors**2)), len(having))
+    """The share in the U.S. standard population of 2000, by direct standardisation over bands of five years."""
+    weights, shares = [], []
+    for low, high, weight in standard_population():
+        share = crude(having[(age >= low) & (age < high)])
+        if share.people:
+            weights.append(weight * _overlap(low, high, target))
+            shares.append(share)
+    share_of_standard = np.array(weights) / sum(weights)
+    percents, errors = np.array([share[:2] for share in shares]).T
+    return Estimate(float(share_of_standard @ percents), float(np.sqrt(share_of_standard**2 @ errors**2)), len(having))
 
 
-def _overlap(low: float, high: float, target: Target) -> bool:
-    return low <= target.age_max and high > target.age_min
+def _overlap(low: float, high: float, target: Target) -> float:
+    """The share of a band of ages that lies within the target's."""
+    return max(min(high, target.age_max + 1) - max(low, target.age_min), 0.0) / (high - low)
 
 
-@cache
-def standard_population() -> tuple[tuple[float, float, float], ...]:
-    """Age from, age before, thousands of people."""
-    with (RESOURCES / "standard_population_2000.csv").open(encoding="utf-8", newline="") as lines:
-        return tuple(
-            (float(row["age_from"]), float(row["age_before"] or inf), float(row["thousands"]))
-            for row in csv.DictReader(lines)
-        )
+def standard_population() -> list[tuple[float, float, float]]:
+    """Age from, age before, people in a million; the last band ends where no one lives."""
+    first = catalogue.column("standard_population.csv", "age_from")
+    people = catalogue.column("standard_population.csv", "people")
+    return list(zip(first, [*first[1:], OLDEST], people, strict=True))
 
 
 def prevalence_rows(compared: Iterable[Prevalence]) -> list[dict[str, Any]]:

@@ -99,7 +99,7 @@ def correlation_rows(real: pd.DataFrame, other: pd.DataFrame) -> list[dict[str, 
     """Spearman's correlation of every two columns but race in both tables; sex is being a woman."""
     ours, theirs = (design(table).filter(regex="^(?!race_)") for table in (other, real))
     names = [str(name) for name in theirs]
-    found = [spearmanr(table.to_numpy()).statistic for table in (theirs, ours)]
+    found = [np.asarray(spearmanr(table.to_numpy()).statistic) for table in (theirs, ours)]
     return [
         {"a": names[i], "b": names[j], "real": float(found[0][i, j]), "ours": float(found[1][i, j])}
         for i, j in combinations(range(len(names)), 2)
