@@ -58,6 +58,7 @@ class Charts:
     population: Population
     reference_date: date
     _known: dict[tuple[str, ...], Ints] = field(default_factory=dict)
+    _words: list[tuple[pd.Index[Any], Ints]] = field(default_factory=list)
 
     def _once(self, make: Callable[..., Ints], *names: str) -> Ints:
         key = (make.__name__, *names)
@@ -112,16 +113,29 @@ class Charts:
     def _numbers(self, table: str, name: str) -> Ints:
         column = self.column(table, name)
         if isinstance(column.dtype, pd.CategoricalDtype):
-            numbers = np.append(numbers_of(column.cat.categories.to_series()), -1)
-            return numbers[column.cat.codes.to_numpy()]
+            return np.append(self._of_words(column.cat.categories), -1)[column.cat.codes.to_numpy()]
         return numbers_of(column)
 
+    def _of_words(self, words: pd.Index[Any]) -> Ints:
+        """The numbers of categories, which several columns share."""
+        for known, numbers in self._words:
+            if known is words:
+                return numbers
+        self._words.append((words, numbers_of(words)))
+        return self._words[-1][1]
+
     def _patient(self, table: str) -> Ints:
-        return _place(self.numbers(table, "patient_id"), self.numbers("patients", "patient_id"))
+        return self._among(self.column(table, "patient_id"), self.numbers("patients", "patient_id"))
 
     def _place(self, table: str, name: str, of: str) -> Ints:
         key = {"conditions": "condition_id", "encounters": "encounter_id"}[of]
-        return _place(self.numbers(table, name), self.numbers(of, key))
+        return self._among(self.column(table, name), self.numbers(of, key))
+
+    def _among(self, column: pd.Series[Any], among: Ints) -> Ints:
+        """Where the row stands that each identifier names, -1 where it is not there."""
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            return np.append(_place(self._of_words(column.cat.categories), among), -1)[column.cat.codes.to_numpy()]
+        return _place(numbers_of(column), among)
 
     @cached_property
     def condition(self) -> Ints:

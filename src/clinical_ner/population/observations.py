@@ -26,8 +26,8 @@ from clinical_ner.population.timeline import (
     Floats,
     Ints,
     any_active,
+    coded,
     dates,
-    ids,
     keys,
     labels,
     starts_of_runs,
@@ -114,10 +114,8 @@ def observation_table(record: Record) -> pd.DataFrame:
     encounter = record.rows[row]
     return pd.DataFrame(
         {
-            "patient_id": labels(
-                record.encounters.patient[encounter], ids("P", record.people.draw.start + np.arange(record.people.size), 7)
-            ),
-            "encounter_id": pd.Categorical.from_codes(encounter, dtype=record.encounters.names),
+            "patient_id": record.people.named(record.encounters.patient[encounter]),
+            "encounter_id": coded(encounter, record.encounters.names),
             "date": dates(record.encounters.start[encounter]),
             "loinc": labels(code, [analyte.loinc for analyte in listed]),
             "name": labels(code, [analyte.name for analyte in listed]),

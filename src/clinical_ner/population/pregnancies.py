@@ -77,7 +77,7 @@ def pregnancy_table(people: People, pregnancies: Pregnancies) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "pregnancy_id": ids("G", position * PREGNANCIES_A_PATIENT + ordinals(pregnancies.patient)),
-            "patient_id": ids("P", position, 7),
+            "patient_id": people.named(pregnancies.patient),
             "start_date": dates(pregnancies.start),
             "end_date": dates(pregnancies.end),
             "outcome": labels(pregnancies.outcome, OUTCOMES),

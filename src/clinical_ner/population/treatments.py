@@ -229,8 +229,8 @@ def treatment_table(people: People, cases: Cases, courses: Courses, encounter: p
     return pd.DataFrame(
         {
             "treatment_id": ids("T", (people.draw.start + patient) * NUMBERS_A_PATIENT + number),
-            "patient_id": ids("P", people.draw.start + patient, 7),
-            "condition_id": ids("C", cases.identifier[courses.case]),
+            "patient_id": people.named(patient),
+            "condition_id": cases.named(courses.case),
             "encounter_id": encounter,
             "kind": _words(number, [regimen.kind for regimen in listed]),
             "name": _words(number, [regimen.name for regimen in listed]),

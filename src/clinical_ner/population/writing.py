@@ -31,7 +31,7 @@ from clinical_ner.population.sample import sample_stretch
 from clinical_ner.population.tables import POPULATION
 
 ROW_GROUP = 10_000  # people; part of the bytes, so not a parameter
-WORDS = pa.dictionary(pa.int32(), pa.string())
+WORDS, IDENTIFIERS = pa.dictionary(pa.int32(), pa.string()), pa.string()
 STORED = {"int64": pa.int64(), "float64": pa.float64(), "Int64": pa.int64(), "datetime64[ns]": pa.timestamp("ns")}
 OF_ALL = "providers"  # the table that is not of a stretch of people
 IN_HAND = 2  # row groups that each worker may be ahead
@@ -121,8 +121,14 @@ def _writer(table: Table, path: Path) -> pq.ParquetWriter:
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """The columns of a table: words by their codes."""
-    return pa.schema([(name, STORED.get(str(column.dtype), WORDS)) for name, column in table.schema.columns.items()])
+    """The columns of a table: words by their codes, but identifiers that hardly repeat as they are."""
+    words = {name: IDENTIFIERS if _hardly_repeats(table, name) else WORDS for name in table.schema.columns}
+    columns = table.schema.columns.items()
+    return pa.schema([(name, STORED.get(str(column.dtype), words[name])) for name, column in columns])
+
+
+def _hardly_repeats(table: Table, name: str) -> bool:
+    return name.endswith("_id") and name not in ("patient_id", "concept_id") and table.name != "observations"
 
 
 def _packed(table: Table, frames: list[pd.DataFrame]) -> pa.Table:
@@ -142,7 +148,8 @@ def _array(column: pd.Series[Any], kind: pa.DataType) -> pa.Array:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         words = pa.array(column.cat.categories.to_numpy(dtype=object), pa.string())
-        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), words)
+        packed = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), words)
+        return packed.dictionary_decode() if kind == IDENTIFIERS else packed
     if kind == WORDS:
         return pa.array(column.to_numpy(dtype=object), pa.string()).dictionary_encode()
     return pa.array(column, kind, from_pandas=True)
