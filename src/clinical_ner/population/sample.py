@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import numpy as np
 import pandas as pd
 
 from clinical_ner.core.params import PopulationParams
-from clinical_ner.core.schema import (
-    ALLERGIES,
-    CONDITIONS,
-    ENCOUNTERS,
-    FAMILY_HISTORY,
-    IMMUNIZATIONS,
-    OBSERVATIONS,
-    PATIENTS,
-    PREGNANCIES,
-    PROVIDERS,
-    TREATMENTS,
-    Table,
-)
+from clinical_ner.population.allergies import allergy_table, sample_allergies
+from clinical_ner.population.barriers import NOT_STARTED_BELOW, Barriers
 from clinical_ner.population.catalogue import thresholds
+from clinical_ner.population.chart import Cases, People, cases_of, people_of
 from clinical_ner.population.draws import Draws
+from clinical_ner.population.encounters import Encounters, encounter_table, sample_encounters
+from clinical_ner.population.family import sample_family
 from clinical_ner.population.histories import Histories, causes_of_death, conditions_table, histories_of
+from clinical_ner.population.immunisations import sample_immunizations
+from clinical_ner.population.observations import Record, observation_table
 from clinical_ner.population.people import lives, providers, sample_people
+from clinical_ner.population.pregnancies import delivered, pregnancy_table, sample_pregnancies
 from clinical_ner.population.pressure import CONTROLLED_HYPERTENSION, pressure_of
+from clinical_ner.population.tables import POPULATION, Population
+from clinical_ner.population.timeline import dates
 from clinical_ner.population.traits import traits_of
-from clinical_ner.population.treatments import sample_treatments
+from clinical_ner.population.treatments import sample_courses, treatment_table
 
-POPULATION = (
-    *(PATIENTS, PROVIDERS, ENCOUNTERS, CONDITIONS, TREATMENTS, OBSERVATIONS),
-    *(IMMUNIZATIONS, ALLERGIES, FAMILY_HISTORY, PREGNANCIES),
-)
-
-
-class Population(NamedTuple):
-    """The tables of `POPULATION`, in its order."""
-
-    patients: pd.DataFrame
-    providers: pd.DataFrame
-    encounters: pd.DataFrame
-    conditions: pd.DataFrame
-    treatments: pd.DataFrame
-    observations: pd.DataFrame
-    immunizations: pd.DataFrame
-    allergies: pd.DataFrame
-    family_history: pd.DataFrame
-    pregnancies: pd.DataFrame
+__all__ = ["POPULATION", "Population", "sample_population", "sample_stretch"]
 
 
 def sample_population(params: PopulationParams, start: int = 0, stop: int | None = None) -> Population:
@@ -55,18 +33,15 @@ def sample_population(params: PopulationParams, start: int = 0, stop: int | None
     A person's rows depend on the seed, the reference date and the position alone: any cut of the
     population into stretches gives the same rows, and the first n people are the population of n.
     """
+    return Population(*(plain(frame) for frame in sample_stretch(params, start, stop)))
+
+
+def sample_stretch(params: PopulationParams, start: int = 0, stop: int | None = None) -> Population:
+    """The same, with repeated words as categories: what is written in bulk."""
     draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
     patients, histories = sample_histories(params, draws)
-    conditions = conditions_table(histories, patients)
-    treatments = sample_treatments(patients, conditions, draws, params.reference_date)
-    return Population(
-        patients.assign(death_cause=causes_of_death(histories)),
-        providers(params.seed),
-        empty(ENCOUNTERS),
-        conditions,
-        treatments,
-        *(empty(table) for table in POPULATION[5:]),
-    )
+    people = people_of(patients, draws, params.reference_date, params.years_of_records)
+    return _with_records(params, people, patients, histories)
 
 
 def sample_traits(params: PopulationParams, start: int = 0, stop: int | None = None) -> pd.DataFrame:
@@ -83,12 +58,45 @@ def sample_histories(params: PopulationParams, draws: Draws) -> tuple[pd.DataFra
     return patients, histories_of(patients, life, pressure, draws)
 
 
-def empty(table: Table) -> pd.DataFrame:
-    """No row of the table, with its columns and their types."""
-    return pd.DataFrame(
-        {name: pd.Series(dtype=_dtype(str(column.dtype))) for name, column in table.schema.columns.items()}
+def _with_records(params: PopulationParams, people: People, patients: pd.DataFrame, histories: Histories) -> Population:
+    """What follows from the people, what they have and what is measured in them."""
+    conditions = conditions_table(histories, patients)
+    pregnancies, kept = sample_pregnancies(people, cases_of(conditions, people))
+    conditions = conditions[kept].reset_index(drop=True)
+    cases = delivered(cases_of(conditions, people), pregnancies, people.size)
+    allergies = sample_allergies(people, cases)
+    traits = traits_of(patients, histories)
+    weak_kidneys = (traits["egfr"] < NOT_STARTED_BELOW).to_numpy()
+    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), weak_kidneys)
+    courses = sample_courses(people, cases, barriers, {"hypertension": histories.pressure.treated})
+    encounters = sample_encounters(people, cases, courses, pregnancies)
+    doctors = providers(params.seed)
+    return Population(
+        patients.assign(death_cause=causes_of_death(histories)),
+        doctors,
+        encounter_table(people, cases, encounters, patients, doctors),
+        _found_at(conditions, cases, encounters),
+        treatment_table(people, cases, courses, encounters.named(courses.patient, courses.start)),
+        observation_table(Record(people, cases, courses, encounters, traits)),
+        sample_immunizations(people),
+        allergy_table(people, allergies),
+        sample_family(people, cases),
+        pregnancy_table(people, pregnancies),
     )
 
 
-def _dtype(name: str) -> str:
-    return "object" if name == "str" else name
+def _found_at(conditions: pd.DataFrame, cases: Cases, encounters: Encounters) -> pd.DataFrame:
+    """CONDITIONS with the encounters of their diagnoses."""
+    found_at = encounters.named(cases.patient, cases.diagnosed)
+    return conditions.assign(encounter_id=found_at, resolved_date=dates(cases.resolved))
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with words instead of categories, missing ones as None."""
+    words = {name: column for name, column in frame.items() if isinstance(column.dtype, pd.CategoricalDtype)}
+    return frame.assign(**{str(name): _words(column) for name, column in words.items()})
+
+
+def _words(column: pd.Series) -> pd.Series:
+    words = np.append(column.cat.categories.to_numpy(dtype=object), None)
+    return pd.Series(words[column.cat.codes.to_numpy()], index=column.index, dtype=object)
