@@ -12,6 +12,7 @@ from clinical_ner.population import catalogue
 from clinical_ner.quality.people import Bools, Floats, People, fits, within
 
 OLDEST = 120
+ROUNDING = 1e-9  # of floats, on the edge of the tolerance
 
 
 class Target(NamedTuple):
@@ -83,7 +84,7 @@ def compare(people: People, target: Target, relative: float, standard_errors: fl
     published = target.percent / 100
     expected = 100 * sqrt(published * (1 - published) / max(found.people, 1))
     tolerance = max(relative * target.percent, standard_errors * max(expected, found.standard_error))
-    return Prevalence(target, found, tolerance, abs(found.percent - target.percent) <= tolerance)
+    return Prevalence(target, found, tolerance, abs(found.percent - target.percent) <= tolerance + ROUNDING)
 
 
 def prevalence(people: People, target: Target) -> Estimate:
