@@ -193,7 +193,7 @@ def _values(record: Record) -> dict[str, Floats]:
     values = {}
     for analyte in catalogue.analytes():
         rows = np.flatnonzero(ordered[analyte.loinc])
-        column = np.full(len(record.rows), np.nan)
+        column: Floats = np.full(len(record.rows), np.nan)
         if analyte.loinc not in (BMI, LDL, CREATININE):
             column[rows] = _bounded(analyte, _series(record, analyte, rows))
         values[analyte.loinc] = column
@@ -315,7 +315,7 @@ def _derive(record: Record, values: dict[str, Floats]) -> None:
     low = np.round(values[CHOLESTEROL] - values[HDL] - fat / FRIEDEWALD[0])
     values[LDL] = np.where(low >= _analyte(LDL).lowest, low, np.nan)
     women = record.people.female[record.patient]
-    values[CREATININE] = np.round(creatinine(values[EGFR], record.age, women), 2)
+    values[CREATININE] = _bounded(_analyte(CREATININE), creatinine(values[EGFR], record.age, women))
     values[EGFR] = np.round(egfr(values[CREATININE], record.age, women))
 
 
