@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from clinical_ner.population import catalogue
-from clinical_ner.population.people import DAYS_A_YEAR, lives
+from clinical_ner.population.histories import OBESE
+from clinical_ner.population.people import ADULT, DAYS_A_YEAR, lives
 from clinical_ner.population.sample import Population
 
 REFERENCE_DATE = date(2024, 12, 31)
@@ -63,15 +64,17 @@ def test_nobody_has_a_condition_of_the_other_sex(town: Population) -> None:
 def test_no_smoker_is_younger_than_twelve(town: Population) -> None:
     age = lives(town.patients, REFERENCE_DATE).age
 
-    assert town.patients["smoker"].any()
-    assert age[town.patients["smoker"]].min() >= 12
+    smoker = town.patients["smoking"] == "current"
+
+    assert smoker.any()
+    assert age[smoker].min() >= 12
 
 
 def test_exactly_the_smokers_have_a_tobacco_use_disorder_and_the_heavy_adults_obesity(town: Population) -> None:
     people, age = town.patients, lives(town.patients, REFERENCE_DATE).age
     for name, decided in {
-        "tobacco use disorder": people["smoker"],
-        "obesity": (people["bmi"] >= 30) & (age >= 18),
+        "tobacco use disorder": people["smoking"] == "current",
+        "obesity": (people["bmi"] >= OBESE) & (age >= ADULT),
     }.items():
         assert set(people.loc[decided, "patient_id"]) == set(first_onset(town, name).index)
 
