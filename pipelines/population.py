@@ -1,4 +1,4 @@
-"""Sample the patients, their conditions and their treatments."""
+"""Sample the patients, their histories and their treatments."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,7 @@ import typer
 from clinical_ner.core import files, io
 from clinical_ner.core.commands import run
 from clinical_ner.core.params import load
-from clinical_ner.core.schema import CONDITIONS, PATIENTS, TREATMENTS
-from clinical_ner.population.sample import sample_population
+from clinical_ner.population.sample import POPULATION, sample_population
 from clinical_ner.population.summary import Comparison, main_prevalences, population_metrics
 
 
@@ -19,12 +18,11 @@ def main(
     plot: Annotated[Path, typer.Option()],
     params: Annotated[Path, typer.Option()] = Path("params.yaml"),
 ) -> None:
-    """Write the three tables to OUT and their summary to METRICS; prevalences to PLOT."""
+    """Write the tables to OUT and their summary to METRICS; prevalences to PLOT."""
     own = load(params).population
     population = sample_population(own)
-    io.write(PATIENTS, population.patients, out)
-    io.write(CONDITIONS, population.conditions, out)
-    io.write(TREATMENTS, population.treatments, out)
+    for table, frame in zip(POPULATION, population, strict=True):
+        io.write(table, frame, out)
     files.write_json(metrics, population_metrics(population, own.reference_date))
     files.write_csv(plot, Comparison._fields, main_prevalences(population, own.reference_date))
 
