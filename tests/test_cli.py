@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from clinical_ner.cli import main
-from clinical_ner.core import files
+from clinical_ner.core import files, params
 from clinical_ner.core.io import write
 from clinical_ner.core.schema import CALIBRATION, LEXICON, PROCEDURES, SUBSTANCES, TOKENS
 from clinical_ner.core.schema import DISEASES as DISEASES_TABLE
@@ -32,6 +32,7 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.output import COLUMNS
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Example
+from clinical_ner.population.sample import POPULATION, sample_population
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("clinical-ner")
@@ -833,3 +834,44 @@ def test_training_without_the_tables_of_the_stage_dataset_is_refused(
     assert_refused(refused, r"lexicon\.parquet does not exist")
     assert "dvc repro" in refused.err
     assert not out.parent.exists()
+
+
+# --- population -------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of five people."""
+    folder = tmp_path_factory.mktemp("people")
+    section = params.load(ROOT / "params.yaml").population.model_copy(update={"patients": 5})
+    for table, sampled in zip(POPULATION, sample_population(section), strict=True):
+        write(table, sampled, folder)
+    return folder
+
+
+@pytest.mark.parametrize(("form", "file", "lines"), [("csv", "patients.csv", 6), ("fhir", "Patient.ndjson", 5)])
+def test_a_population_is_exported_in_the_format_that_is_named(
+    cli: Cli, people: Path, tmp_path: Path, form: str, file: str, lines: int
+) -> None:
+    code, out, err = cli("population", "export", people, tmp_path / "out", "--format", form)
+
+    assert (code, out) == (0, "")
+    assert "100%" in err
+    assert len((tmp_path / "out" / file).read_text("utf-8").splitlines()) == lines
+
+
+def test_an_export_over_other_files_is_refused_unless_it_is_forced(cli: Cli, people: Path, tmp_path: Path) -> None:
+    text_file(tmp_path, "mine", "notes.txt")
+
+    refused = cli("population", "export", people, tmp_path, "--format", "csv")
+    forced = cli("population", "export", people, tmp_path, "--format", "csv", "--force")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "exists already\n  remedy: name another folder, or pass --force" in refused.err
+    assert forced.code == 0
+    assert (tmp_path / "notes.txt").read_text("utf-8") == "mine"
+
+
+def test_what_holds_no_tables_is_not_exported(cli: Cli, tmp_path: Path) -> None:
+    refused = cli("population", "export", tmp_path / "nowhere", tmp_path / "out", "--format", "fhir")
+
+    assert_refused(refused, r"providers\.parquet does not exist")
+    assert not (tmp_path / "out").exists()

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,14 +23,8 @@ from clinical_ner.population.sample import POPULATION
 
 ROWS_AT_A_TIME = 20_000
 
-Advance = Callable[[int], None]  # is told of every stretch of rows that is done
-
-
-class ExportFormat(StrEnum):
-    """The formats of a population's files."""
-
-    CSV = "csv"
-    FHIR = "fhir"
+ExportFormat: TypeAlias = Literal["csv", "fhir"]
+Advance: TypeAlias = Callable[[int], None]  # is told of every stretch of rows that is done
 
 
 def export_population(folder: Path, out: Path, form: ExportFormat, advance: Advance, *, replace: bool) -> None:
@@ -44,12 +37,12 @@ def export_population(folder: Path, out: Path, form: ExportFormat, advance: Adva
         UserError: a table is missing or not as its schema says, or `out` exists and `replace` is not set.
     """
     with whole_folder(out, replace=replace) as partial:
-        (_write_csv if form is ExportFormat.CSV else _write_fhir)(folder, partial, advance)
+        (_write_csv if form == "csv" else _write_fhir)(folder, partial, advance)
 
 
 def rows_to_export(folder: Path, form: ExportFormat) -> int:
     """How many rows an export reads, which is what `advance` is told of; some tables are read for two resources."""
-    tables = POPULATION if form is ExportFormat.CSV else [table for _, table, _ in RESOURCES]
+    tables = POPULATION if form == "csv" else [table for _, table, _ in RESOURCES]
     return sum(io.row_count(table, folder) for table in tables)
 
 
@@ -64,15 +57,12 @@ def _write_csv(folder: Path, out: Path, advance: Advance) -> None:
 
 # --- FHIR ---------------------------------------------------------------------------------------
 def _write_fhir(folder: Path, out: Path, advance: Advance) -> None:
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     known = Known(_undiagnosed(folder), _organisations(folder))
     for kind, group in groupby(RESOURCES, key=lambda entry: entry[0]):
         with (out / f"{kind}.ndjson").open("w", encoding="utf-8", newline="\n") as file:
             for _, table, make in group:
-                file.writelines(map(_line, make(_rows(table, folder, advance), known)))
-
-
-def _line(resource: dict[str, Any]) -> str:
-    return json.dumps(resource, ensure_ascii=False, separators=(",", ":")) + "\n"
+                file.writelines(f"{encode(made)}\n" for made in make(_rows(table, folder, advance), known))
 
 
 def _undiagnosed(folder: Path) -> frozenset[str]:
