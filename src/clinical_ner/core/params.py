@@ -37,6 +37,22 @@ class PopulationParams(Section):
     reference_date: date = Field(strict=False, description="the day on which ages and histories end")
 
 
+class RiskParams(Section):
+    """The first models on patients: of whom, how far ahead, and how they are fitted."""
+
+    seed: Seed
+    people: int = Field(gt=0, description="sampled for it alone, the population's first among them")
+    horizon_years: int = Field(gt=0, le=20, description="within which a disease is foretold, before the reference date")
+    folds: int = Field(ge=2, description="of people, each held out once")
+    min_share: Share = Field(description="of the cases that have a sign; rarer ones are no features")
+    regularisation: float = Field(gt=0, description="L2, of the logistic regression")
+    trees: int = Field(gt=0, description="of the gradient boosting")
+    learning_rate: float = Field(gt=0, le=1)
+    leaves: int = Field(ge=2, description="of each tree")
+    calibration_bins: int = Field(ge=2, description="of equally many cases")
+    min_events: int = Field(gt=0, description="outcomes that a group of people needs before it is scored by itself")
+
+
 class NotesParams(Section):
     """How much is written, and how untidily."""
 
@@ -124,6 +140,7 @@ class Params(Section):
 
     vocabulary: VocabularyParams
     population: PopulationParams
+    risk: RiskParams
     notes: NotesParams
     dataset: DatasetParams
     train: TrainParams
