@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clinical_ner.core.seeds import uniforms
+import numpy as np
+from numpy.typing import NDArray
+
+from clinical_ner.core.seeds import uniforms, uniforms_at
 from clinical_ner.population.catalogue import Floats
+
+ROWS_A_PATIENT = 1 << 20  # more than any person has of anything
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,7 @@ class Draws:
     def __call__(self, name: str) -> Floats:
         """One uniform a person from the named stream."""
         return uniforms(self.seed, name, self.size, self.start)
+
+    def of_rows(self, name: str, patient: NDArray[np.int64], row: NDArray[np.int64] | int = 0) -> Floats:
+        """One uniform a row from the named stream, by the person's place in the stretch and the row's number."""
+        return uniforms_at(self.seed, name, (self.start + patient) * ROWS_A_PATIENT + row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from clinical_ner.core.params import PopulationParams
@@ -18,17 +19,26 @@ from clinical_ner.core.schema import (
     PREGNANCIES,
     PROVIDERS,
     TREATMENTS,
-    Table,
 )
+from clinical_ner.population.allergies import allergy_table, sample_allergies
+from clinical_ner.population.barriers import Barriers
+from clinical_ner.population.chart import Cases, cases_of, people_of
 from clinical_ner.population.draws import Draws
+from clinical_ner.population.encounters import Encounters, encounter_table, sample_encounters
+from clinical_ner.population.family import sample_family
 from clinical_ner.population.histories import sample_conditions
+from clinical_ner.population.immunisations import sample_immunizations
+from clinical_ner.population.observations import Record, observation_table
 from clinical_ner.population.people import providers, sample_people
-from clinical_ner.population.treatments import sample_treatments
+from clinical_ner.population.pregnancies import delivered, pregnancy_table, sample_pregnancies
+from clinical_ner.population.timeline import dates
+from clinical_ner.population.treatments import sample_courses, treatment_table
 
 POPULATION = (
     *(PATIENTS, PROVIDERS, ENCOUNTERS, CONDITIONS, TREATMENTS, OBSERVATIONS),
     *(IMMUNIZATIONS, ALLERGIES, FAMILY_HISTORY, PREGNANCIES),
 )
+LOW_EGFR = 30  # mL/min/1.73 m2
 
 
 class Population(NamedTuple):
@@ -52,26 +62,57 @@ def sample_population(params: PopulationParams, start: int = 0, stop: int | None
     A person's rows depend on the seed, the reference date and the position alone: any cut of the
     population into stretches gives the same rows, and the first n people are the population of n.
     """
+    return Population(*(plain(frame) for frame in sample_stretch(params, start, stop)))
+
+
+def sample_stretch(params: PopulationParams, start: int = 0, stop: int | None = None) -> Population:
+    """The same, with repeated words as categories: what is written in bulk."""
     draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
     patients = sample_people(params, draws)
     conditions = sample_conditions(patients, draws, params.reference_date)
-    treatments = sample_treatments(patients, conditions, draws, params.reference_date)
+    traits = pd.DataFrame({"height_cm": patients["height_cm"], "weight_kg": patients["weight_kg"]})
+    return _with_records(params, draws, patients, conditions, traits)
+
+
+def _with_records(
+    params: PopulationParams, draws: Draws, patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFrame
+) -> Population:
+    """What follows from the people, what they have and what is measured in them."""
+    people = people_of(patients, draws, params.reference_date, params.years_of_records)
+    pregnancies, kept = sample_pregnancies(people, cases_of(conditions, people))
+    conditions = conditions[kept].reset_index(drop=True)
+    cases = delivered(cases_of(conditions, people), pregnancies, people.size)
+    allergies = sample_allergies(people, cases)
+    low_egfr = (traits["egfr"] < LOW_EGFR).to_numpy() if "egfr" in traits else np.zeros(people.size, dtype=bool)
+    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), low_egfr)
+    courses = sample_courses(people, cases, barriers)
+    encounters = sample_encounters(people, cases, courses, pregnancies)
     return Population(
         patients,
         providers(params.seed),
-        empty(ENCOUNTERS),
-        conditions,
-        treatments,
-        *(empty(table) for table in POPULATION[5:]),
+        encounter_table(people, cases, encounters, patients, providers(params.seed)),
+        _found_at(conditions, cases, encounters),
+        treatment_table(people, cases, courses, encounters.named(courses.patient, courses.start)),
+        observation_table(Record(people, cases, courses, encounters, traits)),
+        sample_immunizations(people),
+        allergy_table(people, allergies),
+        sample_family(people, cases),
+        pregnancy_table(people, pregnancies),
     )
 
 
-def empty(table: Table) -> pd.DataFrame:
-    """No row of the table, with its columns and their types."""
-    return pd.DataFrame(
-        {name: pd.Series(dtype=_dtype(str(column.dtype))) for name, column in table.schema.columns.items()}
-    )
+def _found_at(conditions: pd.DataFrame, cases: Cases, encounters: Encounters) -> pd.DataFrame:
+    """CONDITIONS with the encounters of their diagnoses."""
+    found_at = encounters.named(cases.patient, cases.diagnosed)
+    return conditions.assign(encounter_id=found_at, resolved_date=dates(cases.resolved))
 
 
-def _dtype(name: str) -> str:
-    return "object" if name == "str" else name
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with words instead of categories, missing ones as None."""
+    words = {name: column for name, column in frame.items() if isinstance(column.dtype, pd.CategoricalDtype)}
+    return frame.assign(**{str(name): _words(column) for name, column in words.items()})
+
+
+def _words(column: pd.Series) -> pd.Series:
+    words = np.append(column.cat.categories.to_numpy(dtype=object), None)
+    return pd.Series(words[column.cat.codes.to_numpy()], index=column.index, dtype=object)
