@@ -113,7 +113,8 @@ def observation_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "patient_id": labels(
-                record.encounters.patient[encounter], ids("P", record.people.draw.start + np.arange(record.people.size), 7)
+                record.encounters.patient[encounter],
+                ids("P", record.people.draw.start + np.arange(record.people.size), 7),
             ),
             "encounter_id": pd.Categorical.from_codes(encounter, dtype=record.encounters.names),
             "date": dates(record.encounters.start[encounter]),
@@ -293,7 +294,10 @@ def _median_body(female: Flags, age: Floats, loinc: str) -> Floats:
     height, bmi = (
         np.where(
             female,
-            *(np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s)) for s in SEXES),
+            *(
+                np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s))
+                for s in SEXES
+            ),
         )
         for name in ("height_cm", "bmi_median")
     )

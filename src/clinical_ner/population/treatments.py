@@ -107,9 +107,7 @@ def _given(
     return _Given(case[given], patient[given], numbers[choice[given]], start[given], last[given])
 
 
-def _choice(
-    uniform: Floats, share: Floats, allowed: NDArray[np.bool_]
-) -> tuple[Ints, NDArray[np.bool_]]:
+def _choice(uniform: Floats, share: Floats, allowed: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
     """The alternative of each row and whether it gets any: those allowed share what all would have had."""
     shares = share * allowed
     total = shares.sum(axis=1, keepdims=True)

@@ -1,1 +1,1 @@
-"""Whether the population is believable: against published figures, against real people, and for learning and privacy."""
+"""Whether the population is believable: against published figures, real people, and for learning and privacy."""

@@ -57,7 +57,7 @@ def questions(population: Population, params: RiskParams, reference_date: date) 
     """Every question by its name: what is diagnosed within the horizon, and which first treatment does nothing."""
     day = pd.Timestamp(reference_date) - pd.DateOffset(years=params.horizon_years)
     asked = {name: newly_diagnosed(population, concepts, day) for name, concepts in OUTCOMES.items()}
-    asked[NON_RESPONSE] = first_treatments(population)
+    asked[NON_RESPONSE] = first_treatments(population, day)
     return {name: Question(cases, features(population, cases, params.min_share)) for name, cases in asked.items()}
 
 
@@ -76,13 +76,14 @@ def newly_diagnosed(population: Population, concepts: Collection[str], day: pd.T
     return cases[grown_up & ~gone].reset_index(drop=True)
 
 
-def first_treatments(population: Population) -> pd.DataFrame:
-    """The first-line treatments that have been judged, on the day they began; the outcome: no response.
+def first_treatments(population: Population, since: pd.Timestamp) -> pd.DataFrame:
+    """The first-line treatments begun after a day and judged since, on the day they began; the outcome: no response.
 
     Also has the columns treatment and condition, their names.
     """
     treatments = population.treatments
-    judged = treatments[(treatments["line"] == 1) & treatments["response"].notna()]
+    begun = treatments[(treatments["line"] == 1) & (treatments["start_date"] > since)]
+    judged = begun[begun["response"].notna()]
     names = population.conditions.set_index("condition_id")["name"]
     cases = pd.DataFrame(
         {

@@ -108,7 +108,7 @@ def _logistic(params: RiskParams) -> Any:
     return make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
-        LogisticRegression(C=1 / params.regularisation, max_iter=1_000),
+        LogisticRegression(C=1 / params.regularisation, solver="newton-cholesky"),
     )
 
 
