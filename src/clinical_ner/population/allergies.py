@@ -10,7 +10,7 @@ import pandas as pd
 
 from clinical_ner.population.catalogue import Row, rows
 from clinical_ner.population.chart import Cases, People
-from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Ints, dates, ids, labels
+from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Ints, dates, labels
 
 SEVERITIES = ("mild", "moderate", "severe")
 RAISED = 2.5  # the odds of those who have what the allergy goes with, roughly
@@ -76,7 +76,7 @@ def allergy_table(people: People, allergies: Allergies) -> pd.DataFrame:
     listed = allergens()
     return pd.DataFrame(
         {
-            "patient_id": ids("P", people.draw.start + allergies.patient, 7),
+            "patient_id": people.named(allergies.patient),
             "substance": labels(allergies.substance, [allergen.substance for allergen in listed]),
             "concept_id": labels(allergies.substance, [allergen.concept_id for allergen in listed]),
             "category": _labelled(allergies.substance, [allergen.category for allergen in listed]),

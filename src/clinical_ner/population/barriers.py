@@ -23,14 +23,14 @@ class Barriers:
     """What can forbid a treatment, of every person.
 
     `pregnancies` holds the first, second ... pregnancy of everybody, `allergies` by substance the day from
-    which it is known, `low_egfr` who has kidneys that filter less than 30 mL/min.
+    which it is known, `weak_kidneys` whose kidneys filter too little.
     """
 
     people: People
     cases: Cases
     pregnancies: tuple[Spell, ...]
     allergies: dict[str, Ints]
-    low_egfr: Flags
+    weak_kidneys: Flags
     _spells: dict[str, tuple[Spell, ...]] = field(default_factory=dict)
 
     def forbid(self, regimen: Regimen, patient: Ints, day: Ints) -> Flags:
@@ -66,7 +66,7 @@ class Barriers:
             for first, stop in self.pregnancies:
                 yield np.where(first < NEVER, ever, never), stop
         elif rule == "eGFR below 30":
-            yield np.where(self.low_egfr, ever, never), never
+            yield np.where(self.weak_kidneys, ever, never), never
         elif rule.startswith("allergy to "):
             yield self.allergies[rule.removeprefix("allergy to ")], never + 1
         elif rule.startswith("younger than "):

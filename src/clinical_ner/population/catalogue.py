@@ -127,7 +127,8 @@ def conditions() -> tuple[Condition, ...]:
 def treatment_lines() -> tuple[tuple[str, int, tuple[Regimen, ...]], ...]:
     """Condition, line and the alternatives of that line, of which a patient gets at most one."""
     regimens = [
-        Regimen.model_validate(_filled(row) | {"number": number}) for number, row in enumerate(rows("regimens.csv"))
+        Regimen.model_validate(_filled(row) | {"number": number})
+        for number, row in enumerate(rows("regimens.csv"))
     ]
     lines = groupby(regimens, key=lambda regimen: (regimen.condition, regimen.line))
     return tuple((condition, line, tuple(choices)) for (condition, line), choices in lines)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from clinical_ner.population import catalogue
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Flags, Floats, Ints, days, numbers_of
+from clinical_ner.population.timeline import DAYS_A_YEAR, Flags, Floats, Ints, categories, coded, days, ids, numbers_of
 
 SEVERITY = {"mild": 0, "moderate": 1, "severe": 2}
 
@@ -38,6 +38,15 @@ class People:
         """The day of death or the reference date."""
         return np.minimum(self.death, self.today)
 
+    @cached_property
+    def names(self) -> pd.CategoricalDtype:
+        """The identifiers as categories."""
+        return categories(ids("P", self.draw.start + np.arange(self.size), 7))
+
+    def named(self, patient: Ints) -> pd.Categorical:
+        """The column `patient_id` of rows that belong to these people."""
+        return coded(patient, self.names)
+
     def age(self, patient: Ints, day: Ints) -> Floats:
         """Ages in years on these days."""
         years: Floats = (day - self.birth[patient]) / DAYS_A_YEAR
@@ -59,6 +68,15 @@ class Cases:
     diagnosed: Ints
     resolved: Ints
     severity: Ints
+
+    @cached_property
+    def names(self) -> pd.CategoricalDtype:
+        """The identifiers as categories."""
+        return categories(ids("C", self.identifier))
+
+    def named(self, case: Ints) -> pd.Categorical:
+        """The column `condition_id` of rows that are about these cases; missing where the case is -1."""
+        return coded(case, self.names)
 
     @cached_property
     def _by_number(self) -> tuple[Ints, Ints]:
@@ -103,3 +121,5 @@ def cases_of(conditions: pd.DataFrame, people: People) -> Cases:
 def _numbers_by_name(names: pd.Series[str]) -> Ints:
     listed = [condition.name for condition in catalogue.conditions()]
     return pd.Categorical(names, categories=listed).codes.astype(np.int64)
+
+

@@ -27,6 +27,7 @@ from clinical_ner.population.timeline import (
     Floats,
     Ints,
     categories,
+    coded,
     dates,
     expand,
     ids,
@@ -80,7 +81,7 @@ class Encounters:
 
     def named(self, patient: Ints, day: Ints) -> pd.Categorical:
         """The identifiers of the encounters that these days fall into; missing where the day is."""
-        return pd.Categorical.from_codes(np.where(day < NEVER, self.at(patient, day), -1), dtype=self.names)
+        return coded(np.where(day < NEVER, self.at(patient, day), -1), self.names)
 
     def at(self, patient: Ints, day: Ints) -> Ints:
         """The encounter that a day falls into, or the last one before it."""
@@ -110,21 +111,17 @@ def sample_encounters(people: People, cases: Cases, courses: Courses, pregnancie
     return _merged(Encounters(people.draw, patient, start, end, purpose, kind, case))
 
 
-def encounter_table(
-    people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame
-) -> pd.DataFrame:
+def encounter_table(people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame) -> pd.DataFrame:
     """ENCOUNTERS; a specialist is the same at every visit, anything else is the patient's own provider."""
-    position = people.draw.start + encounters.patient
-    reason = ids("C", cases.identifier) if len(cases.identifier) else np.empty(0, dtype=object)
     return pd.DataFrame(
         {
-            "encounter_id": encounters.names.categories.to_numpy(),
-            "patient_id": ids("P", position, 7),
+            "encounter_id": coded(np.arange(len(encounters.patient)), encounters.names),
+            "patient_id": people.named(encounters.patient),
             "provider_id": _providers(people, cases, encounters, patients, providers),
             "kind": labels(encounters.kind, ENCOUNTER_KINDS),
             "start_date": dates(encounters.start),
             "end_date": dates(encounters.end),
-            "condition_id": labels(encounters.case, reason),
+            "condition_id": cases.named(encounters.case),
         }
     )
 
@@ -235,9 +232,7 @@ def _merged(found: Encounters) -> Encounters:
     )
 
 
-def _providers(
-    people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame
-) -> pd.Categorical:
+def _providers(people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame) -> pd.Categorical:
     """Who sees the patient, by the specialty that the reason asks for."""
     names = providers["provider_id"].tolist()
     own = pd.Categorical(patients["provider_id"], categories=names).codes.astype(np.int64)[encounters.patient]

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from clinical_ner.population import catalogue
 from clinical_ner.population.catalogue import Row, rows
 from clinical_ner.population.chart import Cases, People
-from clinical_ner.population.timeline import Flags, Floats, Ints, ids, labels
+from clinical_ner.population.timeline import Flags, Floats, Ints, labels
 
 RELATIVES = ("brother", "father", "mother", "sister")  # in the order of the table's key
 OLDER = {"father": 31.0, "mother": 28.0, "brother": 0.0, "sister": 0.0}  # years than the patient, in the mean
@@ -74,7 +74,9 @@ def _can_have(entry: Heritable, relative: str) -> bool:
     return entry.parents == "both" or woman == (entry.parents == "mother")
 
 
-def _affected(people: People, age: Floats, entry: Heritable, relative: str, chance: Floats) -> tuple[Ints, Ints]:
+def _affected(
+    people: People, age: Floats, entry: Heritable, relative: str, chance: Floats
+) -> tuple[Ints, Ints]:
     """Whose relative has it by now, and from which age on."""
     stream = f"family/{entry.condition}/{relative}"
     uniform = people.draw(stream)
@@ -95,7 +97,7 @@ def _by_concept() -> Ints:
 def _table(people: People, patient: Ints, relative: Ints, condition: Ints, onset_age: Ints) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "patient_id": ids("P", people.draw.start + patient, 7),
+            "patient_id": people.named(patient),
             "relative": labels(relative, RELATIVES),
             "concept_id": labels(condition, [found.mesh for _, found in _heritable()]),
             "name": labels(condition, [found.name for _, found in _heritable()]),

@@ -16,7 +16,7 @@ import pandas as pd
 from clinical_ner.population import catalogue
 from clinical_ner.population.catalogue import Row
 from clinical_ner.population.chart import People
-from clinical_ner.population.timeline import DAYS_A_YEAR, Floats, Ints, dates, ids, labels
+from clinical_ner.population.timeline import DAYS_A_YEAR, Floats, Ints, dates, labels
 
 ADULT = 19  # years, from which on only the years of records are kept
 INFLUENZA = ("150", "influenza, injectable, quadrivalent, preservative free")
@@ -52,7 +52,7 @@ def sample_immunizations(people: People) -> pd.DataFrame:
     patient, day, vaccine, dose = patient[order], day[order], vaccine[order], dose[order]
     return pd.DataFrame(
         {
-            "patient_id": ids("P", people.draw.start + patient, 7),
+            "patient_id": people.named(patient),
             "date": dates(day),
             "cvx": labels(vaccine, [cvx for cvx, _ in _products()]),
             "name": labels(vaccine, [name for _, name in _products()]),

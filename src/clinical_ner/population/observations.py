@@ -26,8 +26,8 @@ from clinical_ner.population.timeline import (
     Floats,
     Ints,
     any_active,
+    coded,
     dates,
-    ids,
     keys,
     labels,
     starts_of_runs,
@@ -47,10 +47,12 @@ TOGETHER = {  # measured whenever the other is
     CREATININE: EGFR,
 }
 FRIEDEWALD = (5.0, 400.0)  # LDL = total - HDL - triglycerides / 5, unless those are 400 mg/dL or more
+ADULT_WEIGHT = 80.0  # kg, for which changes of weight are given
 PULSE_PRESSURE = 12.0  # mmHg, the least
 DIABETIC = {HBA1C: 6.4, GLUCOSE: 199.0}  # the highest value of somebody who has no diabetes at the time
 DIABETES = ("diabetes_type_1", "diabetes_type_2", "gestational_diabetes", "diabetic_ketoacidosis")
 TAKES_EFFECT_AFTER = 28  # days on a treatment
+TAIL = 0.01  # of the chance of a visit: no value strays from its series beyond 2.3 standard deviations
 VISITS = ("diagnosis", "follow_up")
 ACUTE = ("emergency", "inpatient")
 
@@ -99,9 +101,9 @@ class Record:
         return np.isin(self.encounters.kind[self.rows], [ENCOUNTER_KINDS.index(name) for name in kinds])
 
     def chance(self, name: str, rows: Ints) -> Floats:
-        """A standard normal of each row, the same wherever the stretch starts."""
+        """A standard normal of each row, short of its tails and the same wherever the stretch starts."""
         uniform = self.people.draw.of_rows(f"observation/{name}", self.patient[rows], self.day[rows] + NEVER // 2)
-        return ndtri(np.maximum(uniform, 1e-12))
+        return ndtri(np.clip(uniform, TAIL, 1 - TAIL))
 
 
 def observation_table(record: Record) -> pd.DataFrame:
@@ -112,11 +114,8 @@ def observation_table(record: Record) -> pd.DataFrame:
     encounter = record.rows[row]
     return pd.DataFrame(
         {
-            "patient_id": labels(
-                record.encounters.patient[encounter],
-                ids("P", record.people.draw.start + np.arange(record.people.size), 7),
-            ),
-            "encounter_id": pd.Categorical.from_codes(encounter, dtype=record.encounters.names),
+            "patient_id": record.people.named(record.encounters.patient[encounter]),
+            "encounter_id": coded(encounter, record.encounters.names),
             "date": dates(record.encounters.start[encounter]),
             "loinc": labels(code, [analyte.loinc for analyte in listed]),
             "name": labels(code, [analyte.name for analyte in listed]),
@@ -214,6 +213,8 @@ def _series(record: Record, analyte: Analyte, rows: Ints) -> Floats:
     if analyte.loinc in (HEIGHT, WEIGHT):
         level = level * _growth(record, analyte, rows)
     change = _change(record, analyte, rows)
+    if analyte.loinc == WEIGHT:
+        change *= np.minimum(level / ADULT_WEIGHT, 1.5)
     if _is_trait(record, analyte):
         change -= change[_last_of_each(patient)]
         level = level + change
@@ -294,10 +295,7 @@ def _median_body(female: Flags, age: Floats, loinc: str) -> Floats:
     height, bmi = (
         np.where(
             female,
-            *(
-                np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s))
-                for s in SEXES
-            ),
+            *(np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s)) for s in SEXES),
         )
         for name in ("height_cm", "bmi_median")
     )

@@ -77,7 +77,7 @@ def pregnancy_table(people: People, pregnancies: Pregnancies) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "pregnancy_id": ids("G", position * PREGNANCIES_A_PATIENT + ordinals(pregnancies.patient)),
-            "patient_id": ids("P", position, 7),
+            "patient_id": people.named(pregnancies.patient),
             "start_date": dates(pregnancies.start),
             "end_date": dates(pregnancies.end),
             "outcome": labels(pregnancies.outcome, OUTCOMES),
@@ -169,9 +169,7 @@ def _ended(
 ) -> Pregnancies:
     """Ended by death or still ongoing; those that death ends and nothing asks for are left out."""
     died, ongoing = end > people.death[patient], end > people.today
-    lost = np.where(
-        people.death[patient] - start >= VIABLE, OUTCOMES.index("stillbirth"), OUTCOMES.index("miscarriage")
-    )
+    lost = np.where(people.death[patient] - start >= VIABLE, OUTCOMES.index("stillbirth"), OUTCOMES.index("miscarriage"))
     outcome = np.where(died, lost, np.where(ongoing, OUTCOMES.index("ongoing"), outcome))
     end = np.where(died, people.death[patient], np.where(ongoing, NEVER, end))
     kept = known | ~died

@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 import pandas as pd
 
 from clinical_ner.core.params import PopulationParams
-from clinical_ner.core.schema import (
-    ALLERGIES,
-    CONDITIONS,
-    ENCOUNTERS,
-    FAMILY_HISTORY,
-    IMMUNIZATIONS,
-    OBSERVATIONS,
-    PATIENTS,
-    PREGNANCIES,
-    PROVIDERS,
-    TREATMENTS,
-)
 from clinical_ner.population.allergies import allergy_table, sample_allergies
 from clinical_ner.population.barriers import Barriers
 from clinical_ner.population.chart import Cases, cases_of, people_of
@@ -28,32 +13,15 @@ from clinical_ner.population.encounters import Encounters, encounter_table, samp
 from clinical_ner.population.family import sample_family
 from clinical_ner.population.histories import sample_conditions
 from clinical_ner.population.immunisations import sample_immunizations
+from clinical_ner.population.kidneys import NOT_STARTED_BELOW, filtration_rates
 from clinical_ner.population.observations import Record, observation_table
 from clinical_ner.population.people import providers, sample_people
 from clinical_ner.population.pregnancies import delivered, pregnancy_table, sample_pregnancies
+from clinical_ner.population.tables import POPULATION, Population
 from clinical_ner.population.timeline import dates
 from clinical_ner.population.treatments import sample_courses, treatment_table
 
-POPULATION = (
-    *(PATIENTS, PROVIDERS, ENCOUNTERS, CONDITIONS, TREATMENTS, OBSERVATIONS),
-    *(IMMUNIZATIONS, ALLERGIES, FAMILY_HISTORY, PREGNANCIES),
-)
-LOW_EGFR = 30  # mL/min/1.73 m2
-
-
-class Population(NamedTuple):
-    """The tables of `POPULATION`, in its order."""
-
-    patients: pd.DataFrame
-    providers: pd.DataFrame
-    encounters: pd.DataFrame
-    conditions: pd.DataFrame
-    treatments: pd.DataFrame
-    observations: pd.DataFrame
-    immunizations: pd.DataFrame
-    allergies: pd.DataFrame
-    family_history: pd.DataFrame
-    pregnancies: pd.DataFrame
+__all__ = ["POPULATION", "Population", "sample_population", "sample_stretch"]
 
 
 def sample_population(params: PopulationParams, start: int = 0, stop: int | None = None) -> Population:
@@ -83,8 +51,9 @@ def _with_records(
     conditions = conditions[kept].reset_index(drop=True)
     cases = delivered(cases_of(conditions, people), pregnancies, people.size)
     allergies = sample_allergies(people, cases)
-    low_egfr = (traits["egfr"] < LOW_EGFR).to_numpy() if "egfr" in traits else np.zeros(people.size, dtype=bool)
-    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), low_egfr)
+    rates = filtration_rates(people, cases)
+    weak_kidneys = rates < NOT_STARTED_BELOW
+    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), weak_kidneys)
     courses = sample_courses(people, cases, barriers)
     encounters = sample_encounters(people, cases, courses, pregnancies)
     return Population(
@@ -93,7 +62,7 @@ def _with_records(
         encounter_table(people, cases, encounters, patients, providers(params.seed)),
         _found_at(conditions, cases, encounters),
         treatment_table(people, cases, courses, encounters.named(courses.patient, courses.start)),
-        observation_table(Record(people, cases, courses, encounters, traits)),
+        observation_table(Record(people, cases, courses, encounters, traits.assign(egfr=rates))),
         sample_immunizations(people),
         allergy_table(people, allergies),
         sample_family(people, cases),

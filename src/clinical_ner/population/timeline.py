@@ -103,7 +103,7 @@ def ids(letter: str, numbers: Ints, digits: int = 10) -> NDArray[Any]:
     return named
 
 
-def numbers_of(identifiers: pd.Series[Any]) -> Ints:
+def numbers_of(identifiers: pd.Series[Any] | pd.Index[Any]) -> Ints:
     """The numbers within identifiers, -1 where there is none."""
     text = pa.array(identifiers, pa.string(), from_pandas=True)
     numbers = pc.fill_null(pc.cast(pc.utf8_slice_codeunits(text, 1), pa.int64()), -1)
@@ -116,6 +116,11 @@ def categories(words: Sequence[Any] | NDArray[Any]) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(pd.Index(words, dtype=object))
 
 
+def coded(codes: NDArray[Any], words: pd.CategoricalDtype) -> pd.Categorical:
+    """Categories by their position; missing where the code is -1."""
+    return pd.Categorical.from_codes(codes, dtype=words, validate=False)
+
+
 def labels(codes: NDArray[Any], words: Sequence[Any] | NDArray[Any]) -> pd.Categorical:
     """Words by their position; missing where the code is -1."""
-    return pd.Categorical.from_codes(codes, dtype=categories(words), validate=False)
+    return coded(codes, categories(words))

@@ -25,7 +25,7 @@ from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Floats, Ints, d
 DOSES_FROM = 12.0  # years; younger children's doses go by weight and are left out
 GIVES_UP = 0.75  # of those whom it does not help, stop it as soon as that is judged
 PARTIAL_FAILS = 0.5  # of those whom it helps in part, are given something else too
-YEARS_TO_OTHER_STOP = 14.0  # mean, of what is taken for good: moved, cost, own wish
+YEARS_TO_OTHER_STOP = 40.0  # mean, of what is taken for good: moved, cost, own wish
 REASONS = ("death", "resolved", "completed", "no_response", "adverse_effect", "contraindicated", "other")
 RESPONSES = ("none", "partial", "full")
 STRENGTHS = (0.0, 0.3, 0.85, 1.4)  # of the effect, from the worst responder over the two limits to the best
@@ -107,7 +107,9 @@ def _given(
     return _Given(case[given], patient[given], numbers[choice[given]], start[given], last[given])
 
 
-def _choice(uniform: Floats, share: Floats, allowed: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
+def _choice(
+    uniform: Floats, share: Floats, allowed: NDArray[np.bool_]
+) -> tuple[Ints, NDArray[np.bool_]]:
     """The alternative of each row and whether it gets any: those allowed share what all would have had."""
     shares = share * allowed
     total = shares.sum(axis=1, keepdims=True)
@@ -227,8 +229,8 @@ def treatment_table(people: People, cases: Cases, courses: Courses, encounter: p
     return pd.DataFrame(
         {
             "treatment_id": ids("T", (people.draw.start + patient) * NUMBERS_A_PATIENT + number),
-            "patient_id": ids("P", people.draw.start + patient, 7),
-            "condition_id": ids("C", cases.identifier[courses.case]),
+            "patient_id": people.named(patient),
+            "condition_id": cases.named(courses.case),
             "encounter_id": encounter,
             "kind": _words(number, [regimen.kind for regimen in listed]),
             "name": _words(number, [regimen.name for regimen in listed]),
