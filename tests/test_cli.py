@@ -32,7 +32,8 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.output import COLUMNS
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Example
-from clinical_ner.population.sample import POPULATION, sample_population
+from clinical_ner.population.sample import sample_population
+from clinical_ner.population.tables import POPULATION
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("clinical-ner")
@@ -875,3 +876,48 @@ def test_what_holds_no_tables_is_not_exported(cli: Cli, tmp_path: Path) -> None:
 
     assert_refused(refused, r"providers\.parquet does not exist")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_population_is_generated_and_may_then_be_exported(cli: Cli, tmp_path: Path, workers: int) -> None:
+    made = cli("population", "generate", tmp_path / "made", "--patients", 4, "--seed", 3, "--workers", workers)
+    code, _, _ = cli("population", "export", tmp_path / "made", tmp_path / "out", "--format", "fhir")
+
+    assert (made.code, code) == (0, 0)
+    assert "4 patients, 100 providers, " in made.out
+    assert len((tmp_path / "out/Patient.ndjson").read_text("utf-8").splitlines()) == 4
+
+
+def test_another_seed_generates_other_people_and_the_same_seed_the_same(cli: Cli, tmp_path: Path) -> None:
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        cli("population", "generate", tmp_path / name, "--patients", 2, "--seed", seed)
+
+    a, b, c = ((tmp_path / name / "patients.parquet").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--patients", 0), ("--patients", -5), ("--workers", 0), ("--seed", -1), ("--patients", "many")],
+)
+def test_a_bad_number_stops_at_once_and_is_named(cli: Cli, tmp_path: Path, option: str, value: object) -> None:
+    refused = cli("population", "generate", tmp_path / "out", option, value)
+
+    assert (refused.code, refused.out) == (2, "")
+    assert f"Invalid value for '{option}'" in refused.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_people_are_not_generated_over_other_files(cli: Cli, tmp_path: Path) -> None:
+    text_file(tmp_path, "mine", "notes.txt")
+
+    assert_refused(cli("population", "generate", tmp_path, "--patients", 1), "exists already")
+
+
+def test_a_mistyped_parameter_of_the_population_is_named(cli: Cli, tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text("utf-8").replace("reference_date: ", "reference_day: ")
+
+    refused = cli("population", "generate", tmp_path / "out", "--params", text_file(tmp_path, text, "p.yaml"))
+
+    assert refused.code == 2
+    assert "population.reference_day: unknown parameter; did you mean 'reference_date'?" in refused.err

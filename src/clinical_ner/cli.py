@@ -192,6 +192,28 @@ def train(
 
 
 @population.command()
+def generate(
+    out: Annotated[Path, typer.Argument(help="The folder to write the tables to.")],
+    patients: Annotated[int | None, typer.Option(min=1, help="How many; default: as the parameters say.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Other people for another seed.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the same bytes for any number.")] = 1,
+    force: Annotated[bool, typer.Option(help="Replace files of the same names in OUT.")] = False,
+    params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
+) -> None:
+    """Write the records of any number of people as Parquet."""
+    from clinical_ner.core.files import whole_folder
+    from clinical_ner.population.writing import write_population
+
+    asked = {"patients": patients, "seed": seed}
+    section = params.load(params_file).population.model_copy(
+        update={name: value for name, value in asked.items() if value is not None}
+    )
+    with whole_folder(out, replace=force) as partly:
+        rows = write_population(section, partly, workers=workers, progress=True)
+    typer.echo(f"{out}: {', '.join(f'{count} {table}' for table, count in rows.items())}")
+
+
+@population.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Of the tables, such as data/population.")],
     out: Annotated[Path, typer.Argument(help="The folder to write.")],

@@ -19,7 +19,7 @@ from clinical_ner.core import io
 from clinical_ner.core.files import whole_folder
 from clinical_ner.core.schema import CONDITIONS, PROVIDERS, Table
 from clinical_ner.population.fhir import RESOURCES, Known, organisation_id
-from clinical_ner.population.sample import POPULATION
+from clinical_ner.population.tables import POPULATION
 
 ROWS_AT_A_TIME = 20_000
 

@@ -20,7 +20,8 @@ from clinical_ner.core.fhir import CVX, ICD10CM, LOINC, MESH, OWN_CODES, RXNORM,
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import ALLERGIES, CONDITIONS, ENCOUNTERS, FAMILY_HISTORY, PATIENTS, TREATMENTS, Table
 from clinical_ner.population import export, fhir
-from clinical_ner.population.sample import POPULATION, empty, sample_population
+from clinical_ner.population.sample import sample_population
+from clinical_ner.population.tables import POPULATION
 
 PEOPLE = 30
 NOBODY = fhir.Known(frozenset(), {"DR0001": "org"})
@@ -165,8 +166,9 @@ def code(concept: dict[str, Any]) -> str:
 
 
 def frame(table: Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
-    columns = list(table.schema.columns)
-    return pd.DataFrame(rows, columns=columns).astype(empty(table).dtypes.to_dict())
+    types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
+    words = {name: "object" for name, dtype in types.items() if dtype == "str"}
+    return pd.DataFrame(rows, columns=list(types)).astype(types | words)
 
 
 def write_record(folder: Path, **changed: list[dict[str, Any]]) -> Path:
