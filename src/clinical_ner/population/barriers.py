@@ -14,6 +14,7 @@ from clinical_ner.population.chart import Cases, People
 from clinical_ner.population.timeline import NEVER, Flags, Ints
 
 NOTICED_AFTER = 28  # days from when a treatment becomes forbidden to its end, a pregnancy's say
+NOT_STARTED_BELOW = 45  # mL/min/1.73 m2: so it is never begun below 30, as the value of a visit strays
 EVER = -NEVER  # a day before all others
 Spell = tuple[Ints, Ints]  # of every person: the first day, and the day after the last
 

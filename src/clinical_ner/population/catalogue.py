@@ -6,7 +6,7 @@ import csv
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 Floats: TypeAlias = NDArray[np.float64]
 
 RESOURCES = Path(__file__).with_name("resources")
-KNOTS: Floats = np.array([0.0, 10.0, 30.0, 50.0, 70.0, 85.0])  # ages of the columns at_0 to at_85
+PUBLISHED_AGES: Floats = np.array([0.0, 10.0, 30.0, 50.0, 70.0, 85.0])  # of the columns at_0 to at_85
+KNOTS: Floats = np.array([0.0, 2, 5, 8, 12, 16, 18, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90])
 
 
 class Row(BaseModel):
@@ -27,9 +28,10 @@ class Row(BaseModel):
 class Condition(Row):
     """A row of `conditions.csv` with its rows of `risks.csv`.
 
-    `percent` is, at the ages of `KNOTS`, the share of people who have it, or of an `episode` the share
-    who get it within a year. A `chronic` condition stays, a `remitting` one leaves as its curve falls.
-    `risks` names what multiplies that share: a trait, a group or a condition further up in the file.
+    `percent` is, at `PUBLISHED_AGES`, about the share of people who have it, or of an `episode` the share
+    who get it within a year; `Thresholds` are calibrated from it and from the published figures. A `chronic`
+    condition stays, a `remitting` one leaves as its curve falls. `risks` names what multiplies the odds: a
+    trait, a group or a condition further up in the file; `complicates` those of which it is a complication.
     """
 
     number: int
@@ -44,10 +46,13 @@ class Condition(Row):
     course: Literal["chronic", "remitting", "episode"]
     days: float | None
     only_with_risk: bool
-    decided_by: Literal["smoker", "obese"] | None
+    decided_by: Literal["smoker", "obese", "hypertensive"] | None
+    diagnosed_percent: float
+    delay_days: float
     percent: tuple[float, ...]
     rare: bool
     risks: dict[str, float]
+    complicates: frozenset[str]
 
 
 class Regimen(Row):
@@ -116,19 +121,54 @@ def conditions() -> tuple[Condition, ...]:
     return tuple(
         Condition.model_validate(
             {cell: value or None for cell, value in row.items()}
-            | {"number": number, "percent": [row[f"at_{age:.0f}"] for age in KNOTS]}
-            | {"risks": {r["factor"]: r["multiplier"] for r in rows("risks.csv") if r["condition"] == row["key"]}}
+            | {"number": number, "percent": [row[f"at_{age:.0f}"] for age in PUBLISHED_AGES]}
+            | {"risks": {r["factor"]: r["multiplier"] for r in _risks(row["key"])}}
+            | {"complicates": {r["factor"] for r in _risks(row["key"]) if r["complication"] == "yes"}}
         )
         for number, row in enumerate(rows("conditions.csv"))
     )
 
 
 @cache
+def by_key() -> dict[str, Condition]:
+    """The conditions by their keys."""
+    return {condition.key: condition for condition in conditions()}
+
+
+def _risks(condition: str) -> list[dict[str, str]]:
+    return [row for row in rows("risks.csv") if row["condition"] == condition]
+
+
+class Thresholds(NamedTuple):
+    """The log odds of having a condition at the ages of `KNOTS`, before any effect, and what effects add to them."""
+
+    women: Floats
+    men: Floats
+    effects: dict[str, float]
+
+
+@cache
+def thresholds() -> dict[str, Thresholds]:
+    """Of every condition and graded trait, as `docs/calibration.py` wrote them."""
+    effects: dict[str, dict[str, float]] = {}
+    for row in rows("condition_effects.csv"):
+        effects.setdefault(row["key"], {})[row["factor"]] = float(row["log_odds"])
+    return {
+        key: _curves([(float(row["women"]), float(row["men"])) for row in ages], effects.get(key, {}))
+        for key, ages in groupby(rows("thresholds.csv"), key=lambda row: row["key"])
+    }
+
+
+def _curves(ages: list[tuple[float, float]], effects: dict[str, float]) -> Thresholds:
+    women, men = np.array(ages).T
+    return Thresholds(women, men, effects)
+
+
+@cache
 def treatment_lines() -> tuple[tuple[str, int, tuple[Regimen, ...]], ...]:
     """Condition, line and the alternatives of that line, of which a patient gets at most one."""
     regimens = [
-        Regimen.model_validate(_filled(row) | {"number": number})
-        for number, row in enumerate(rows("regimens.csv"))
+        Regimen.model_validate(_filled(row) | {"number": number}) for number, row in enumerate(rows("regimens.csv"))
     ]
     lines = groupby(regimens, key=lambda regimen: (regimen.condition, regimen.line))
     return tuple((condition, line, tuple(choices)) for (condition, line), choices in lines)
@@ -178,10 +218,15 @@ def _filled(row: dict[str, str]) -> dict[str, str | None]:
     return {cell: value or None for cell, value in row.items()}
 
 
+@cache
+def _column(file: str, name: str, where: tuple[tuple[str, str], ...]) -> Floats:
+    found = [row for row in rows(file) if all(row[key] == value for key, value in where)]
+    return np.array([float(row[name]) for row in found])
+
+
 def column(file: str, name: str, **where: str) -> Floats:
     """The figures of one column, of the rows that hold the values in `where`."""
-    found = [row for row in rows(file) if all(row[key] == value for key, value in where.items())]
-    return np.array([float(row[name]) for row in found])
+    return _column(file, name, tuple(where.items()))
 
 
 @cache

@@ -121,5 +121,3 @@ def cases_of(conditions: pd.DataFrame, people: People) -> Cases:
 def _numbers_by_name(names: pd.Series[str]) -> Ints:
     listed = [condition.name for condition in catalogue.conditions()]
     return pd.Categorical(names, categories=listed).codes.astype(np.int64)
-
-

@@ -529,7 +529,9 @@ def treatment_stops_after_it_starts(charts: Charts) -> NDArray[Any]:
 def whatever_stops_has_a_reason(charts: Charts) -> NDArray[Any]:
     """A treatment that has stopped says why, and one that goes on does not."""
     stopped = charts.days("treatments", "stop_date") < NEVER
-    return _of(charts, "treatments", "treatment_id", stopped != charts.column("treatments", "stop_reason").notna().to_numpy())
+    return _of(
+        charts, "treatments", "treatment_id", stopped != charts.column("treatments", "stop_reason").notna().to_numpy()
+    )
 
 
 def reasons_to_stop_are_true(charts: Charts) -> NDArray[Any]:
@@ -605,7 +607,9 @@ def _last_value(charts: Charts, loinc: str, patient: Ints, day: Ints) -> Floats:
     if not len(rows):
         return np.full(len(patient), np.nan)
     whose = charts.patient("observations")[rows]
-    place = np.searchsorted(keys(whose, charts.days("observations", "date")[rows]), keys(patient, day), side="right") - 1
+    place = (
+        np.searchsorted(keys(whose, charts.days("observations", "date")[rows]), keys(patient, day), side="right") - 1
+    )
     own = (place >= 0) & (whose[place] == patient)
     return np.where(own, charts.column("observations", "value").to_numpy()[rows[place]], np.nan)
 

@@ -111,7 +111,9 @@ def sample_encounters(people: People, cases: Cases, courses: Courses, pregnancie
     return _merged(Encounters(people.draw, patient, start, end, purpose, kind, case))
 
 
-def encounter_table(people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame) -> pd.DataFrame:
+def encounter_table(
+    people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame
+) -> pd.DataFrame:
     """ENCOUNTERS; a specialist is the same at every visit, anything else is the patient's own provider."""
     return pd.DataFrame(
         {
@@ -232,7 +234,9 @@ def _merged(found: Encounters) -> Encounters:
     )
 
 
-def _providers(people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame) -> pd.Categorical:
+def _providers(
+    people: People, cases: Cases, encounters: Encounters, patients: pd.DataFrame, providers: pd.DataFrame
+) -> pd.Categorical:
     """Who sees the patient, by the specialty that the reason asks for."""
     names = providers["provider_id"].tolist()
     own = pd.Categorical(patients["provider_id"], categories=names).codes.astype(np.int64)[encounters.patient]

@@ -74,9 +74,7 @@ def _can_have(entry: Heritable, relative: str) -> bool:
     return entry.parents == "both" or woman == (entry.parents == "mother")
 
 
-def _affected(
-    people: People, age: Floats, entry: Heritable, relative: str, chance: Floats
-) -> tuple[Ints, Ints]:
+def _affected(people: People, age: Floats, entry: Heritable, relative: str, chance: Floats) -> tuple[Ints, Ints]:
     """Whose relative has it by now, and from which age on."""
     stream = f"family/{entry.condition}/{relative}"
     uniform = people.draw(stream)

@@ -1,193 +1,290 @@
 """What the patients have had, and since when.
 
-One uniform a person and condition says both whether and when: the prevalence by age is a curve, and the
-onset is the age at which the curve, raised by the person's risks, passes the uniform. A share of people
-that grows with age is so, in every cohort, people falling ill at an age. Episodes are waited for at a
-yearly rate over the last `YEARS_OF_EPISODES`.
+One uniform a person and condition says both whether and when: the log odds of having it by an age are a
+curve, and the onset is the age at which the curve, raised by what the person has besides, passes the log odds
+of the uniform. A share of people that grows with age is so, in every cohort, people falling ill at an age.
+Episodes are waited for at a yearly rate over the last `YEARS_OF_EPISODES`. Curves and effects are calibrated
+(`docs/calibration.py`) on people of another seed; here nobody looks at anybody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clinical_ner.core.schema import CONDITIONS
+from clinical_ner.core.schema import CONDITIONS, RACES
 from clinical_ner.population import catalogue
-from clinical_ner.population.catalogue import KNOTS, Condition, Floats
+from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Thresholds
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.people import DAYS_A_YEAR, lives
+from clinical_ner.population.people import ADULT, DAYS_A_YEAR, Lives
+from clinical_ner.population.pressure import Pressure
+
+Bools = NDArray[np.bool_]
 
 YEARS_OF_EPISODES = 3.0
-ADULT = 18
-OBESE = 30  # kg/m2
+OVERWEIGHT, OBESE, VERY_OBESE, SEVERELY_OBESE = 25, 30, 35, 40  # kg/m2
 NUMBERS_A_PATIENT = 1000  # ids are position * 1000 + row of the resource, whoever else is sampled
+MILD, MILD_OR_MODERATE = 0.5, 0.85  # shares, of conditions whose severity nothing measured decides
+LONG = 20.0  # years after which a chronic condition has become a class more severe for half of the people
+GROUPS = {  # conditions that are a risk together, each named before the last of them is sampled
+    "diabetes": ("diabetes_type_1", "diabetes_type_2"),
+    "arthritis": (
+        *("systemic_lupus", "rheumatoid_arthritis", "gout", "psoriatic_arthritis"),
+        *("fibromyalgia", "osteoarthritis"),
+    ),
+}
+OTHER_CAUSE = 1.5  # of dying of what nobody has listed, on the scale of `lethality.csv`
+RAMP = 1e-9 * np.arange(len(KNOTS))  # a flat stretch of a curve can be inverted
 
 
 @dataclass
 class Histories:
     """The people as arrays, and what is known of them so far.
 
-    `onset` holds, of each condition, the age at onset (NaN: never had it); `has`, of each risk, who has
-    it; `share` its expected share of people at the ages of `KNOTS`, by which risks are averaged out.
+    `has` holds, of each risk and condition, who has it now; `onset` and `resolved` the ages (NaN: never).
     """
 
     draw: Draws
-    age: Floats
-    female: NDArray[np.bool_]
-    has: dict[str, NDArray[np.bool_]]
-    share: dict[str, Floats]
+    lives: Lives
+    female: Bools
+    pressure: Pressure
+    bmi: Floats
+    has: dict[str, Bools]
     onset: dict[str, Floats] = field(default_factory=dict)
+    resolved: dict[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.knot = np.clip(np.searchsorted(KNOTS, self.age, side="right") - 1, 0, len(KNOTS) - 2)
+        past = (self.age - KNOTS[self.knot]) / (KNOTS[self.knot + 1] - KNOTS[self.knot])
+        self.past_knot = np.minimum(past, 1.0)
+
+    @property
+    def age(self) -> Floats:
+        """Years, at death or on the reference date."""
+        return self.lives.age
+
+    def now(self, women: Floats, men: Floats) -> Floats:
+        """The height of each person's curve at their age."""
+        curves = np.concatenate([women, men])
+        place = self.knot + np.where(self.female, 0, len(KNOTS))
+        height: Floats = curves[place] + self.past_knot * (curves[place + 1] - curves[place])
+        return height
 
 
-def sample_conditions(people: pd.DataFrame, draw: Draws, reference_date: date) -> pd.DataFrame:
-    """CONDITIONS of these PATIENTS, ordered by id; each condition draws from streams of its own name."""
-    histories = _histories(people, draw, reference_date)
-    birth = lives(people, reference_date).birth
-    catalog = catalogue.conditions()
-    courses = [_course(condition, histories) for condition in catalog]
-    onset, resolved = (np.stack(ages, axis=1) for ages in zip(*courses, strict=True))  # a row a person
-    position, number = np.nonzero(~np.isnan(onset))
-    columns = {
-        "condition_id": np.array(
-            [f"C{row:010d}" for row in (draw.start + position) * NUMBERS_A_PATIENT + number], dtype=object
-        ),
-        "patient_id": people["patient_id"].to_numpy()[position],
-        "concept_id": np.array([condition.mesh for condition in catalog], dtype=object)[number],
-        "name": np.array([condition.name for condition in catalog], dtype=object)[number],
-        "icd10cm": np.array([condition.icd10cm for condition in catalog], dtype=object)[number],
-        "onset_date": _dates(birth[position], onset[position, number]),
-        "diagnosed_date": _dates(birth[position], onset[position, number]),
-        "encounter_id": np.full(len(position), None, dtype=object),
-        "resolved_date": _dates(birth[position], resolved[position, number]),
-        "severity": np.full(len(position), "moderate", dtype=object),
-        "complicates": np.full(len(position), None, dtype=object),
-    }
-    return pd.DataFrame(columns)[list(CONDITIONS.schema.columns)]
+def histories_of(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
+    """Every condition of these PATIENTS; each draws from streams of its own name."""
+    histories = before_illness(people, lives, pressure, draw)
+    for condition in catalogue.conditions():
+        add(condition, histories, catalogue.thresholds()[condition.key])
+    return histories
 
 
-def _histories(people: pd.DataFrame, draw: Draws, reference_date: date) -> Histories:
-    age = lives(people, reference_date).age
-    has = {race: (people["race_ethnicity"] == race).to_numpy() for race, _ in _races()}
-    has["smoker"] = (people["smoking"] == "current").to_numpy()
-    has["obese"] = (people["bmi"] >= OBESE).to_numpy() & (age >= ADULT)
-    share = {race: np.full(len(KNOTS), percent / 100) for race, percent in _races()}
-    ages = catalogue.column("rates_by_age.csv", "age")
-    for trait in ("smoker", "obese"):
-        share[trait] = np.interp(KNOTS, ages, catalogue.column("rates_by_age.csv", f"{trait}_percent")) / 100
-    return Histories(draw, age, (people["sex"] == "female").to_numpy(), has, share)
+def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
+    """What is known of people before any condition: race, smoking, weight and pressure."""
+    bmi, adult = people["bmi"].to_numpy(), lives.age >= ADULT
+    has: dict[str, Bools] = {race: (people["race_ethnicity"] == race).to_numpy() for race in RACES}
+    has["smoker"], has["former_smoker"] = ((people["smoking"] == s).to_numpy() for s in ("current", "former"))
+    has["overweight"] = (bmi >= OVERWEIGHT) & adult
+    has["obese"] = (bmi >= OBESE) & adult
+    has["severely_obese"] = (bmi >= SEVERELY_OBESE) & adult
+    has["hypertensive"] = pressure.hypertensive
+    return Histories(draw, lives, (people["sex"] == "female").to_numpy(), pressure, bmi, has)
 
 
-def _races() -> Iterator[tuple[str, float]]:
-    for row in catalogue.rows("race_ethnicity.csv"):
-        yield row["race_ethnicity"], float(row["percent"])
-
-
-def _course(condition: Condition, histories: Histories) -> tuple[Floats, Floats]:
-    """Ages at onset and at resolution, NaN for never; remembers both as a risk of what follows."""
-    curve = np.array(condition.percent) / 100
-    base = curve / _expected(condition, histories.share)
-    if condition.course == "chronic":
-        base = np.maximum.accumulate(base)
+def add(condition: Condition, histories: Histories, curves: Thresholds) -> None:
+    """Let the people fall ill, and well again; what follows may depend on it."""
     sample = _episodes if condition.course == "episode" else _illnesses
-    onset, resolved = sample(condition, histories, base)
-    resolved = np.where(resolved <= histories.age, resolved, np.nan)
-    histories.onset[condition.key] = onset
-    histories.has[condition.key] = ~np.isnan(onset)
-    histories.share[condition.key] = curve
+    onset, resolved = sample(condition, histories, curves)
+    resolved[~(resolved <= histories.age)] = np.nan
+    histories.onset[condition.key], histories.resolved[condition.key] = onset, resolved
+    histories.has[condition.key] = ~np.isnan(onset) & np.isnan(resolved)
+    for group, members in GROUPS.items():
+        if condition.key == members[-1]:
+            histories.onset[group] = np.fmin.reduce([histories.onset[member] for member in members])
+            histories.has[group] = np.logical_or.reduce([histories.has[member] for member in members])
+
+
+def effect(histories: Histories, effects: dict[str, float], *, illnesses: bool = True) -> Floats:
+    """What is added to each person's log odds."""
+    total = np.zeros(len(histories.age))
+    for factor, log_odds in effects.items():
+        if illnesses or factor not in histories.onset:
+            total += log_odds * histories.has[factor]
+    return total
+
+
+def possible(condition: Condition, histories: Histories) -> Bools:
+    """Who can have it: of the right sex and age, with what it needs, without what excludes it."""
+    able = (histories.age >= condition.min_age) & (histories.age <= condition.max_age)
+    if condition.sex != "all":
+        able &= histories.female == (condition.sex == "female")
+    if condition.decided_by:
+        able &= histories.has[condition.decided_by]
+    if condition.only_with_risk:
+        able &= np.logical_or.reduce([histories.has[risk] for risk in condition.risks])
+    for risk, odds in condition.risks.items():
+        if odds == 0:
+            able &= ~histories.has[risk]
+    return able
+
+
+def _illnesses(condition: Condition, histories: Histories, curves: Thresholds) -> tuple[Floats, Floats]:
+    """Who falls ill where the curve passes their threshold, and gets well where it falls below it again."""
+    uniform = histories.draw(f"condition/{condition.key}")
+    now = histories.now(curves.women, curves.men)
+    if condition.decided_by:
+        uniform = uniform / (1 + np.exp(-now))  # whoever can have it has it
+    threshold = _logit(uniform) - effect(histories, curves.effects)
+    highest = histories.now(*(np.maximum.accumulate(curve) for curve in curves[:2]))
+    ever = np.flatnonzero((threshold < highest) & possible(condition, histories))
+    onset, resolved = np.full((2, len(now)), np.nan)
+    onset[ever] = _when(condition, histories, curves, threshold, ever)
+    if condition.course == "remitting":
+        well = ever[threshold[ever] >= now[ever]]
+        resolved[well] = _recovery(histories, curves, threshold, well)
+        resolved[well] = np.clip(resolved[well], onset[well], histories.age[well])
+        return onset, resolved
+    onset[threshold >= now] = np.nan
     return onset, resolved
 
 
-def _expected(condition: Condition, share: dict[str, Floats]) -> Floats:
-    """The mean of everybody's multiplier at the ages of `KNOTS`; risks add up, so it is exact."""
-    least = 0.0 if condition.only_with_risk else 1.0
-    excess = [(k - least) * share[risk] for risk, k in condition.risks.items() if k > 0]
-    mean: Floats = least + np.sum([np.zeros(len(KNOTS)), *excess], axis=0)
-    return np.maximum(mean, 1e-9)  # where nobody has a risk, nobody has what needs one
-
-
-def _multiplier(condition: Condition, histories: Histories, *, illnesses: bool = True) -> Floats:
-    """How much likelier each person is to have it; 0 for the wrong sex and for what excludes it."""
-    least = 0.0 if condition.only_with_risk else 1.0
-    factor = np.full(len(histories.age), least)
-    for risk, k in condition.risks.items():
-        if k > 0 and (illnesses or risk not in histories.onset):
-            factor += (k - least) * histories.has[risk]
-    for risk in (risk for risk, k in condition.risks.items() if k == 0):
-        factor[histories.has[risk]] = 0.0
-    multiplier: Floats = factor * _sex_factor(condition, histories.female)
-    return multiplier
-
-
-def _sex_factor(condition: Condition, female: NDArray[np.bool_]) -> Floats:
-    if condition.sex != "all":
-        return np.where(female == (condition.sex == "female"), 1.0, 0.0)
-    women_to_men = condition.female_male_ratio
-    return np.where(female, 2 * women_to_men / (1 + women_to_men), 2 / (1 + women_to_men))
-
-
-def _illnesses(condition: Condition, histories: Histories, base: Floats) -> tuple[Floats, Floats]:
-    """Who falls ill where the curve passes their threshold, and gets well where it falls below it again."""
-    age, peak = histories.age, int(np.argmax(base))
-    uniform = histories.draw(f"condition/{condition.key}")
-    if condition.decided_by:
-        uniform = np.where(histories.has[condition.decided_by], uniform * np.interp(age, KNOTS, base), np.inf)
-    threshold = _over(uniform, _multiplier(condition, histories))
-    own = _over(uniform, _multiplier(condition, histories, illnesses=False))
-    onset = np.maximum(_rising(threshold, base[: peak + 1]), condition.min_age)
-    resolved = _falling(threshold, base[peak:])
-    onset = _after_causes(condition, histories, onset, _rising(own, base[: peak + 1]))
-    has = (onset <= age) & (age <= condition.max_age) & (onset < resolved)
-    return np.where(has, onset, np.nan), np.where(has, resolved, np.nan)
-
-
-def _after_causes(condition: Condition, histories: Histories, onset: Floats, own: Floats) -> Floats:
-    """A case that is owed to another illness starts between that illness and the end, not before it."""
-    causes = [histories.onset[risk] for risk, k in condition.risks.items() if risk in histories.onset and k > 0]
+def _when(condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
+    onset: Floats = _inverse(histories, curves, threshold, ill)
+    onset = np.minimum(np.maximum(onset, condition.min_age), histories.age[ill])
+    causes = [risk for risk in curves.effects if risk in histories.onset and curves.effects[risk] > 0]
     if not causes:
         return onset
-    cause = np.fmin.reduce(causes)
-    later = cause + histories.draw(f"condition/{condition.key}/delay") * (histories.age - cause)
-    owed = (own > histories.age) & (onset <= histories.age) & (onset < cause)
-    return np.where(owed, later, onset)
+    cause: Floats = np.fmin.reduce([histories.onset[risk][ill] for risk in causes])
+    own = threshold[ill] + effect(histories, curves.effects)[ill]
+    own -= effect(histories, curves.effects, illnesses=False)[ill]
+    owed = (own >= histories.now(curves.women, curves.men)[ill]) | condition.only_with_risk
+    later = cause + histories.draw(f"condition/{condition.key}/delay")[ill] * (histories.age[ill] - cause)
+    after: Floats = np.where(owed & (onset < cause), later, onset)
+    return after
 
 
-def _episodes(condition: Condition, histories: Histories, base: Floats) -> tuple[Floats, Floats]:
+def _inverse(histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
+    """The age at which the curve first reaches the threshold."""
+    ages = [np.interp(threshold[ill], np.maximum.accumulate(curve) + RAMP, KNOTS) for curve in curves[:2]]
+    reached: Floats = np.where(histories.female[ill], *ages)
+    return reached
+
+
+def _recovery(histories: Histories, curves: Thresholds, threshold: Floats, well: Any) -> Floats:
+    """The age after which the curve stays below the threshold."""
+    ages = []
+    for curve in curves[:2]:
+        falling = np.maximum.accumulate(curve[::-1]) + RAMP
+        ages.append(np.interp(threshold[well], falling, KNOTS[::-1]))
+    left: Floats = np.where(histories.female[well], *ages)
+    return left
+
+
+def _episodes(condition: Condition, histories: Histories, curves: Thresholds) -> tuple[Floats, Floats]:
     """The first of the episodes that come at a yearly rate, and the age at which it is over."""
     age = histories.age
     first = np.maximum(age - YEARS_OF_EPISODES, condition.min_age)
     if condition.only_with_risk:
         first = np.fmax(first, np.fmin.reduce([histories.onset[risk] for risk in condition.risks]))
     first = np.maximum(first, 0.0)
-    rate = np.interp(age, KNOTS, base) * _multiplier(condition, histories)
-    onset = first + _over(-np.log1p(-histories.draw(f"condition/{condition.key}")), rate)
-    onset = np.where(onset < np.minimum(age, condition.max_age), onset, np.nan)
+    rate = np.exp(histories.now(curves.women, curves.men) + effect(histories, curves.effects))
+    wait = -np.log1p(-histories.draw(f"condition/{condition.key}")) / rate
+    onset = np.where((first + wait < age) & possible(condition, histories), first + wait, np.nan)
     days = np.ceil((condition.days or 0) * (0.5 + histories.draw(f"condition/{condition.key}/days")))
     return onset, onset + days / DAYS_A_YEAR
 
 
-def _over(uniform: Floats, factor: Floats) -> Floats:
-    """The quotient, infinite where the factor is 0: never."""
-    quotient: Floats = np.divide(uniform, factor, out=np.full(len(uniform), np.inf), where=factor > 0)
-    return quotient
+def _logit(uniform: Floats) -> Floats:
+    within = np.clip(uniform, 1e-12, 1 - 1e-12)
+    log_odds: Floats = np.log(within) - np.log1p(-within)
+    return log_odds
 
 
-def _rising(threshold: Floats, curve: Floats) -> Floats:
-    """The age at which the rising part of a curve reaches the threshold, infinite if it never does."""
-    return np.where(
-        threshold < curve[-1], np.interp(threshold, np.maximum.accumulate(curve), KNOTS[: len(curve)]), np.inf
+# --- the table ------------------------------------------------------------------------------------
+def conditions_table(histories: Histories, people: pd.DataFrame) -> pd.DataFrame:
+    """CONDITIONS, ordered by id."""
+    catalog, draw = catalogue.conditions(), histories.draw
+    onset, resolved, known, grade, cause = (
+        np.stack(columns, axis=1)  # a row a person
+        for columns in zip(*(_course(condition, histories) for condition in catalog), strict=True)
     )
+    position, number = np.nonzero(~np.isnan(onset))
+    ids = (draw.start + position) * NUMBERS_A_PATIENT
+    birth, of = histories.lives.birth[position], (position, number)
+    columns = {
+        "condition_id": _ids(ids + number),
+        "patient_id": people["patient_id"].to_numpy()[position],
+        "concept_id": _named("mesh")[number],
+        "name": _named("name")[number],
+        "icd10cm": np.where(grade[of] == 3, "E66.01", _named("icd10cm")[number]),
+        "onset_date": _dates(birth, onset[of]),
+        "diagnosed_date": _dates(birth, known[of]),
+        "encounter_id": np.full(len(position), None, dtype=object),
+        "resolved_date": _dates(birth, resolved[of]),
+        "severity": np.array(["mild", "moderate", "severe", "severe"], dtype=object)[grade[of]],
+        "complicates": _ids_or_none(ids, cause[of]),
+    }
+    return pd.DataFrame(columns)[list(CONDITIONS.schema.columns)]
 
 
-def _falling(threshold: Floats, curve: Floats) -> Floats:
-    """The age at which the falling part of a curve is down to the threshold, infinite if it stays above."""
-    ages = KNOTS[len(KNOTS) - len(curve) :]
-    return np.where(threshold < curve[-1], np.inf, np.interp(threshold, np.maximum.accumulate(curve[::-1]), ages[::-1]))
+def _named(name: str) -> NDArray[Any]:
+    return np.array([getattr(condition, name) for condition in catalogue.conditions()], dtype=object)
+
+
+def _ids(numbers: NDArray[Any]) -> NDArray[Any]:
+    return np.array([f"C{number:010d}" for number in numbers.tolist()], dtype=object)
+
+
+def _ids_or_none(first: NDArray[Any], number: NDArray[Any]) -> NDArray[Any]:
+    """The ids of the conditions with these numbers, None for -1."""
+    ids = np.full(len(number), None, dtype=object)
+    ids[number >= 0] = _ids((first + number)[number >= 0])
+    return ids
+
+
+def _course(condition: Condition, histories: Histories) -> tuple[Any, ...]:
+    onset, resolved = histories.onset[condition.key], histories.resolved[condition.key]
+    known = _diagnosis(condition, histories, onset, resolved)
+    return onset, resolved, known, _grade(condition, histories, onset), _cause(condition, histories, onset)
+
+
+def _diagnosis(condition: Condition, histories: Histories, onset: Floats, resolved: Floats) -> Floats:
+    """The age at which it is found, between onset and the end or recovery; NaN: nobody has found it."""
+    found = histories.draw(f"condition/{condition.key}/diagnosed")
+    share = condition.diagnosed_percent / 100
+    aware = histories.pressure.aware if condition.key == "hypertension" else found < share
+    waited = -np.log1p(-np.minimum(found / share, 1) * 0.98) * condition.delay_days / DAYS_A_YEAR
+    room = np.fmin(resolved, histories.age) - onset
+    known: Floats = np.where(aware, onset + np.minimum(waited, 0.9 * room), np.nan)
+    return known
+
+
+def _grade(condition: Condition, histories: Histories, onset: Floats) -> NDArray[np.int8]:
+    """0 mild, 1 moderate, 2 severe, 3 severe with a code of its own."""
+    if condition.key == "obesity":
+        return np.digitize(histories.bmi, [VERY_OBESE, SEVERELY_OBESE]).astype(np.int8) + (
+            histories.bmi >= SEVERELY_OBESE
+        ).astype(np.int8)
+    if condition.key == "hypertension":
+        return np.digitize(histories.pressure.systolic, [140, 160]).astype(np.int8)
+    years = np.nan_to_num(histories.age - onset) if condition.course == "chronic" else 0.0
+    shifted = histories.draw(f"condition/{condition.key}/severity") + 0.25 * np.minimum(years / LONG, 1)
+    return np.digitize(shifted, [MILD, MILD_OR_MODERATE + 0.1]).astype(np.int8)
+
+
+def _cause(condition: Condition, histories: Histories, onset: Floats) -> NDArray[np.int64]:
+    """The number of the condition that it complicates, the last to have begun before it; -1: none."""
+    cause, since = np.full(len(onset), -1), np.full(len(onset), -np.inf)
+    for other in catalogue.conditions():
+        if other.key in condition.complicates:
+            begun = histories.onset[other.key]
+            later = (begun <= onset) & (begun > since)
+            cause[later], since[later] = other.number, begun[later]
+    return cause
 
 
 def _dates(birth: NDArray[Any], age: Floats) -> NDArray[Any]:
@@ -195,3 +292,21 @@ def _dates(birth: NDArray[Any], age: Floats) -> NDArray[Any]:
     days = np.floor(np.where(known, age, 0) * DAYS_A_YEAR).astype("timedelta64[D]")
     dates: NDArray[Any] = np.where(known, birth + days, np.datetime64("NaT", "D")).astype("datetime64[ns]")
     return dates
+
+
+# --- death ----------------------------------------------------------------------------------------
+def causes_of_death(histories: Histories) -> NDArray[Any]:
+    """The condition each of the dead has died of, drawn by how often it is lethal; None: of something else."""
+    dead = np.flatnonzero(histories.lives.dead)
+    chosen, weight = np.full(len(dead), -1), np.full(len(dead), OTHER_CAUSE)
+    uniform = np.clip(histories.draw("death/cause")[dead], 1e-9, 1)
+    weight = weight * -np.log(uniform)
+    for row in catalogue.rows("lethality.csv"):
+        condition = catalogue.by_key()[row["condition"]]
+        present = histories.has[condition.key][dead]
+        rate = float(row["weight"]) * -np.log(np.clip(histories.draw(f"death/{condition.key}")[dead], 1e-9, 1))
+        likelier = present & (rate > weight)
+        chosen[likelier], weight[likelier] = condition.number, rate[likelier]
+    causes = np.full(len(histories.age), None, dtype=object)
+    causes[dead] = _ids_or_none((histories.draw.start + dead) * NUMBERS_A_PATIENT, chosen)
+    return causes

@@ -295,7 +295,10 @@ def _median_body(female: Flags, age: Floats, loinc: str) -> Floats:
     height, bmi = (
         np.where(
             female,
-            *(np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s)) for s in SEXES),
+            *(
+                np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s))
+                for s in SEXES
+            ),
         )
         for name in ("height_cm", "bmi_median")
     )

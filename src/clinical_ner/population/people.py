@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from clinical_ner.core.params import PopulationParams
-from clinical_ner.core.schema import PATIENTS, PROVIDERS, SEXES
+from clinical_ner.core.schema import PATIENTS, PROVIDERS, RACES, SEXES
 from clinical_ner.core.seeds import entropy
-from clinical_ner.population.catalogue import Floats, column, rows
+from clinical_ner.population.catalogue import Floats, column
 from clinical_ner.population.draws import Draws
 
 DAYS_A_YEAR = 365.25
@@ -25,9 +25,16 @@ YEARS_OF_DEATHS = 3.0  # everybody was alive at some time in the last three year
 SMOKING_AGE = 12
 FEMALE_SMOKERS, MALE_SMOKERS = 0.86, 1.14  # relative to both, from 10.0 and 13.2 % (NHIS 2022)
 TAIL = 0.001  # beyond these quantiles the normal body becomes an impossible one
-ADULT, RETIRED = 18, 65
+OBESE_SMOKERS, NOT_OBESE_SMOKERS = 0.8, 1.13  # an odds ratio of 0.7 (NHANES 2017-2018)
+RACE_AGES = (("under_18", 0), ("from_18", 18), ("from_35", 35), ("from_50", 50), ("from_65", 65))
+ADULT, DRINKING_AGE, RETIRED = 18, 21, 65
 DOCTORS = 100
+TAIL_FROM = 2.0  # standard deviations of BMI above which the log-normal is too long
 POOL_SIZE = 400  # names, cities and providers to draw from, whatever the number of patients
+
+
+Bools: TypeAlias = NDArray[np.bool_]
+Codes: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,31 +44,35 @@ class Lives:
     birth: NDArray[np.datetime64]
     end: NDArray[np.datetime64]
     age: Floats
+    dead: Bools
 
 
 def sample_people(params: PopulationParams, draw: Draws) -> pd.DataFrame:
     """PATIENTS of a stretch, of whom every row depends on the seed, the reference date and its position alone.
 
-    Ages and sexes follow the 2020 Census, adults' heights and weights NHANES; BMI is weight / height^2.
+    Ages, sexes and races follow the 2020 Census, adults' bodies NHANES; BMI is weight / height^2. No cause of
+    death is known yet.
     """
     age = _ages(draw("age"))
     female = draw("sex") >= np.interp(age, *_steps("male_percent"))
+    race = _races(age, draw("race_ethnicity"))
     birth = _day(params.reference_date) - _days(age)
     death = _deaths(birth, params.reference_date, draw)
     age = lives_between(birth, death, params.reference_date).age
-    height, weight = _bodies(age, female, draw)
+    height, weight = _bodies(age, female, race, draw)
+    bmi = (weight / (height / 100) ** 2).round(1)
     columns = {
         "patient_id": [f"P{position:07d}" for position in range(draw.start, draw.start + draw.size)],
-        "sex": np.where(female, *SEXES),
-        "race_ethnicity": _races(draw("race_ethnicity")),
+        "sex": np.array(SEXES, dtype=object)[1 - female.astype(np.int8)],
+        "race_ethnicity": np.array(RACES, dtype=object)[race],
         "birth_date": birth.astype("datetime64[ns]"),
         "death_date": death.astype("datetime64[ns]"),
         "height_cm": height,
         "weight_kg": weight,
-        "bmi": (weight / (height / 100) ** 2).round(1),
+        "bmi": bmi,
         "death_cause": np.full(draw.size, None, dtype=object),
-        **_smoking(birth, age, female, draw),
-        **_alcohol_and_insurance(age, draw),
+        **_smoking(birth, age, _smoking_odds(age, female, race, bmi), draw),
+        **_alcohol_and_insurance(age, female, draw),
         **_names(params.seed, female, draw),
         **_numbers(draw),
     }
@@ -77,12 +88,14 @@ def lives(people: pd.DataFrame, reference_date: date) -> Lives:
 def lives_between(birth: NDArray[Any], death: NDArray[Any], reference_date: date) -> Lives:
     """Lives that end with death or, where it is missing, on the reference date."""
     end = np.where(np.isnat(death), _day(reference_date), death)
-    return Lives(birth, end, (end - birth).astype(np.float64) / DAYS_A_YEAR)
+    return Lives(birth, end, (end - birth).astype(np.float64) / DAYS_A_YEAR, ~np.isnat(death))
 
 
 def _ages(uniform: Floats) -> Floats:
-    """Ages in years: the cumulative age pyramid, inverted."""
-    share = np.cumsum(column("age_pyramid.csv", "percent"))
+    """Ages in years: the cumulative age pyramid, inverted, such that those who are alive form the pyramid."""
+    middle = (column("age_pyramid.csv", "age_from") + column("age_pyramid.csv", "age_to")) / 2
+    living_and_dead = np.exp(YEARS_OF_DEATHS * _rate("deaths_per_1000", middle) / 1000)
+    share = np.cumsum(column("age_pyramid.csv", "percent") * living_and_dead)
     ages: Floats = np.interp(uniform * share[-1], [0, *share], [0, *column("age_pyramid.csv", "age_to")])
     return ages
 
@@ -101,32 +114,48 @@ def _deaths(birth: NDArray[Any], reference_date: date, draw: Draws) -> NDArray[A
     return np.where(dead, date_of_death, np.datetime64("NaT", "D"))
 
 
-def _bodies(age: Floats, female: NDArray[np.bool_], draw: Draws) -> tuple[Floats, Floats]:
+def _bodies(age: Floats, female: Bools, race: Codes, draw: Draws) -> tuple[Floats, Floats]:
     """Heights (cm) and weights (kg): a normal height, and independently a BMI of a floor plus a log-normal."""
     tall, heavy = (ndtri(np.clip(draw(name), TAIL, 1 - TAIL)) for name in ("height", "bmi"))
     at = partial(_by_sex, age, female)
-    height = (at("height_cm") + at("height_sd") * tall).round(1)
-    bmi = at("bmi_floor") + (at("bmi_median") - at("bmi_floor")) * np.exp(at("bmi_log_sd") * heavy)
+    heavy = np.minimum(heavy, TAIL_FROM + (heavy - TAIL_FROM) / 2)
+    grown = np.clip(age / ADULT, 0, 1)
+    height = (at("height_cm") + at("height_sd") * tall + grown * _by_race("height_cm", female, race)).round(1)
+    spread = np.exp(at("bmi_log_sd") * heavy + grown * _by_race("bmi_log_factor", female, race))
+    bmi = at("bmi_floor") + (at("bmi_median") - at("bmi_floor")) * spread
     return height, (bmi * (height / 100) ** 2).round(1)
 
 
-def _by_sex(age: Floats, female: NDArray[np.bool_], name: str) -> Floats:
+def _by_race(name: str, female: Bools, race: Codes) -> Floats:
+    women, men = (column("body_by_race.csv", name, sex=sex) for sex in SEXES)
+    return np.where(female, women[race], men[race])
+
+
+def _by_sex(age: Floats, female: Bools, name: str) -> Floats:
     curves = (np.interp(age, column("body.csv", "age", sex=sex), column("body.csv", name, sex=sex)) for sex in SEXES)
     return np.where(female, *curves)
 
 
-def _races(uniform: Floats) -> NDArray[Any]:
-    share = np.cumsum(column("race_ethnicity.csv", "percent"))
-    names = np.array([row["race_ethnicity"] for row in rows("race_ethnicity.csv")], dtype=object)
-    drawn: NDArray[Any] = names[np.searchsorted(share, uniform * share[-1], side="right")]
-    return drawn
+def _races(age: Floats, uniform: Floats) -> Codes:
+    """Places in RACES; the young are more diverse."""
+    percent = np.array([column("race_ethnicity.csv", name) for name, _ in RACE_AGES])
+    share = np.cumsum(percent / percent.sum(axis=1, keepdims=True), axis=1)[:, :-1]
+    group = np.searchsorted([start for _, start in RACE_AGES], age, side="right") - 1
+    code: Codes = (uniform[:, None] >= share[group]).sum(axis=1)
+    return code
 
 
-def _smoking(birth: NDArray[Any], age: Floats, female: NDArray[np.bool_], draw: Draws) -> dict[str, NDArray[Any]]:
+def _smoking_odds(age: Floats, female: Bools, race: Codes, bmi: Floats) -> tuple[Floats, Floats]:
+    """How likely each is to smoke and to have smoked; the obese smoke less."""
+    factor = np.where(female, FEMALE_SMOKERS, MALE_SMOKERS) * column("smoking_by_race.csv", "ratio")[race]
+    weight = np.where((bmi >= 30) & (age >= ADULT), OBESE_SMOKERS, NOT_OBESE_SMOKERS)
+    former = _rate("former_smoker_percent", age) / 100
+    return _rate("smoker_percent", age) / 100 * factor * weight, former * np.sqrt(factor)
+
+
+def _smoking(birth: NDArray[Any], age: Floats, odds: tuple[Floats, Floats], draw: Draws) -> dict[str, NDArray[Any]]:
     """Whether, from when, until when and how much each has smoked; nobody starts before `SMOKING_AGE`."""
-    factor = np.where(female, FEMALE_SMOKERS, MALE_SMOKERS)
-    current = _rate("smoker_percent", age) / 100 * factor
-    former = np.interp(age, [15, 20, 30, 50, 70, 90], [0, 0.02, 0.12, 0.2, 0.36, 0.38]) * factor
+    current, former = odds
     start_age = SMOKING_AGE + np.minimum(12 * draw("smoking/start") ** 1.3, 0.9 * np.maximum(age - SMOKING_AGE, 0))
     stop_age = start_age + (age - start_age) * (0.1 + 0.85 * draw("smoking/stop"))
     uniform = np.where(age > SMOKING_AGE + 1, draw("smoker"), 1.0)
@@ -141,12 +170,18 @@ def _smoking(birth: NDArray[Any], age: Floats, female: NDArray[np.bool_], draw: 
     }
 
 
-def _alcohol_and_insurance(age: Floats, draw: Draws) -> dict[str, NDArray[Any]]:
-    level = _share_out(("none", "light", "moderate", "heavy"), (0.35, 0.75, 0.94), draw("alcohol"))
+def _alcohol_and_insurance(age: Floats, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
+    drinks = ("none", "light", "moderate", "heavy")
+    women = _share_out(drinks, (0.36, 0.78, 0.95), draw("alcohol"))
+    men = _share_out(drinks, (0.30, 0.64, 0.94), draw("alcohol"))
     payers = ("private", "medicaid", "other_public", "uninsured")
-    younger = _share_out(payers, (0.62, 0.86, 0.91), draw("insurance"))
+    children = _share_out(payers, (0.56, 0.93, 0.96), draw("insurance"))
+    younger = _share_out(payers, (0.67, 0.84, 0.89), draw("insurance"))
     older = _share_out(("dual", "medicare"), (0.17,), draw("insurance"))
-    return {"alcohol": np.where(age < ADULT, "none", level), "insurance": np.where(age < RETIRED, younger, older)}
+    return {
+        "alcohol": np.where(age < DRINKING_AGE, "none", np.where(female, women, men)),
+        "insurance": np.select([age < ADULT + 1, age < RETIRED], [children, younger], older),
+    }
 
 
 def _share_out(values: Sequence[str], bounds: Sequence[float], uniform: Floats) -> NDArray[Any]:
@@ -195,7 +230,7 @@ def _faker(seed: int, name: str) -> Faker:
     return fake
 
 
-def _names(seed: int, female: NDArray[np.bool_], draw: Draws) -> dict[str, NDArray[Any]]:
+def _names(seed: int, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
     """Names, places and providers out of pools that only the seed decides."""
     women, men, families, streets = _pools(seed)
     cities, states, codes = zip(*_places(seed), strict=True)

@@ -169,7 +169,9 @@ def _ended(
 ) -> Pregnancies:
     """Ended by death or still ongoing; those that death ends and nothing asks for are left out."""
     died, ongoing = end > people.death[patient], end > people.today
-    lost = np.where(people.death[patient] - start >= VIABLE, OUTCOMES.index("stillbirth"), OUTCOMES.index("miscarriage"))
+    lost = np.where(
+        people.death[patient] - start >= VIABLE, OUTCOMES.index("stillbirth"), OUTCOMES.index("miscarriage")
+    )
     outcome = np.where(died, lost, np.where(ongoing, OUTCOMES.index("ongoing"), outcome))
     end = np.where(died, people.death[patient], np.where(ongoing, NEVER, end))
     kept = known | ~died

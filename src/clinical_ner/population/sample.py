@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.population.allergies import allergy_table, sample_allergies
-from clinical_ner.population.barriers import Barriers
-from clinical_ner.population.chart import Cases, cases_of, people_of
+from clinical_ner.population.barriers import NOT_STARTED_BELOW, Barriers
+from clinical_ner.population.catalogue import thresholds
+from clinical_ner.population.chart import Cases, People, cases_of, people_of
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.encounters import Encounters, encounter_table, sample_encounters
 from clinical_ner.population.family import sample_family
-from clinical_ner.population.histories import sample_conditions
+from clinical_ner.population.histories import Histories, causes_of_death, conditions_table, histories_of
 from clinical_ner.population.immunisations import sample_immunizations
-from clinical_ner.population.kidneys import NOT_STARTED_BELOW, filtration_rates
 from clinical_ner.population.observations import Record, observation_table
-from clinical_ner.population.people import providers, sample_people
+from clinical_ner.population.people import lives, providers, sample_people
 from clinical_ner.population.pregnancies import delivered, pregnancy_table, sample_pregnancies
+from clinical_ner.population.pressure import CONTROLLED_HYPERTENSION, pressure_of
 from clinical_ner.population.tables import POPULATION, Population
 from clinical_ner.population.timeline import dates
+from clinical_ner.population.traits import traits_of
 from clinical_ner.population.treatments import sample_courses, treatment_table
 
 __all__ = ["POPULATION", "Population", "sample_population", "sample_stretch"]
@@ -36,33 +39,45 @@ def sample_population(params: PopulationParams, start: int = 0, stop: int | None
 def sample_stretch(params: PopulationParams, start: int = 0, stop: int | None = None) -> Population:
     """The same, with repeated words as categories: what is written in bulk."""
     draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
-    patients = sample_people(params, draws)
-    conditions = sample_conditions(patients, draws, params.reference_date)
-    traits = pd.DataFrame({"height_cm": patients["height_cm"], "weight_kg": patients["weight_kg"]})
-    return _with_records(params, draws, patients, conditions, traits)
-
-
-def _with_records(
-    params: PopulationParams, draws: Draws, patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFrame
-) -> Population:
-    """What follows from the people, what they have and what is measured in them."""
+    patients, histories = sample_histories(params, draws)
     people = people_of(patients, draws, params.reference_date, params.years_of_records)
+    return _with_records(params, people, patients, histories)
+
+
+def sample_traits(params: PopulationParams, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+    """What an examination on the last day would measure of the same people (`traits.traits_of`), in their order."""
+    draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
+    return traits_of(*sample_histories(params, draws))
+
+
+def sample_histories(params: PopulationParams, draws: Draws) -> tuple[pd.DataFrame, Histories]:
+    """PATIENTS of a stretch with what they have had."""
+    patients = sample_people(params, draws)
+    life = lives(patients, params.reference_date)
+    pressure = pressure_of(patients, life, thresholds()[CONTROLLED_HYPERTENSION], draws)
+    return patients, histories_of(patients, life, pressure, draws)
+
+
+def _with_records(params: PopulationParams, people: People, patients: pd.DataFrame, histories: Histories) -> Population:
+    """What follows from the people, what they have and what is measured in them."""
+    conditions = conditions_table(histories, patients)
     pregnancies, kept = sample_pregnancies(people, cases_of(conditions, people))
     conditions = conditions[kept].reset_index(drop=True)
     cases = delivered(cases_of(conditions, people), pregnancies, people.size)
     allergies = sample_allergies(people, cases)
-    rates = filtration_rates(people, cases)
-    weak_kidneys = rates < NOT_STARTED_BELOW
+    traits = traits_of(patients, histories)
+    weak_kidneys = (traits["egfr"] < NOT_STARTED_BELOW).to_numpy()
     barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), weak_kidneys)
-    courses = sample_courses(people, cases, barriers)
+    courses = sample_courses(people, cases, barriers, {"hypertension": histories.pressure.treated})
     encounters = sample_encounters(people, cases, courses, pregnancies)
+    doctors = providers(params.seed)
     return Population(
-        patients,
-        providers(params.seed),
-        encounter_table(people, cases, encounters, patients, providers(params.seed)),
+        patients.assign(death_cause=causes_of_death(histories)),
+        doctors,
+        encounter_table(people, cases, encounters, patients, doctors),
         _found_at(conditions, cases, encounters),
         treatment_table(people, cases, courses, encounters.named(courses.patient, courses.start)),
-        observation_table(Record(people, cases, courses, encounters, traits.assign(egfr=rates))),
+        observation_table(Record(people, cases, courses, encounters, traits)),
         sample_immunizations(people),
         allergy_table(people, allergies),
         sample_family(people, cases),

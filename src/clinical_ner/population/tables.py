@@ -24,6 +24,7 @@ POPULATION = (
     *(IMMUNIZATIONS, ALLERGIES, FAMILY_HISTORY, PREGNANCIES),
 )
 
+
 class Population(NamedTuple):
     """The tables of `POPULATION`, in its order."""
 

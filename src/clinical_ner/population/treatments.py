@@ -7,6 +7,7 @@ not borne or became forbidden. How well a class of drugs works is the patient's 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -54,6 +55,11 @@ class Courses:
         return np.flatnonzero(_regimens_of(cause)[self.regimen])
 
 
+def _no_courses() -> Courses:
+    nothing = np.empty(0, np.int64)
+    return Courses(*[nothing] * 7, strength=np.empty(0), adverse=np.empty(0, bool))
+
+
 class _Given(NamedTuple):
     """The cases of one line that are treated, with the regimen chosen and the days that matter."""
 
@@ -64,13 +70,21 @@ class _Given(NamedTuple):
     last: Ints  # the latest day on which it can be given: the condition or the life ends
 
 
-def sample_courses(people: People, cases: Cases, barriers: Barriers) -> Courses:
-    """The treatments of these CASES."""
+def sample_courses(
+    people: People, cases: Cases, barriers: Barriers, treated: Mapping[str, NDArray[np.bool_]]
+) -> Courses:
+    """The treatments of these CASES; `treated` says of a condition who is, where what is measured tells."""
     failed = np.full(len(cases.patient), NEVER)  # the day on which the line before failed
-    parts = []
+    parts = [_no_courses()]
     for key, line, choices in catalogue.treatment_lines():
-        found = cases.of([key])
-        given = _given(people, cases, barriers, found[cases.diagnosed[found] < NEVER], line, choices, failed)
+        case = cases.of([key])
+        case = case[cases.diagnosed[case] < NEVER]
+        if key in treated:
+            case = case[treated[key][cases.patient[case]]]
+        share = np.array([choice.percent / 100 for choice in choices])
+        if key in treated and line == 1:
+            share = share / share.sum()
+        given = _given(people, cases, barriers, case, line, choices, share, failed)
         if len(given.case):
             course = _course(people, cases, barriers, given)
             _note_failures(people, course, failed)
@@ -87,6 +101,7 @@ def _given(
     case: Ints,
     line: int,
     choices: tuple[Regimen, ...],
+    share: Floats,
     failed: Ints,
 ) -> _Given:
     """Who of these cases is given which alternative of a line, and from when on."""
@@ -98,7 +113,7 @@ def _given(
         within = np.array([choice.within_days for choice in choices]).max()
         start = cases.diagnosed[case] + (within * draw(f"{stream}/start", patient) ** 3).astype(np.int64)
     allowed = np.stack([~barriers.forbid(choice, patient, start) for choice in choices], axis=1)
-    choice, chosen = _choice(draw(stream, patient), np.array([c.percent / 100 for c in choices]), allowed)
+    choice, chosen = _choice(draw(stream, patient), share, allowed)
     nothing_left = ~allowed.any(axis=1)
     failed[case] = np.where(nothing_left & (start < failed[case]), start, failed[case])
     last = np.minimum(cases.resolved[case], people.end[patient])
@@ -107,9 +122,7 @@ def _given(
     return _Given(case[given], patient[given], numbers[choice[given]], start[given], last[given])
 
 
-def _choice(
-    uniform: Floats, share: Floats, allowed: NDArray[np.bool_]
-) -> tuple[Ints, NDArray[np.bool_]]:
+def _choice(uniform: Floats, share: Floats, allowed: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
     """The alternative of each row and whether it gets any: those allowed share what all would have had."""
     shares = share * allowed
     total = shares.sum(axis=1, keepdims=True)

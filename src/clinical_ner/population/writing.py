@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import track
 
+from clinical_ner.core import io
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import Table
 from clinical_ner.population.checks import refuse_impossible_records
 from clinical_ner.population.people import providers
 from clinical_ner.population.sample import sample_stretch
-from clinical_ner.population.tables import POPULATION
+from clinical_ner.population.tables import POPULATION, Population
 
 ROW_GROUP = 10_000  # people; part of the bytes, so not a parameter
 WORDS, IDENTIFIERS = pa.dictionary(pa.int32(), pa.string()), pa.string()
@@ -59,7 +60,7 @@ def write_population(
         }
         writers[OF_ALL].write_table(_packed(POPULATION[1], [providers(params.seed)]))
         rows[OF_ALL] = len(providers(params.seed))
-        packed = _in_order(partial(row_group, params, chunk_size=chunk_size), groups, workers)
+        packed = _in_order(partial(row_group, params, size=ROW_GROUP, chunk_size=chunk_size), groups, workers)
         for tables in _shown(packed, len(groups), progress):
             for name, table in tables.items():
                 writers[name].write_table(table, row_group_size=max(table.num_rows, 1))
@@ -70,12 +71,19 @@ def write_population(
     return dict(rows)
 
 
-def row_group(params: PopulationParams, start: int, *, chunk_size: int) -> dict[str, pa.Table]:
-    """The tables of the people from `start` on, as they are written; at most `chunk_size` are sampled at a time."""
-    stop = min(start + ROW_GROUP, params.patients)
-    stretches = [
-        sample_stretch(params, at, min(at + chunk_size, stop)) for at in range(start, stop, min(chunk_size, ROW_GROUP))
-    ]
+def read_population(folder: Path) -> Population:
+    """All tables of a folder, checked against their schema.
+
+    Raises:
+        UserError: as `io.read` does.
+    """
+    return Population(*(io.read(table, folder) for table in POPULATION))
+
+
+def row_group(params: PopulationParams, start: int, *, size: int, chunk_size: int) -> dict[str, pa.Table]:
+    """The tables of `size` people from `start` on, as they are written; `chunk_size` are sampled at a time."""
+    stop = min(start + size, params.patients)
+    stretches = [sample_stretch(params, at, min(at + chunk_size, stop)) for at in range(start, stop, chunk_size)]
     for stretch in stretches:
         refuse_impossible_records(stretch, params.reference_date)
     return {

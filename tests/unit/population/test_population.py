@@ -26,7 +26,7 @@ REFERENCE_DATE = date(2024, 12, 31)
 
 
 def params(size: int, seed: int = 7) -> PopulationParams:
-    return PopulationParams(seed=seed, patients=size, reference_date=REFERENCE_DATE)
+    return PopulationParams(seed=seed, patients=size, reference_date=REFERENCE_DATE, years_of_records=4)
 
 
 def of(patients: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

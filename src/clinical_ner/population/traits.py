@@ -1,0 +1,189 @@
+"""What an examination would measure of the patients now: body, pressure, blood and mood.
+
+A joint model: every trait is a normal score, made of the scores before it, of body and illness and of its own
+uniform, turned into a value by a log-normal above a floor. The figures are published means, spreads and
+correlations (`resources/SOURCES.md`); none is fitted to people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from clinical_ner.core.schema import SEXES
+from clinical_ner.population.catalogue import Floats, column, thresholds
+from clinical_ner.population.histories import Histories, effect
+
+PHQ = "phq9"
+PHQ_QUESTIONS = 27  # points at most
+PHQ_SHARES = (  # of adults with at least 1, 2 ... points; ten or more are the threshold that is calibrated
+    *(0.66, 0.51, 0.385, 0.30, 0.235, 0.185, 0.15, 0.122, 0.10, 0.083, 0.067, 0.055, 0.045, 0.036, 0.029, 0.023),
+    *(0.018, 0.014, 0.0105, 0.0078, 0.0056, 0.004, 0.0026, 0.0016, 0.0009, 0.0005, 0.0002),
+)
+TEN = 9  # the place of ten points
+BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23
+FRIEDEWALD_LIMIT = 400  # mg/dl of triglycerides, above which LDL is measured
+TAIL = 1e-4
+
+
+@dataclass
+class Examination:
+    """The people of `histories`, with the normal scores and the values found so far."""
+
+    histories: Histories
+    heavy: Floats  # normal score of BMI
+    values: dict[str, Floats] = field(default_factory=dict)
+
+    def own(self, name: str) -> Floats:
+        """A standard normal score a person, of the trait's own stream."""
+        scores: Floats = ndtri(np.clip(self.histories.draw(f"trait/{name}"), TAIL, 1 - TAIL))
+        return scores
+
+    def has(self, name: str) -> Floats:
+        """1 for those who have the condition or the risk, else 0."""
+        return self.histories.has[name].astype(float)
+
+    def level(self, name: str) -> tuple[Floats, Floats, Floats]:
+        """Floor, mean and standard deviation by age and sex."""
+        floor, mean, sd = (self._curve(name, part) for part in ("floor", "mean", "sd"))
+        return floor, mean, sd
+
+    def _curve(self, name: str, part: str) -> Floats:
+        women, men = (
+            np.interp(
+                self.histories.age,
+                column("measurements.csv", "age", trait=name, sex=sex),
+                column("measurements.csv", part, trait=name, sex=sex),
+            )
+            for sex in SEXES
+        )
+        return np.where(self.histories.female, women, men)
+
+    def value(self, name: str, score: Floats, shift: Floats | float = 0.0) -> Floats:
+        """The score as a log-normal above the floor of its trait, about a mean moved by `shift`."""
+        floor, mean, sd = self.level(name)
+        above = np.maximum(mean + shift - floor, 0.15 * (mean - floor))
+        log_sd = np.sqrt(np.log1p((sd / (mean - floor)) ** 2))
+        value: Floats = floor + above * np.exp(log_sd * score - log_sd**2 / 2)
+        return value
+
+
+def traits_of(people: pd.DataFrame, histories: Histories) -> pd.DataFrame:
+    """One row a patient: what would be measured on the last day, rounded as the instruments do.
+
+    Centimetres, kilograms, mmHg, mg/dl (HbA1c percent, haemoglobin g/dl, ALT U/l, TSH mIU/l, eGFR
+    ml/min/1.73 m2, pulse a minute), points of the PHQ-9. Conditions are not repeated here.
+    """
+    bmi = people["bmi"].to_numpy()
+    heavy = np.clip(np.log(bmi / BMI_MEDIAN) / BMI_LOG_SD, -3, 3) * np.clip(histories.age / 18, 0, 1)
+    examination = Examination(histories, heavy)
+    body = people[["patient_id", "height_cm", "weight_kg", "bmi"]]
+    _waist(examination, people)
+    for measure in (_vital_signs, _lipids, _sugar, _kidneys, _blood):
+        measure(examination)
+    values: dict[str, NDArray[Any]] = {**examination.values, "phq9": _phq9(histories)}
+    return body.assign(**values)
+
+
+def _waist(examination: Examination, people: pd.DataFrame) -> None:
+    """About 0.92 correlated with BMI (NHANES); at the same BMI larger in men, in the old and the tall."""
+    age, female, bmi = examination.histories.age, examination.histories.female, people["bmi"].to_numpy()
+    tall = people["height_cm"].to_numpy() - np.where(female, 161, 175)
+    older = 0.13 * np.clip(age - 45, -25, 35)
+    black = -np.where(female, 1.0, 3.0) * examination.has("nh_black") + 0.8 * examination.has("nh_asian")
+    adult = np.where(female, 98.2 + 2.02 * (bmi - 29.6), 100.5 + 2.38 * (bmi - 29.4)) + older + 0.3 * tall + black
+    child = 0.44 * people["height_cm"].to_numpy() * np.sqrt(bmi / 17)
+    share = np.clip((age - 10) / 10, 0, 1)
+    spread = np.where(female, 5.6, 4.6) * examination.own("waist") * (0.4 + 0.6 * share)
+    lean = np.minimum(bmi, 22) - 22  # the slope is less steep below a normal weight
+    waist = share * (adult + spread - 0.4 * lean * share) + (1 - share) * (child + spread)
+    examination.values["waist_cm"] = np.maximum(waist, 0.26 * people["height_cm"].to_numpy()).round(1)
+
+
+def _vital_signs(examination: Examination) -> None:
+    pressure = examination.histories.pressure
+    examination.values |= {"sbp": pressure.systolic, "dbp": pressure.diastolic}
+    pulse = examination.own("pulse") + 0.12 * examination.heavy + 0.25 * examination.has("smoker")
+    examination.values["pulse"] = examination.value("pulse", pulse).round()
+
+
+def _lipids(examination: Examination) -> None:
+    """HDL falls with weight, triglycerides rise; LDL is total - HDL - triglycerides / 5 (Friedewald)."""
+    heavy, has, values = examination.heavy, examination.has, examination.values
+    own_hdl, own_tg, own_total = (examination.own(name) for name in ("hdl", "triglycerides", "total_cholesterol"))
+    hdl = -0.36 * heavy - 0.35 * has("diabetes") - 0.2 * has("smoker") + 0.25 * has("nh_black") - 0.1 * has("hispanic")
+    hdl = (hdl + own_hdl * 0.93) / np.sqrt(0.93**2 + 0.36**2)
+    fat = 0.25 * heavy + 0.35 * has("diabetes") + 0.15 * has("smoker") - 0.45 * has("nh_black") + 0.1 * has("hispanic")
+    fat = fat - 0.42 * own_hdl + 0.82 * own_tg
+    total = 0.30 * own_tg + 0.22 * own_hdl + 0.93 * own_total + 0.10 * heavy
+    lowered = -14.0 * has("diabetes") - 20.0 * has("myocardial_infarction") - 8.0 * has("stroke")
+    values["hdl"] = examination.value("hdl", hdl).round()
+    values["triglycerides"] = examination.value("triglycerides", fat).round()
+    least = values["hdl"] + values["triglycerides"] / 5 + 20
+    values["total_cholesterol"] = np.maximum(examination.value("total_cholesterol", total, lowered), least).round()
+    indirect = values["total_cholesterol"] - values["hdl"] - values["triglycerides"] / 5
+    direct = 0.62 * (values["total_cholesterol"] - values["hdl"])
+    values["ldl"] = np.where(values["triglycerides"] < FRIEDEWALD_LIMIT, indirect, direct).round()
+
+
+def _sugar(examination: Examination) -> None:
+    """HbA1c of the healthy, of those on the way to diabetes and of diabetics; glucose by the formula of ADAG."""
+    has, age, own = examination.has, examination.histories.age, examination.own("hba1c")
+    raised = 0.09 * has("nh_black") + 0.05 * has("hispanic") + 0.06 * has("nh_asian") + 0.03 * has("smoker")
+    healthy = examination.value("hba1c", own + 0.22 * examination.heavy, raised)
+    risk = np.exp(0.045 * np.clip(age - 55, -35, 20) + 0.5 * np.clip(examination.heavy, -2, 2))
+    unknown = examination.histories.draw("trait/hba1c/unknown") < np.minimum(0.028 * risk, 0.3) * (age >= 18)
+    healthy = healthy + unknown * np.exp(-0.4 + 0.7 * examination.own("hba1c/excess"))
+    diabetic = 4.7 + np.exp(0.78 + 0.55 * own - 0.006 * np.clip(age - 60, -30, 25) + 0.06 * has("hispanic"))
+    hba1c = np.where(examination.histories.has["diabetes"], diabetic, healthy).round(1)
+    examination.values["hba1c"] = np.clip(hba1c, 3.8, 17.0)
+    glucose = 28.7 * examination.values["hba1c"] - 46.7 - 8 + 9 * examination.own("glucose")
+    examination.values["glucose"] = np.maximum(glucose, 55).round()
+
+
+def _kidneys(examination: Examination) -> None:
+    """The filtration rate falls with age and with disease; creatinine is what CKD-EPI 2021 reads it from."""
+    has, age, female = examination.has, examination.histories.age, examination.histories.female
+    healthy = np.minimum(118 - 0.62 * np.clip(age - 25, 0, 60), 118) + 12 * examination.own("egfr")
+    ill = has("chronic_kidney_disease") * (0.25 + 0.75 * examination.histories.draw("trait/egfr/loss"))
+    rate = np.clip(healthy * (1 - 0.5 * ill), 8, 140)
+    kappa, alpha = np.where(female, 0.7, 0.9), np.where(female, -0.241, -0.302)
+    base = 142 * 0.9938 ** np.maximum(age, 1) * np.where(female, 1.012, 1.0)
+    above, below = (rate / base) ** (-1 / 1.2), (rate / base) ** (1 / alpha)
+    creatinine = np.where(age < 18, 0.25 + 0.03 * age, kappa * np.where(rate < base, above, below)).round(2)
+    ratio = creatinine / kappa
+    found = base * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** -1.2
+    examination.values |= {"creatinine": creatinine, "egfr": np.where(age < 18, rate, found).round()}
+
+
+def _blood(examination: Examination) -> None:
+    has, heavy = examination.has, examination.heavy
+    thin = -1.4 * has("iron_deficiency_anemia") - 0.5 * has("chronic_kidney_disease") - 0.45 * has("nh_black")
+    haemoglobin = examination.value("haemoglobin", examination.own("haemoglobin"), thin + 0.3 * has("smoker"))
+    alt = examination.own("alt") + 0.25 * heavy + 0.7 * has("fatty_liver") + 0.9 * has("hepatitis_c")
+    tsh = examination.own("tsh") + 0.8 * has("hypothyroidism") - 1.5 * has("graves_disease")
+    acid = examination.own("uric_acid") + 0.3 * heavy + 0.8 * has("gout") + 0.5 * has("chronic_kidney_disease")
+    limit = np.where(examination.histories.female, 12.0, 13.0)  # g/dl, WHO
+    examination.values |= {
+        "haemoglobin": haemoglobin.round(1),
+        "low_haemoglobin": (haemoglobin.round(1) < limit).astype(float),
+        "alt": np.maximum(examination.value("alt", alt), 4).round(),
+        "tsh": np.maximum(examination.value("tsh", tsh), 0.01).round(2),
+        "uric_acid": examination.value("uric_acid", acid).round(1),
+    }
+
+
+def _phq9(histories: Histories) -> NDArray[np.int64]:
+    """Points of the PHQ-9, graded: proportional odds about the calibrated threshold of ten points."""
+    curves = thresholds()[PHQ]
+    uniform = np.clip(histories.draw(f"trait/{PHQ}"), 1e-9, 1 - 1e-9)
+    shares = np.array(PHQ_SHARES)
+    steps = np.log(shares / (1 - shares)) - np.log(shares[TEN] / (1 - shares[TEN]))
+    height = histories.now(curves.women, curves.men) + effect(histories, curves.effects)
+    points = np.searchsorted(-steps, height - np.log(uniform / (1 - uniform)), side="right")
+    return np.where(histories.age >= 12, np.minimum(points, PHQ_QUESTIONS), 0)
