@@ -18,8 +18,10 @@ def main(
 ) -> None:
     """Write the figures to METRICS and the plots to the folder PLOTS."""
     settings = params.load(params_file)
-    people = settings.population.model_copy(update={"patients": settings.risk.people})
-    figures = risk.assess(sample_population(people), settings.risk, settings.population.reference_date)
+    own = settings.risk
+    people = {"patients": own.people, "years_of_records": own.years_of_records}
+    population = sample_population(settings.population.model_copy(update=people))
+    figures = risk.assess(population, own, settings.population.reference_date)
     files.write_json(metrics, risk.risk_metrics(figures))
     risk.write_plots(plots, figures)
 

@@ -32,8 +32,7 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.output import COLUMNS
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Example
-from clinical_ner.population.sample import sample_population
-from clinical_ner.population.tables import POPULATION
+from clinical_ner.population.writing import write_population
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("clinical-ner")
@@ -842,9 +841,7 @@ def test_training_without_the_tables_of_the_stage_dataset_is_refused(
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables of five people."""
     folder = tmp_path_factory.mktemp("people")
-    section = params.load(ROOT / "params.yaml").population.model_copy(update={"patients": 5})
-    for table, sampled in zip(POPULATION, sample_population(section), strict=True):
-        write(table, sampled, folder)
+    write_population(params.load(ROOT / "params.yaml").population.model_copy(update={"patients": 5}), folder)
     return folder
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from clinical_ner.core.params import RiskParams
 from clinical_ner.core.schema import RACES
-from clinical_ner.population.sample import Population
+from clinical_ner.population.tables import Population
 
 DAYS_A_YEAR = 365.25
 ADULT = 18  # years

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from clinical_ner.core import files
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import RiskParams
-from clinical_ner.population.sample import Population
+from clinical_ner.population.tables import Population
 from clinical_ner.quality.cohorts import Question, questions
 
 Risks: TypeAlias = NDArray[np.float64]
@@ -35,7 +35,7 @@ Outcomes: TypeAlias = NDArray[np.bool_]
 Figures: TypeAlias = dict[str, Any]
 
 PREVALENCE, AGE_AND_SEX, LOGISTIC, BOOSTING = "prevalence", "age_and_sex", "logistic_regression", "gradient_boosting"
-MAIN = LOGISTIC  # the model whose calibration and subgroups are shown
+MAIN = BOOSTING  # the model whose calibration and subgroups are shown
 GROUPS = ("sex", "race_ethnicity")
 FEW_EVENTS = 2  # a fold, without which nothing can be learnt
 SURE = 1e-6  # a risk is taken as at least this far from 0 and 1

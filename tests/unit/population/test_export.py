@@ -7,22 +7,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from clinical_ner.core import io
+from clinical_ner.core import io, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.fhir import CVX, ICD10CM, LOINC, MESH, OWN_CODES, RXNORM, UCUM
-from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import ALLERGIES, CONDITIONS, ENCOUNTERS, FAMILY_HISTORY, PATIENTS, TREATMENTS, Table
 from clinical_ner.population import export, fhir
-from clinical_ner.population.sample import sample_population
 from clinical_ner.population.tables import POPULATION
+from clinical_ner.population.writing import write_population
 
+ROOT = Path(__file__).parents[3]
 PEOPLE = 30
 NOBODY = fhir.Known(frozenset(), {"DR0001": "org"})
 # A row of each table, of which a test states only what it is about.
@@ -192,9 +191,8 @@ def resources(files: dict[str, str]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def town_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("town")
-    params = PopulationParams(seed=7, patients=PEOPLE, reference_date=date(2024, 12, 31))
-    for table, sampled in zip(POPULATION, sample_population(params), strict=True):
-        io.write(table, sampled, folder)
+    section = params.load(ROOT / "params.yaml").population
+    write_population(section.model_copy(update={"seed": 7, "patients": PEOPLE}), folder)
     return folder
 
 

@@ -14,7 +14,8 @@ from pandas.testing import assert_frame_equal
 
 from clinical_ner.core import params
 from clinical_ner.core.errors import UserError
-from clinical_ner.population.sample import Population, sample_population
+from clinical_ner.population.sample import sample_population
+from clinical_ner.population.tables import Population
 from clinical_ner.quality import risk
 from clinical_ner.quality.cohorts import (
     NON_RESPONSE,
@@ -285,7 +286,7 @@ def test_groups_of_people_are_scored_by_themselves_if_they_have_events_enough(mo
     question = logistic_question()
     monkeypatch.setattr(risk, "questions", lambda *_: {"sign": question})
 
-    [figures] = risk.assess(town(), RISK, REFERENCE_DATE).values()
+    [figures] = risk.assess(town(), PARAMS.risk, REFERENCE_DATE).values()
     [strict] = risk.assess(town(), RISK.model_copy(update={"min_events": 10_000}), REFERENCE_DATE).values()
 
     races = figures["groups"]["race_ethnicity"]
