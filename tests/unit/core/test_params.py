@@ -16,7 +16,10 @@ from clinical_ner.core.errors import UserError
 
 PARAMS = yaml.safe_load("""
 vocabulary: {max_words: 6, min_characters: 3}
-population: {seed: 1, patients: 20, reference_date: 2024-12-31}
+population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 5}
+risk:
+  {seed: 7, people: 9, years_of_records: 5, horizon_years: 3, folds: 2, min_share: 0.1, regularisation: 1.0, trees: 3,
+   learning_rate: 0.1, leaves: 4, calibration_bins: 5, min_events: 2}
 notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5, entity_typo_rate: 0.1}
 dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, calibration_templates: 0.5,
   unseen_terms: 1, unlisted_terms: 0.3}
@@ -54,7 +57,9 @@ def reason(load: Load, **changes: Any) -> str:
 def test_the_file_becomes_typed_values(load: Load) -> None:
     loaded = load()
 
-    assert loaded.population == params.PopulationParams(seed=1, patients=20, reference_date=date(2024, 12, 31))
+    assert loaded.population == params.PopulationParams(
+        seed=1, patients=20, reference_date=date(2024, 12, 31), years_of_records=5
+    )
     assert loaded.train.feature_groups == ("word", "shape")
     assert isinstance(loaded.train.c2, float)
 
@@ -95,6 +100,11 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("population__patients", 1.5),
         ("population__patients", "many"),
         ("population__reference_date", "2024-13-01"),
+        ("population__years_of_records", 0),
+        ("risk__people", 0),
+        ("risk__folds", 1),
+        ("risk__min_share", 1.1),
+        ("risk__learning_rate", 0),
         ("notes__notes_per_patient", 0),
         ("notes__literature_texts", -1),
         ("notes__typo_rate", 1.01),
@@ -135,6 +145,12 @@ def test_more_false_alarms_than_false_warnings_are_refused(load: Load) -> None:
     told = reason(load, drift__drift_false_alarms=0.2)
 
     assert "drift: value error, drift_false_alarms must not be above warn_false_alarms" in told
+
+
+def test_a_horizon_before_which_nothing_is_recorded_is_refused(load: Load) -> None:
+    told = reason(load, risk__horizon_years=5)
+
+    assert "risk: value error, horizon_years must be below years_of_records" in told
 
 
 def test_fewer_resamples_than_one_false_alarm_needs_are_refused(load: Load) -> None:
