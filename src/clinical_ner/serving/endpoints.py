@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from clinical_ner.core.files import read_json
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.serving import metrics, openapi, page, problems
+from clinical_ner.serving import metrics, openapi, pages, problems
 from clinical_ner.serving.contract import Feedback, Note, Notes
 from clinical_ner.serving.exchange import Exchange, Reply, dump
 from clinical_ner.serving.logs import logger
@@ -44,7 +44,7 @@ class Endpoints:
         self._reading = ThreadPoolExecutor(1, "reading")
         self._storing = ThreadPoolExecutor(STORE_THREADS, "storing")
         self._metrics = NoteMetrics()
-        self._files = page.files()
+        self._files = pages.files()
         self._described = described(settings, tagger)
         self._openapi = dump(openapi.document(self.version))
         self._is_ready = True
@@ -108,7 +108,7 @@ class Endpoints:
         if exchange.path not in self._files:
             raise RefusedError(problems.NOT_FOUND)
         file = self._files[exchange.path]
-        return Reply(200, file.content, file.media_type, ((b"content-security-policy", page.POLICY.encode()),))
+        return Reply(200, file.content, file.media_type, ((b"content-security-policy", pages.POLICY.encode()),))
 
     async def live(self, _: Exchange) -> Reply:
         """The process answers."""
