@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-
 from pathlib import Path
 from typing import NamedTuple
 
