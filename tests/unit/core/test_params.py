@@ -16,7 +16,7 @@ from clinical_ner.core.errors import UserError
 
 PARAMS = yaml.safe_load("""
 vocabulary: {max_words: 6, min_characters: 3}
-population: {seed: 1, patients: 20, reference_date: 2024-12-31}
+population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 4}
 notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5, entity_typo_rate: 0.1}
 dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, calibration_templates: 0.5,
   unseen_terms: 1, unlisted_terms: 0.3}
@@ -54,7 +54,9 @@ def reason(load: Load, **changes: Any) -> str:
 def test_the_file_becomes_typed_values(load: Load) -> None:
     loaded = load()
 
-    assert loaded.population == params.PopulationParams(seed=1, patients=20, reference_date=date(2024, 12, 31))
+    assert loaded.population == params.PopulationParams(
+        seed=1, patients=20, reference_date=date(2024, 12, 31), years_of_records=4
+    )
     assert loaded.train.feature_groups == ("word", "shape")
     assert isinstance(loaded.train.c2, float)
 
