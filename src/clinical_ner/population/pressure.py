@@ -77,7 +77,7 @@ def measured(people: pd.DataFrame, age: Floats, female: Bools, draw: Draws) -> t
     other = TOGETHER * one + np.sqrt(1 - TOGETHER**2) * other
     heavy = np.clip(np.log(people["bmi"].to_numpy() / BMI_MEDIAN) / BMI_LOG_SD, -2.5, 2.5)
     black = (people["race_ethnicity"] == "nh_black").to_numpy()
-    values = []
+    values: list[Floats] = []
     for name, floor, normal, slope, raised in (
         ("systolic", 88.0, one, BY_BMI[0], BLACK_HIGHER[0]),
         ("diastolic", 20.0, other, BY_BMI[1], BLACK_HIGHER[1]),
@@ -89,7 +89,8 @@ def measured(people: pd.DataFrame, age: Floats, female: Bools, draw: Draws) -> t
         log_sd = np.sqrt(np.log1p((sd / (mean - least)) ** 2))
         values.append(np.round(least + (mean - least) * np.exp(log_sd * shifted - log_sd**2 / 2) + raised * black))
     systolic, diastolic = values
-    return systolic, np.minimum(diastolic, systolic - 15)
+    lower: Floats = np.minimum(diastolic, systolic - 15)
+    return systolic, lower
 
 
 def short_tailed(score: Floats) -> Floats:

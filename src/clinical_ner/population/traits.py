@@ -147,8 +147,9 @@ def _kidneys(examination: Examination) -> None:
     """The filtration rate falls with age and with disease; creatinine is what CKD-EPI 2021 reads it from."""
     has, age, female = examination.has, examination.histories.age, examination.histories.female
     healthy = np.minimum(118 - 0.62 * np.clip(age - 25, 0, 60), 118) + 12 * examination.own("egfr")
-    ill = has("chronic_kidney_disease") * (0.25 + 0.75 * examination.histories.draw("trait/egfr/loss"))
-    rate = np.clip(healthy * (1 - 0.5 * ill), 8, 140)
+    worse = examination.histories.draw("trait/egfr/loss")
+    lost = has("chronic_kidney_disease") * (0.12 + 0.38 * worse + 0.35 * worse**8)  # few fail
+    rate = np.clip(healthy * (1 - lost), 6, 140)
     kappa, alpha = np.where(female, 0.7, 0.9), np.where(female, -0.241, -0.302)
     base = 142 * 0.9938 ** np.maximum(age, 1) * np.where(female, 1.012, 1.0)
     above, below = (rate / base) ** (-1 / 1.2), (rate / base) ** (1 / alpha)
