@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,8 @@ def measured(people: pd.DataFrame, age: Floats, female: Bools, draw: Draws) -> t
         shifted = (normal + slope * heavy * (age >= ADULT)) / np.sqrt(1 + slope**2)
         shifted = short_tailed(shifted)
         log_sd = np.sqrt(np.log1p((sd / (mean - least)) ** 2))
-        values.append(np.round(least + (mean - least) * np.exp(log_sd * shifted - log_sd**2 / 2) + raised * black))
+        pressure: Any = least + (mean - least) * np.exp(log_sd * shifted - log_sd**2 / 2) + raised * black
+        values.append(pressure.round())
     systolic, diastolic = values
     lower: Floats = np.minimum(diastolic, systolic - 15)
     return systolic, lower
