@@ -85,7 +85,9 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
         "odds_ratios": {
             "pairs": len(odds),
             "within": sum(row["within"] for row in odds),
-            "furthest": round(max(max(row["ratio"], 1 / row["ratio"]) for row in odds), DIGITS),
+            "furthest": max(
+                (max(row["ratio"], round(1 / row["ratio"], 2)) for row in odds if row["ratio"]), default=None
+            ),
         },
         "generators": {
             name: {key: found[key] for key in ("overall", "worst_pair", "discriminator_auc", "broken_bmi")}

@@ -46,8 +46,12 @@ def test_the_dead_are_not_judged_and_conditions_stay_with_their_people() -> None
             "patient_id": ["P1", "P2", "P3"],
             "birth_date": pd.to_datetime(["1950-01-01"] * 3),
             "death_date": pd.to_datetime([None, "2020-01-01", None]),
-            "sex": "female", "race_ethnicity": "nh_white", "smoking": ["never", "current", "current"],
-            "height_cm": 170.0, "weight_kg": 70.0, "bmi": 24.2,
+            "sex": "female",
+            "race_ethnicity": "nh_white",
+            "smoking": ["never", "current", "current"],
+            "height_cm": 170.0,
+            "weight_kg": 70.0,
+            "bmi": 24.2,
         }
     )
     having = [("P2", "gout", None), ("P3", "gout", None), ("P1", "asthma", "2001-01-01")]
