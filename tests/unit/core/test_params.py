@@ -16,7 +16,9 @@ from clinical_ner.core.errors import UserError
 
 PARAMS = yaml.safe_load("""
 vocabulary: {max_words: 6, min_characters: 3}
-population: {seed: 1, patients: 20, reference_date: 2024-12-31}
+population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 4}
+quality: {seed: 8, people: 9, halvings: 1, relative_tolerance: 0.1, standard_errors: 3, odds_factor: 1.4,
+  worst_pair_at_least: 0.8, discriminator_auc_at_most: 0.8, transfer_share_at_least: 0.9}
 notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5, entity_typo_rate: 0.1}
 dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, calibration_templates: 0.5,
   unseen_terms: 1, unlisted_terms: 0.3}
@@ -54,7 +56,9 @@ def reason(load: Load, **changes: Any) -> str:
 def test_the_file_becomes_typed_values(load: Load) -> None:
     loaded = load()
 
-    assert loaded.population == params.PopulationParams(seed=1, patients=20, reference_date=date(2024, 12, 31))
+    assert loaded.population == params.PopulationParams(
+        seed=1, patients=20, reference_date=date(2024, 12, 31), years_of_records=4
+    )
     assert loaded.train.feature_groups == ("word", "shape")
     assert isinstance(loaded.train.c2, float)
 
@@ -95,6 +99,9 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("population__patients", 1.5),
         ("population__patients", "many"),
         ("population__reference_date", "2024-13-01"),
+        ("quality__halvings", 0),
+        ("quality__odds_factor", 1),
+        ("quality__worst_pair_at_least", 1.1),
         ("notes__notes_per_patient", 0),
         ("notes__literature_texts", -1),
         ("notes__typo_rate", 1.01),
