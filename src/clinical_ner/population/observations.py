@@ -143,13 +143,13 @@ def _units(code: Ints, units: list[str]) -> pd.Categorical:
 def _ordered(record: Record) -> dict[str, Flags]:
     """Of each analyte the rows at which it is measured."""
     reasons = {
-        "wellness": record.at(("wellness",)),
-        "screening": record.at(("wellness",)),
+        "wellness": record.encounters.check_up[record.rows],
+        "screening": record.encounters.check_up[record.rows],
         "visit": record.at(VISITS),
         "prenatal": record.at(("prenatal",)),
         "acute": record.of_kind(ACUTE),
     }
-    examined = record.at((*VISITS, "wellness")) | reasons["acute"] | reasons["prenatal"]
+    examined = record.at(VISITS) | reasons["wellness"] | reasons["acute"] | reasons["prenatal"]
     found: dict[str, Flags] = {}
     for order in catalogue.rows("orders.csv"):
         if order["reason"] not in reasons:
@@ -193,7 +193,7 @@ def _values(record: Record) -> dict[str, Floats]:
     values = {}
     for analyte in catalogue.analytes():
         rows = np.flatnonzero(ordered[analyte.loinc])
-        column: Floats = np.full(len(record.rows), np.nan)
+        column: Floats = np.full(len(record.rows), np.nan, dtype=np.float64)
         if analyte.loinc not in (BMI, LDL, CREATININE):
             column[rows] = _bounded(analyte, _series(record, analyte, rows))
         values[analyte.loinc] = column
@@ -202,8 +202,7 @@ def _values(record: Record) -> dict[str, Floats]:
 
 
 def _bounded(analyte: Analyte, values: Floats) -> Floats:
-    bounded: Floats = np.round(np.clip(values, analyte.lowest, analyte.highest), analyte.decimals)
-    return bounded
+    return np.clip(values, analyte.lowest, analyte.highest).round(analyte.decimals)
 
 
 def _series(record: Record, analyte: Analyte, rows: Ints) -> Floats:
