@@ -167,7 +167,7 @@ class Calibration:
 
     def __init__(self) -> None:
         self.draw = Draws(SEED, 0, PEOPLE)
-        params = PopulationParams(seed=SEED, patients=PEOPLE, reference_date=TODAY)
+        params = PopulationParams(seed=SEED, patients=PEOPLE, reference_date=TODAY, years_of_records=1)
         self.patients = sample_people(params, self.draw)
         self.lives = lives(self.patients, TODAY)
         self.cell = (

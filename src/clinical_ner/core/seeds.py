@@ -44,8 +44,8 @@ def uniforms_at(seed: int, name: str, positions: NDArray[np.int64]) -> NDArray[n
     bits = (positions.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + offset
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    drawn: NDArray[np.float64] = ((bits ^ (bits >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
-    return drawn
+    drawn = (bits ^ (bits >> np.uint64(31))) >> np.uint64(11)
+    return drawn.astype(np.float64) * 2.0**-53
 
 
 def unit_hash(seed: int, name: str, key: str) -> float:

@@ -34,7 +34,18 @@ from clinical_ner.population.observations import (
 )
 from clinical_ner.population.pregnancies import CONDITIONS as OF_PREGNANCY
 from clinical_ner.population.tables import Population
-from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Flags, Floats, Ints, any_active, days, keys, numbers_of
+from clinical_ner.population.timeline import (
+    DAYS_A_YEAR,
+    NEVER,
+    Flags,
+    Floats,
+    Ints,
+    any_active,
+    days,
+    ids,
+    keys,
+    numbers_of,
+)
 from clinical_ner.population.treatments import regimens
 
 Rule = Callable[["Charts"], NDArray[Any]]
@@ -626,12 +637,17 @@ def values_are_such_as_bodies_have(charts: Charts) -> NDArray[Any]:
     return _of(charts, "observations", "patient_id", ~inside)
 
 
+def _encounters_where(measured: pd.DataFrame, wrong: pd.Series[bool]) -> NDArray[Any]:
+    """The identifiers of the encounters of these rows, which their index numbers."""
+    return ids("E", measured.index[wrong.to_numpy(dtype=bool)].to_numpy(np.int64))
+
+
 def measured_bmi_is_weight_over_height_squared(charts: Charts) -> NDArray[Any]:
-    """Where height, weight and body mass index are measured together, they fit; small children grow too fast to round."""
+    """Where height, weight and body mass index are measured together, they fit."""
     heights, weights, bmis = (charts.measured(code)["value"] for code in (HEIGHT, WEIGHT, BMI))
     together = pd.concat([heights, weights, bmis], axis=1, keys=["height", "weight", "bmi"], join="inner")
     exact = together["weight"] / (together["height"] / 100) ** 2
-    return together.index.to_numpy()[(np.abs(together["bmi"] - exact) > 0.0501).to_numpy()]
+    return _encounters_where(together, np.abs(together["bmi"] - exact) > 0.0501)
 
 
 def ldl_is_what_friedewald_says(charts: Charts) -> NDArray[Any]:
@@ -641,7 +657,7 @@ def ldl_is_what_friedewald_says(charts: Charts) -> NDArray[Any]:
     lipids = lipids[lipids["ldl"].notna()]
     exact = lipids["total"] - lipids["hdl"] - lipids["fat"] / 5
     right = (np.abs(lipids["ldl"] - exact) <= 0.5001) & (lipids["fat"] < 400)
-    return lipids.index.to_numpy()[~right.to_numpy()]
+    return _encounters_where(lipids, ~right)
 
 
 def egfr_is_what_ckd_epi_says(charts: Charts) -> NDArray[Any]:
@@ -652,13 +668,13 @@ def egfr_is_what_ckd_epi_says(charts: Charts) -> NDArray[Any]:
     patient = charts.patient("observations")[rows]
     age = charts.age(patient, charts.days("observations", "date")[rows])
     exact = egfr(kidney["creatinine"].to_numpy(), age, charts.female[patient])
-    return kidney.index.to_numpy()[~(np.abs(kidney["value"].to_numpy() - exact) <= 0.5001)]
+    return _encounters_where(kidney, ~((kidney["value"] - exact).abs() <= 0.5001))
 
 
 def diastolic_lies_below_systolic(charts: Charts) -> NDArray[Any]:
     """Diastolic pressure lies below the systolic pressure of the same encounter."""
     low = charts.measured(DIASTOLIC).join(charts.measured(SYSTOLIC)["value"].rename("systolic"))
-    return low.index.to_numpy()[~(low["value"] < low["systolic"]).to_numpy()]
+    return _encounters_where(low, ~(low["value"] < low["systolic"]))
 
 
 def everything_is_measured_once(charts: Charts) -> NDArray[Any]:

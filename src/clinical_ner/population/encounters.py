@@ -40,6 +40,7 @@ from clinical_ner.population.treatments import Courses, regimens
 
 ENCOUNTERS_A_PATIENT = 1000
 PURPOSES = ("delivery", "procedure", "diagnosis", "prenatal", "wellness", "follow_up", "treatment")  # by weight
+LEADING = {"inpatient": 0, "delivery": 1, "emergency": 2}  # kinds, before what a visit is for
 INFANT_VISITS = (10, 61, 122, 183, 274, 365, 456, 548, 730)  # days of age
 PRENATAL_VISITS = (56, 112, 168, 210, 252)  # days of pregnancy
 DELIVERY_STAY = 2  # days
@@ -62,7 +63,8 @@ class Care(Row):
 class Encounters:
     """One element an encounter, ordered by person and day; `purpose` is an index of `PURPOSES`.
 
-    `case` is the reason, -1 for none; `kind` is an index of `ENCOUNTER_KINDS`.
+    `case` is the reason, -1 for none; `kind` is an index of `ENCOUNTER_KINDS`. A `check_up` may have become
+    part of a visit for something else.
     """
 
     draw: Draws
@@ -72,6 +74,7 @@ class Encounters:
     purpose: Ints
     kind: Ints
     case: Ints
+    check_up: Flags
 
     @cached_property
     def names(self) -> pd.CategoricalDtype:
@@ -108,7 +111,8 @@ def sample_encounters(people: People, cases: Cases, courses: Courses, pregnancie
     ]
     patient, start, end, purpose, kind, case = (np.concatenate(part) for part in zip(*parts, strict=True))
     end = np.minimum(end, people.end[patient])
-    return _merged(Encounters(people.draw, patient, start, end, purpose, kind, case))
+    check_up = purpose == PURPOSES.index("wellness")
+    return _merged(Encounters(people.draw, patient, start, end, purpose, kind, case, check_up))
 
 
 def encounter_table(
@@ -219,7 +223,7 @@ def _merged(found: Encounters) -> Encounters:
     order = np.lexsort((found.purpose, keys(found.patient, found.start)))
     begins, ends = keys(found.patient, found.start)[order], keys(found.patient, found.end)[order]
     apart = np.flatnonzero(begins > np.concatenate([[-1], np.maximum.accumulate(ends)[:-1]]))
-    rank = found.kind[order] != ENCOUNTER_KINDS.index("inpatient")
+    rank = np.array([LEADING.get(kind, len(LEADING)) for kind in ENCOUNTER_KINDS])[found.kind[order]]
     weight = (rank * len(PURPOSES) + found.purpose[order]) * len(order) + np.arange(len(order))
     leading = order[np.minimum.reduceat(weight, apart) % len(order)] if len(order) else order
     first = order[apart]
@@ -231,6 +235,7 @@ def _merged(found: Encounters) -> Encounters:
         purpose=found.purpose[leading],
         kind=found.kind[leading],
         case=found.case[leading],
+        check_up=np.maximum.reduceat(found.check_up[order], apart) if len(order) else found.check_up,
     )
 
 

@@ -99,6 +99,6 @@ def _table(people: People, patient: Ints, relative: Ints, condition: Ints, onset
             "relative": labels(relative, RELATIVES),
             "concept_id": labels(condition, [found.mesh for _, found in _heritable()]),
             "name": labels(condition, [found.name for _, found in _heritable()]),
-            "onset_age": pd.array(onset_age, dtype="Int64"),
+            "onset_age": onset_age.astype(np.float64),
         }
     )

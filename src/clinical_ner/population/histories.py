@@ -155,7 +155,8 @@ def _illnesses(condition: Condition, histories: Histories, curves: Thresholds) -
 def _when(condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
     onset: Floats = _inverse(histories, curves, threshold, ill)
     onset = np.minimum(np.maximum(onset, condition.min_age), histories.age[ill])
-    causes = [risk for risk in curves.effects if risk in histories.onset and curves.effects[risk] > 0]
+    raising = {risk for risk, log_odds in curves.effects.items() if log_odds > 0 or condition.only_with_risk}
+    causes = sorted(raising & histories.onset.keys())
     if not causes:
         return onset
     cause: Floats = np.fmin.reduce([histories.onset[risk][ill] for risk in causes])

@@ -143,13 +143,13 @@ def _units(code: Ints, units: list[str]) -> pd.Categorical:
 def _ordered(record: Record) -> dict[str, Flags]:
     """Of each analyte the rows at which it is measured."""
     reasons = {
-        "wellness": record.at(("wellness",)),
-        "screening": record.at(("wellness",)),
+        "wellness": record.encounters.check_up[record.rows],
+        "screening": record.encounters.check_up[record.rows],
         "visit": record.at(VISITS),
         "prenatal": record.at(("prenatal",)),
         "acute": record.of_kind(ACUTE),
     }
-    examined = record.at((*VISITS, "wellness")) | reasons["acute"] | reasons["prenatal"]
+    examined = record.at(VISITS) | reasons["wellness"] | reasons["acute"] | reasons["prenatal"]
     found: dict[str, Flags] = {}
     for order in catalogue.rows("orders.csv"):
         if order["reason"] not in reasons:
@@ -193,7 +193,7 @@ def _values(record: Record) -> dict[str, Floats]:
     values = {}
     for analyte in catalogue.analytes():
         rows = np.flatnonzero(ordered[analyte.loinc])
-        column = np.full(len(record.rows), np.nan)
+        column = np.full(len(record.rows), np.nan, dtype=np.float64)
         if analyte.loinc not in (BMI, LDL, CREATININE):
             column[rows] = _bounded(analyte, _series(record, analyte, rows))
         values[analyte.loinc] = column
@@ -315,7 +315,7 @@ def _derive(record: Record, values: dict[str, Floats]) -> None:
     low = np.round(values[CHOLESTEROL] - values[HDL] - fat / FRIEDEWALD[0])
     values[LDL] = np.where(low >= _analyte(LDL).lowest, low, np.nan)
     women = record.people.female[record.patient]
-    values[CREATININE] = np.round(creatinine(values[EGFR], record.age, women), 2)
+    values[CREATININE] = _bounded(_analyte(CREATININE), creatinine(values[EGFR], record.age, women))
     values[EGFR] = np.round(egfr(values[CREATININE], record.age, women))
 
 

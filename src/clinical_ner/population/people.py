@@ -23,6 +23,7 @@ from clinical_ner.population.draws import Draws
 DAYS_A_YEAR = 365.25
 YEARS_OF_DEATHS = 3.0  # everybody was alive at some time in the last three years
 SMOKING_AGE = 12
+SHORTEST_SMOKING = 0.15  # years; whoever smokes for less is no smoker
 FEMALE_SMOKERS, MALE_SMOKERS = 0.86, 1.14  # relative to both, from 10.0 and 13.2 % (NHIS 2022)
 TAIL = 0.001  # beyond these quantiles the normal body becomes an impossible one
 OBESE_SMOKERS, NOT_OBESE_SMOKERS = 0.8, 1.13  # an odds ratio of 0.7 (NHANES 2017-2018)
@@ -158,7 +159,8 @@ def _smoking(birth: NDArray[Any], age: Floats, odds: tuple[Floats, Floats], draw
     current, former = odds
     start_age = SMOKING_AGE + np.minimum(12 * draw("smoking/start") ** 1.3, 0.9 * np.maximum(age - SMOKING_AGE, 0))
     stop_age = start_age + (age - start_age) * (0.1 + 0.85 * draw("smoking/stop"))
-    uniform = np.where(age > SMOKING_AGE + 1, draw("smoker"), 1.0)
+    stop_age = np.maximum(stop_age, start_age + SHORTEST_SMOKING)
+    uniform = np.where(age > SMOKING_AGE + 3, draw("smoker"), 1.0)
     status = np.select([uniform < current, uniform < current + former], ["current", "former"], "never")
     years = np.select([status == "current", status == "former"], [age - start_age, stop_age - start_age], 0.0)
     nothing = np.datetime64("NaT", "D")

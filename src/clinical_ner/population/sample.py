@@ -98,5 +98,5 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _words(column: pd.Series) -> pd.Series:
-    words = np.append(column.cat.categories.to_numpy(dtype=object), None)
+    words = np.array([*column.cat.categories, None], dtype=object)
     return pd.Series(words[column.cat.codes.to_numpy()], index=column.index, dtype=object)

@@ -50,7 +50,13 @@ def main_prevalences(population: Population, reference_date: date) -> list[Compa
         for row in catalogue.rows("published_prevalence.csv")
         if row["sex"] == "all" and row["age_min"] in ADULT_AGES and not row["age_max"]
         if float(row["percent"]) >= MAIN_PERCENT and row["checked"] == "yes"
+        if row["race_ethnicity"] == "all" and row["age_adjusted"] == "no" and _is_of_conditions(row)
     ]
+
+
+def _is_of_conditions(row: dict[str, str]) -> bool:
+    """Whether the figure is of conditions alone, not of a measurement."""
+    return set(row["conditions"].split("+")) <= catalogue.by_key().keys()
 
 
 def prevalence(population: Population, row: dict[str, str], reference_date: date) -> float:

@@ -27,6 +27,7 @@ PHQ_SHARES = (  # of adults with at least 1, 2 ... points; ten or more are the t
 )
 TEN = 9  # the place of ten points
 BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23
+WAIST_BY_RACE = {"nh_black": (-2.0, -4.5), "nh_asian": (-1.9, -2.3), "hispanic": (0.0, -1.6)}  # cm, women and men
 FRIEDEWALD_LIMIT = 400  # mg/dl of triglycerides, above which LDL is measured
 TAIL = 1e-4
 
@@ -95,8 +96,8 @@ def _waist(examination: Examination, people: pd.DataFrame) -> None:
     age, female, bmi = examination.histories.age, examination.histories.female, people["bmi"].to_numpy()
     tall = people["height_cm"].to_numpy() - np.where(female, 161, 175)
     older = 0.13 * np.clip(age - 45, -25, 35)
-    black = -np.where(female, 1.0, 3.0) * examination.has("nh_black") + 0.8 * examination.has("nh_asian")
-    adult = np.where(female, 98.2 + 2.02 * (bmi - 29.6), 100.5 + 2.38 * (bmi - 29.4)) + older + 0.3 * tall + black
+    frame = np.sum([examination.has(race) * np.where(female, *cm) for race, cm in WAIST_BY_RACE.items()], axis=0)
+    adult = np.where(female, 98.0 + 2.02 * (bmi - 29.6), 102.6 + 2.38 * (bmi - 29.4)) + older + 0.3 * tall + frame
     child = 0.44 * people["height_cm"].to_numpy() * np.sqrt(bmi / 17)
     share = np.clip((age - 10) / 10, 0, 1)
     spread = np.where(female, 5.6, 4.6) * examination.own("waist") * (0.4 + 0.6 * share)

@@ -7,7 +7,7 @@ not borne or became forbidden. How well a class of drugs works is the patient's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
@@ -56,8 +56,8 @@ class Courses:
 
 
 def _no_courses() -> Courses:
-    nothing = np.empty(0, np.int64)
-    return Courses(*[nothing] * 7, strength=np.empty(0), adverse=np.empty(0, bool))
+    none = np.empty(0, np.int64)
+    return Courses(none, none, none, none, none, none, none, np.empty(0), np.empty(0, bool))
 
 
 class _Given(NamedTuple):
@@ -149,8 +149,8 @@ def _course(people: People, cases: Cases, barriers: Barriers, given: _Given) -> 
     stopped = np.where(harmed & (draw("adverse/stops", patient, number) < facts.stops[group]), harm, NEVER)
     years = -YEARS_TO_OTHER_STOP * np.log1p(-draw("treatment/other", patient, number))
     other = np.where(facts.days[number] >= NEVER, start + 30 + (years * DAYS_A_YEAR).astype(np.int64), NEVER)
-    ends = [people.death[patient], cases.resolved[given.case], planned, no_response, stopped]
-    ends = np.stack([*ends, barriers.arising(number, patient, start), other], axis=1)
+    outside = people.death[patient], cases.resolved[given.case], barriers.arising(number, patient, start)
+    ends = np.stack([*outside[:2], planned, no_response, stopped, outside[2], other], axis=1)
     reason = np.argmin(ends, axis=1)
     stop = ends[np.arange(len(ends)), reason]
     procedure = facts.procedure[number]
@@ -261,9 +261,7 @@ def treatment_table(people: People, cases: Cases, courses: Courses, encounter: p
     )
 
 
-def _words(
-    number: Ints, by_regimen: list[str] | list[str | None], shown: NDArray[np.bool_] | bool = True
-) -> pd.Categorical:
+def _words(number: Ints, by_regimen: Sequence[str | None], shown: NDArray[np.bool_] | bool = True) -> pd.Categorical:
     """What the regimens say, each word once; missing where it is empty or not shown."""
     words = sorted({word for word in by_regimen if word})
     code = np.array([words.index(word) if word else -1 for word in by_regimen])

@@ -33,7 +33,7 @@ from clinical_ner.population.tables import POPULATION, Population
 
 ROW_GROUP = 10_000  # people; part of the bytes, so not a parameter
 WORDS, IDENTIFIERS = pa.dictionary(pa.int32(), pa.string()), pa.string()
-STORED = {"int64": pa.int64(), "float64": pa.float64(), "Int64": pa.int64(), "datetime64[ns]": pa.timestamp("ns")}
+STORED = {"int64": pa.int64(), "float64": pa.float64(), "datetime64[ns]": pa.timestamp("ns")}
 OF_ALL = "providers"  # the table that is not of a stretch of people
 IN_HAND = 2  # row groups that each worker may be ahead
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from clinical_ner.population import catalogue
-from clinical_ner.population.people import DAYS_A_YEAR, lives
+from clinical_ner.population.histories import OBESE
+from clinical_ner.population.people import ADULT, DAYS_A_YEAR, lives
 from clinical_ner.population.sample import Population
 
 REFERENCE_DATE = date(2024, 12, 31)
@@ -73,7 +74,7 @@ def test_exactly_the_smokers_have_a_tobacco_use_disorder_and_the_heavy_adults_ob
     people, age = town.patients, lives(town.patients, REFERENCE_DATE).age
     for name, decided in {
         "tobacco use disorder": people["smoking"] == "current",
-        "obesity": (people["bmi"] >= 30) & (age >= 18),
+        "obesity": (people["bmi"] >= OBESE) & (age >= ADULT),
     }.items():
         assert set(people.loc[decided, "patient_id"]) == set(first_onset(town, name).index)
 

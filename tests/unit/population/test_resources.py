@@ -1,6 +1,7 @@
 """The resources say what their columns promise, in codes and names that exist."""
 
 import csv
+import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -10,16 +11,20 @@ import pytest
 from clinical_ner.core.schema import RACES
 from clinical_ner.population import catalogue
 from clinical_ner.population.catalogue import Condition
+from clinical_ner.population.histories import GROUPS
+from clinical_ner.population.people import RACE_AGES
+from clinical_ner.population.pressure import CONTROLLED_HYPERTENSION
+from clinical_ner.population.traits import PHQ
 from clinical_ner.vocabulary import sources
 
 CORRECTIONS = Path(sources.__file__).parent / "resources" / "mesh_id_corrections.csv"
 CONDITIONS = catalogue.conditions()
 REGIMENS = [regimen for _, _, choices in catalogue.treatment_lines() for regimen in choices]
-TRAITS = {"smoker", "obese", *RACES}
+TRAITS = {"smoker", "former_smoker", "overweight", "obese", "severely_obese", *RACES}
 
 
-def test_there_are_at_least_sixty_conditions_and_fifteen_rare_ones() -> None:
-    assert len(CONDITIONS) >= 60
+def test_there_are_at_least_ninety_conditions_and_fifteen_rare_ones() -> None:
+    assert len(CONDITIONS) >= 90
     assert sum(condition.rare for condition in CONDITIONS) >= 15
 
 
@@ -60,7 +65,7 @@ def test_every_drug_exists() -> None:
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.key)
-def test_a_curve_rises_and_only_of_a_remitting_condition_falls_again(condition: Condition) -> None:
+def test_a_rough_curve_rises_and_only_of_a_remitting_condition_falls_again(condition: Condition) -> None:
     peak = condition.percent.index(max(condition.percent))
     rising = all(a <= b for a, b in pairwise(condition.percent[: peak + 1]))
     falling = all(a >= b for a, b in pairwise(condition.percent[peak:]))
@@ -108,11 +113,44 @@ def test_ids_leave_room_for_every_row() -> None:
 
 def test_shares_of_the_census_add_up() -> None:
     assert catalogue.column("age_pyramid.csv", "percent").sum() == pytest.approx(100, abs=0.2)
-    assert catalogue.column("race_ethnicity.csv", "percent").sum() == pytest.approx(100, abs=0.2)
+    for name, _ in RACE_AGES:
+        assert catalogue.column("race_ethnicity.csv", name).sum() == pytest.approx(100, abs=0.2)
     assert {row["race_ethnicity"] for row in catalogue.rows("race_ethnicity.csv")} == set(RACES)
 
 
-def test_published_figures_are_of_conditions_we_have() -> None:
+def test_published_figures_are_of_conditions_and_measurements_we_have() -> None:
+    known = {condition.key for condition in CONDITIONS} | {"low_haemoglobin"}
+    for row in catalogue.rows("published_prevalence.csv"):
+        for part in row["conditions"].split("+"):
+            assert part in known or re.fullmatch(r"(bmi|total_cholesterol|hdl|phq9)(>=|<)\d+", part)
+
+
+def test_every_condition_has_calibrated_thresholds_and_every_threshold_a_meaning() -> None:
     keys = {condition.key for condition in CONDITIONS}
 
-    assert all(set(row["conditions"].split("+")) <= keys for row in catalogue.rows("published_prevalence.csv"))
+    assert catalogue.thresholds().keys() == keys | {CONTROLLED_HYPERTENSION, PHQ}
+
+
+def test_a_calibrated_effect_is_of_something_known_by_then() -> None:
+    known = TRAITS | {CONTROLLED_HYPERTENSION}
+    for condition in CONDITIONS:
+        assert catalogue.thresholds()[condition.key].effects.keys() <= known, condition.key
+        known |= {condition.key} | {group for group, members in GROUPS.items() if members[-1] == condition.key}
+
+
+def test_a_complication_is_of_a_risk_that_raises_the_odds() -> None:
+    complications = [condition for condition in CONDITIONS if condition.complicates]
+
+    assert len(complications) >= 15
+    for condition in complications:
+        assert all(condition.risks[cause] > 0 for cause in condition.complicates)
+
+
+def test_the_standard_population_is_a_million() -> None:
+    assert catalogue.column("standard_population.csv", "people").sum() == 1_000_000
+
+
+def test_the_lethal_conditions_exist_and_weigh_something() -> None:
+    for row in catalogue.rows("lethality.csv"):
+        assert row["condition"] in catalogue.by_key()
+        assert float(row["weight"]) > 0
