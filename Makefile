@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme learning-curve cross-validate bench bench-population data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme methodology learning-curve cross-validate bench bench-population data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,10 @@ serve: data ## Start the service of bentofile.yaml on http://127.0.0.1:3000
 
 readme: data ## Write the figures into README.md (CORPORA=folder: measure on real text first)
 	$(BIN)/python docs/readme.py $(if $(CORPORA),--corpora "$(CORPORA)")
+
+methodology: $(INSTALLED) ## Write docs/methodology.md and .html from the figures of the stage quality (MEASURE=1: speeds too)
+	$(BIN)/dvc repro --quiet quality
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/methodology.py $(if $(MEASURE),--measure)
 
 # On annotated reports of yours, which nobody has trained on yet: CORPUS=path FORMAT=brat|conll|dt|jsonl (OPTIONS=--map ...).
 learning-curve: data ## How many annotated reports the synthetic notes are worth (CORPUS=path FORMAT=brat)

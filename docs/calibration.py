@@ -1,10 +1,10 @@
 """Calibrate who falls ill: run `python docs/calibration.py` after a change of the population's resources.
 
-Writes `thresholds.csv` and `condition_effects.csv` beside the other resources of the population. Condition by
-condition: a surface of prevalence over age, sex and race is laid through the published figures; then, on people
-of a seed of their own, the log odds at the knots and what each race adds are solved for so that the people come
-out at the surface, whatever risks they have; of the co-morbidities with a published odds ratio the effect is
-moved until the Mantel-Haenszel odds ratio comes out too. No record of a real person is read.
+Writes `thresholds.csv`, `condition_effects.csv` and `phq9.csv` beside the other resources of the population.
+Condition by condition: a surface of prevalence over age, sex and race is laid through the published figures; then,
+on people of a seed of their own, the log odds at the knots and what each race adds are solved for so that the
+people come out at the surface, whatever risks they have; of the co-morbidities with a published odds ratio the
+effect is moved until the Mantel-Haenszel odds ratio comes out too. No record of a real person is read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import brentq, least_squares
 from scipy.special import expit, logit
 
 from clinical_ner.core.params import PopulationParams
@@ -34,7 +34,7 @@ AGES = np.arange(OLDEST)
 BENDS = np.array([0, 3, 6, 10, 14, 17, 20, 30, 40, 50, 60, 70, 80, 90])  # ages at which a surface may be moved
 SEX_BENDS = np.array([20, 50, 80])
 SURE, UNSURE, CRUDE = 0.015, 0.06, 0.08  # relative errors of a figure: checked, not, crude beside an adjusted one
-PHQ = "phq9"
+PHQ, ADULT_OF_THE_SURVEY = "phq9", 20
 PHQ_EFFECTS = {"depression": np.log(4.0), "anxiety_disorder": np.log(2.2), "former_smoker": np.log(1.15)}
 NODES = {  # of which conditions together the published odds ratios speak, named after the last of them
     "diabetes_type_2": "diabetes",
@@ -53,6 +53,7 @@ def main() -> None:
         sys.stderr.write(f"{key}\n")
         people.fitted[key] = fitted
     write(people.fitted)
+    write_points(people.points)
 
 
 # --- surfaces -------------------------------------------------------------------------------------
@@ -277,7 +278,7 @@ class Calibration:
     def odds_ratio(self, exposed: Any, likely: Floats) -> float:
         """Mantel-Haenszel over ten-year age bands and sex, adults from 20 on, of expected counts."""
         band = np.minimum(self.lives.age // 10, 8).astype(int) * 2 + self.cell[1]
-        adult = self.lives.age >= 20
+        adult = self.lives.age >= ADULT_OF_THE_SURVEY
         tables = [
             np.bincount(band[adult], (weight * share)[adult], minlength=18)
             for weight in (exposed, ~exposed)
@@ -332,7 +333,14 @@ class Calibration:
         shape = surface(np.full_like(CENSUS, 0.08), rows, 0 * CENSUS, [])
         adult = self.lives.age >= 12
         fit = Fit(np.where(adult, shape[self.cell], 0.0), adult, np.zeros(PEOPLE, bool))
-        return self.adjust(PHQ, fit, dict(PHQ_EFFECTS), shape)
+        solved = self.adjust(PHQ, fit, dict(PHQ_EFFECTS), shape)
+        height = self.state.now(solved.women, solved.men) + histories.effect(self.state, solved.effects)
+        height = height[self.lives.age >= ADULT_OF_THE_SURVEY]
+        self.points = [
+            brentq(lambda step, share=share: expit(height + step).mean() - share, -12, 12)
+            for share in catalogue.column("phq9.csv", "percent_at_least") / 100
+        ]
+        return solved
 
 
 def write(fitted: dict[str, Thresholds]) -> None:
@@ -347,6 +355,17 @@ def write(fitted: dict[str, Thresholds]) -> None:
         table.writerow(("key", "factor", "log_odds"))
         for key, curves in fitted.items():
             table.writerows((key, factor, f"{value:.4f}") for factor, value in curves.effects.items())
+
+
+def write_points(points: list[float]) -> None:
+    """The same figures, with what is to be added to the log odds of ten points for one, two ... points."""
+    shares = [row["percent_at_least"] for row in catalogue.rows("phq9.csv")]
+    with (RESOURCES / "phq9.csv").open("w", encoding="utf-8", newline="") as lines:
+        table = csv.writer(lines, lineterminator="\n")
+        table.writerow(("points", "percent_at_least", "log_odds"))
+        table.writerows(
+            (number, share, f"{step:.4f}") for number, (share, step) in enumerate(zip(shares, points, strict=True), 1)
+        )
 
 
 if __name__ == "__main__":

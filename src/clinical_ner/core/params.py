@@ -38,6 +38,17 @@ class PopulationParams(Section):
     years_of_records: int = Field(gt=0, le=30, description="for which check-ups, follow-ups and measurements are kept")
 
 
+class QualityParams(Section):
+    """How many people are judged, on which samples of the real ones, and what counts as agreement."""
+
+    seed: Seed
+    people: int = Field(gt=0, description="sampled for prevalences and odds ratios")
+    halvings: int = Field(gt=0, description="ways to cut the real people in two, of which scores are the mean")
+    relative_tolerance: Share = Field(description="of a published prevalence")
+    standard_errors: float = Field(gt=0, description="the other tolerance of a prevalence; the wider one holds")
+    odds_factor: float = Field(gt=1, description="between an odds ratio and the measured one")
+
+
 class RiskParams(Section):
     """The first models on patients: of whom, how far ahead, and how they are fitted."""
 
@@ -148,6 +159,7 @@ class Params(Section):
 
     vocabulary: VocabularyParams
     population: PopulationParams
+    quality: QualityParams
     risk: RiskParams
     notes: NotesParams
     dataset: DatasetParams

@@ -21,11 +21,6 @@ from clinical_ner.population.histories import Histories, effect
 
 PHQ = "phq9"
 PHQ_QUESTIONS = 27  # points at most
-PHQ_SHARES = (  # of adults with at least 1, 2 ... points; ten or more are the threshold that is calibrated
-    *(0.66, 0.51, 0.385, 0.30, 0.235, 0.185, 0.15, 0.122, 0.10, 0.083, 0.067, 0.055, 0.045, 0.036, 0.029, 0.023),
-    *(0.018, 0.014, 0.0105, 0.0078, 0.0056, 0.004, 0.0026, 0.0016, 0.0009, 0.0005, 0.0002),
-)
-TEN = 9  # the place of ten points
 BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23
 WAIST_BY_RACE = {"nh_black": (-2.0, -4.5), "nh_asian": (-1.9, -2.3), "hispanic": (0.0, -1.6)}  # cm, women and men
 FRIEDEWALD_LIMIT = 400  # mg/dl of triglycerides, above which LDL is measured
@@ -181,10 +176,8 @@ def _blood(examination: Examination) -> None:
 
 def _phq9(histories: Histories) -> NDArray[np.int64]:
     """Points of the PHQ-9, graded: proportional odds about the calibrated threshold of ten points."""
-    curves = thresholds()[PHQ]
+    curves, steps = thresholds()[PHQ], column("phq9.csv", "log_odds")
     uniform = np.clip(histories.draw(f"trait/{PHQ}"), 1e-9, 1 - 1e-9)
-    shares = np.array(PHQ_SHARES)
-    steps = np.log(shares / (1 - shares)) - np.log(shares[TEN] / (1 - shares[TEN]))
     height = histories.now(curves.women, curves.men) + effect(histories, curves.effects)
     points = np.searchsorted(-steps, height - np.log(uniform / (1 - uniform)), side="right")
     return np.where(histories.age >= 12, np.minimum(points, PHQ_QUESTIONS), 0)

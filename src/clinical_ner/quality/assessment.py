@@ -1,0 +1,137 @@
+"""All the figures on the population, each marked by what it can prove, and the few that lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from clinical_ner.core.params import QualityParams
+from clinical_ner.population import catalogue
+from clinical_ner.quality.comorbidity import odds_ratio_rows, odds_ratios
+from clinical_ner.quality.generators import in_terms_of_the_survey, of_composition
+from clinical_ner.quality.judging import CEILING, GENERATORS, OURS, generators_judged
+from clinical_ner.quality.living import adults, age_pyramid
+from clinical_ner.quality.people import People
+from clinical_ner.quality.prevalence import compare, prevalence_rows, targets
+from clinical_ner.quality.privacy import equal_rows, repeated_rows
+from clinical_ner.quality.similarity import broken_bmi, correlation_rows, similarity_rows
+
+CALIBRATION, IDENTITY, OUT_OF_SAMPLE = "calibration", "identity", "out of sample"
+KINDS = {  # of every part of the report: what a good figure in it proves
+    "age_pyramid": CALIBRATION,
+    "prevalence": CALIBRATION,
+    "odds_ratios": CALIBRATION,
+    "bmi": IDENTITY,
+    "generators": OUT_OF_SAMPLE,
+    "columns": OUT_OF_SAMPLE,
+    "pairs": OUT_OF_SAMPLE,
+    "correlations": OUT_OF_SAMPLE,
+    "privacy": OUT_OF_SAMPLE,
+}
+WORST_PAIRS = 20
+DIGITS = 3  # of the scores: the last bits of floats differ between processors
+
+
+def assess(people: People, real: pd.DataFrame, params: QualityParams) -> dict[str, Any]:
+    """Every figure of the report, rounded."""
+    ours = adults(people)
+    surveyed = in_terms_of_the_survey(ours)
+    pairs = catalogue.rows("comorbidity_odds_ratios.csv")
+    published = targets(catalogue.rows("published_prevalence.csv"))
+    compared = [compare(people, target, params.relative_tolerance, params.standard_errors) for target in published]
+    return {
+        "kinds": KINDS,
+        "people": {"alive": len(people.traits), "adults": len(ours), "real_adults": len(real)},
+        "bars": params.model_dump(include={"relative_tolerance", "standard_errors", "odds_factor"}),
+        "age_pyramid": [*age_pyramid(people)],
+        "prevalence": prevalence_rows(compared),
+        "odds_ratios": odds_ratio_rows(odds_ratios(people, pairs), params.odds_factor),
+        "bmi": {"broken": broken_bmi(ours)},
+        "privacy": {"repeated_rows": repeated_rows(ours), "equal_to_real": equal_rows(surveyed, real)},
+        **joint_structure(surveyed, real, params),
+    }
+
+
+def joint_structure(ours: pd.DataFrame, real: pd.DataFrame, params: QualityParams) -> dict[str, Any]:
+    """The generators side by side, and where ours is least like the real people."""
+    like_real = of_composition(ours, real, params.seed)
+    found: dict[str, Any] = rounded(
+        {
+            "generators": generators_judged(real, ours, params.halvings, params.seed),
+            **similarity_rows(real, like_real, WORST_PAIRS),
+            "correlations": correlation_rows(real, like_real),
+        }
+    )
+    return found
+
+
+def rounded(value: Any) -> Any:
+    """The figures anywhere in nested lists and dictionaries to as many digits as are the same everywhere."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(inner) for inner in value]
+    return round(value, DIGITS) if isinstance(value, float) else value
+
+
+def headline(report: dict[str, Any]) -> dict[str, Any]:
+    """The figures that a change of the population is judged by."""
+    checked = [row for row in report["prevalence"] if row["checked"]]
+    odds = report["odds_ratios"]
+    return {
+        "prevalence": {"targets": len(checked), "within": sum(row["within"] for row in checked)},
+        "odds_ratios": {
+            "pairs": len(odds),
+            "within": sum(row["within"] for row in odds),
+            "furthest": max(
+                (max(row["ratio"], round(1 / row["ratio"], 2)) for row in odds if row["ratio"]), default=None
+            ),
+        },
+        "generators": {
+            name: {key: found[key] for key in ("overall", "worst_pair", "discriminator_auc", "broken_bmi")}
+            | {"transfer_auc": found["transfer"]["logistic_regression"]}
+            for name, found in report["generators"].items()
+        },
+        "transfer_share_of_real": shares_of_real(report),
+        "privacy": report["privacy"],
+    }
+
+
+def shares_of_real(report: dict[str, Any]) -> dict[str, float]:
+    """The AUC on real people of models that learnt on ours, over that of models that learnt on real ones."""
+    ours, real = (report["generators"][name]["transfer"]["logistic_regression"] for name in (OURS, CEILING))
+    return {target: round(ours[target] / real[target], DIGITS) for target in ours}
+
+
+class Plot(NamedTuple):
+    """The data of a plot of DVC's."""
+
+    names: Sequence[str]
+    rows: Iterable[Sequence[Any]]
+
+
+def plots(report: dict[str, Any]) -> dict[str, Plot]:
+    """The data of the plots by name."""
+    checked = [row for row in report["prevalence"] if row["checked"]]
+    return {
+        "prevalence": Plot(
+            ("target", "published", "found", "within"),
+            [(f"{row['name']}, {row['stratum']}", row["published"], row["found"], row["within"]) for row in checked],
+        ),
+        "odds_ratios": Plot(
+            ("pair", "measured", "found", "within"),
+            [
+                (f"{row['a']}, {row['b']}", row["measured"], row["found"], row["within"])
+                for row in report["odds_ratios"]
+            ],
+        ),
+        "generators": Plot(
+            ("generator", "overall", "worst_pair", "discriminator_auc"),
+            [
+                (name, *(report["generators"][name][key] for key in ("overall", "worst_pair", "discriminator_auc")))
+                for name in GENERATORS
+            ],
+        ),
+    }
