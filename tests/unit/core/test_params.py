@@ -17,6 +17,7 @@ from clinical_ner.core.errors import UserError
 PARAMS = yaml.safe_load("""
 vocabulary: {max_words: 6, min_characters: 3}
 population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 4}
+quality: {seed: 8, people: 9, halvings: 1, relative_tolerance: 0.1, standard_errors: 3, odds_factor: 1.4}
 risk:
   {seed: 7, people: 9, years_of_records: 5, horizon_years: 3, folds: 2, min_share: 0.1, regularisation: 1.0, trees: 3,
    learning_rate: 0.1, leaves: 4, calibration_bins: 5, min_events: 2}
