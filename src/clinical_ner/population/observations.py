@@ -193,7 +193,7 @@ def _values(record: Record) -> dict[str, Floats]:
     values = {}
     for analyte in catalogue.analytes():
         rows = np.flatnonzero(ordered[analyte.loinc])
-        column = np.full(len(record.rows), np.nan, dtype=np.float64)
+        column: Floats = np.full(len(record.rows), np.nan, dtype=np.float64)
         if analyte.loinc not in (BMI, LDL, CREATININE):
             column[rows] = _bounded(analyte, _series(record, analyte, rows))
         values[analyte.loinc] = column
@@ -202,8 +202,7 @@ def _values(record: Record) -> dict[str, Floats]:
 
 
 def _bounded(analyte: Analyte, values: Floats) -> Floats:
-    bounded: Floats = np.round(np.clip(values, analyte.lowest, analyte.highest), analyte.decimals)
-    return bounded
+    return np.clip(values, analyte.lowest, analyte.highest).round(analyte.decimals)
 
 
 def _series(record: Record, analyte: Analyte, rows: Ints) -> Floats:
