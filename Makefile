@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme methodology learning-curve cross-validate bench data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme methodology learning-curve cross-validate bench bench-population data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -90,6 +90,10 @@ cross-validate: data ## The scores of training on annotated reports, with and wi
 
 bench: data ## Measure the speed of reading, writing and training on one core (TEXTS=folder: of its *.txt files too)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/speed.py $(if $(TEXTS),--texts "$(TEXTS)")
+
+bench-population: $(INSTALLED) ## Measure how fast people are made and how memory grows (FULL=1: up to a million, WORKERS=2)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ARROW_NUM_THREADS=1 $(BIN)/python docs/population_speed.py \
+		$(if $(FULL),--full) $(if $(WORKERS),--workers "$(WORKERS)")
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build

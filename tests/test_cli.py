@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from clinical_ner.cli import main
-from clinical_ner.core import files
+from clinical_ner.core import files, params
 from clinical_ner.core.io import write
 from clinical_ner.core.schema import CALIBRATION, LEXICON, PROCEDURES, SUBSTANCES, TOKENS
 from clinical_ner.core.schema import DISEASES as DISEASES_TABLE
@@ -32,6 +32,7 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.output import COLUMNS
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.training import Example
+from clinical_ner.population.writing import write_population
 
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).with_name("clinical-ner")
@@ -833,3 +834,87 @@ def test_training_without_the_tables_of_the_stage_dataset_is_refused(
     assert_refused(refused, r"lexicon\.parquet does not exist")
     assert "dvc repro" in refused.err
     assert not out.parent.exists()
+
+
+# --- population -------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of five people."""
+    folder = tmp_path_factory.mktemp("people")
+    write_population(params.load(ROOT / "params.yaml").population.model_copy(update={"patients": 5}), folder)
+    return folder
+
+
+@pytest.mark.parametrize(("form", "file", "lines"), [("csv", "patients.csv", 6), ("fhir", "Patient.ndjson", 5)])
+def test_a_population_is_exported_in_the_format_that_is_named(
+    cli: Cli, people: Path, tmp_path: Path, form: str, file: str, lines: int
+) -> None:
+    code, out, err = cli("population", "export", people, tmp_path / "out", "--format", form)
+
+    assert (code, out) == (0, "")
+    assert "100%" in err
+    assert len((tmp_path / "out" / file).read_text("utf-8").splitlines()) == lines
+
+
+def test_an_export_over_other_files_is_refused_unless_it_is_forced(cli: Cli, people: Path, tmp_path: Path) -> None:
+    text_file(tmp_path, "mine", "notes.txt")
+
+    refused = cli("population", "export", people, tmp_path, "--format", "csv")
+    forced = cli("population", "export", people, tmp_path, "--format", "csv", "--force")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert "exists already\n  remedy: name another folder, or pass --force" in refused.err
+    assert forced.code == 0
+    assert (tmp_path / "notes.txt").read_text("utf-8") == "mine"
+
+
+def test_what_holds_no_tables_is_not_exported(cli: Cli, tmp_path: Path) -> None:
+    refused = cli("population", "export", tmp_path / "nowhere", tmp_path / "out", "--format", "fhir")
+
+    assert_refused(refused, r"providers\.parquet does not exist")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_population_is_generated_and_may_then_be_exported(cli: Cli, tmp_path: Path, workers: int) -> None:
+    made = cli("population", "generate", tmp_path / "made", "--patients", 4, "--seed", 3, "--workers", workers)
+    code, _, _ = cli("population", "export", tmp_path / "made", tmp_path / "out", "--format", "fhir")
+
+    assert (made.code, code) == (0, 0)
+    assert "4 patients, 100 providers, " in made.out
+    assert len((tmp_path / "out/Patient.ndjson").read_text("utf-8").splitlines()) == 4
+
+
+def test_another_seed_generates_other_people_and_the_same_seed_the_same(cli: Cli, tmp_path: Path) -> None:
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        cli("population", "generate", tmp_path / name, "--patients", 2, "--seed", seed)
+
+    a, b, c = ((tmp_path / name / "patients.parquet").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--patients", 0), ("--patients", -5), ("--workers", 0), ("--seed", -1), ("--patients", "many")],
+)
+def test_a_bad_number_stops_at_once_and_is_named(cli: Cli, tmp_path: Path, option: str, value: object) -> None:
+    refused = cli("population", "generate", tmp_path / "out", option, value)
+
+    assert (refused.code, refused.out) == (2, "")
+    assert f"Invalid value for '{option}'" in refused.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_people_are_not_generated_over_other_files(cli: Cli, tmp_path: Path) -> None:
+    text_file(tmp_path, "mine", "notes.txt")
+
+    assert_refused(cli("population", "generate", tmp_path, "--patients", 1), "exists already")
+
+
+def test_a_mistyped_parameter_of_the_population_is_named(cli: Cli, tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text("utf-8").replace("reference_date: ", "reference_day: ")
+
+    refused = cli("population", "generate", tmp_path / "out", "--params", text_file(tmp_path, text, "p.yaml"))
+
+    assert refused.code == 2
+    assert "population.reference_day: unknown parameter; did you mean 'reference_date'?" in refused.err

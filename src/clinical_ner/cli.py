@@ -6,8 +6,9 @@ import io
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -24,6 +25,8 @@ from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find diseases and treatments in clinical text.")
+population = typer.Typer(no_args_is_help=True, help="People who do not exist, and their records.")
+app.add_typer(population, name="population")
 
 STANDARD_INPUT = "-"
 Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]
@@ -186,6 +189,48 @@ def train(
         f" {sum(part.widened for part in prepared)} gold spans widened to whole tokens,"
         f" {sum(part.dropped for part in prepared)} dropped as overlapping"
     )
+
+
+@population.command()
+def generate(
+    out: Annotated[Path, typer.Argument(help="The folder to write the tables to.")],
+    patients: Annotated[int | None, typer.Option(min=1, help="How many; default: as the parameters say.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Other people for another seed.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; the same bytes for any number.")] = 1,
+    force: Annotated[bool, typer.Option(help="Replace files of the same names in OUT.")] = False,
+    params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
+) -> None:
+    """Write the records of any number of people as Parquet."""
+    from clinical_ner.core.files import whole_folder
+    from clinical_ner.population.writing import write_population
+
+    asked = {"patients": patients, "seed": seed}
+    section = params.load(params_file).population.model_copy(
+        update={name: value for name, value in asked.items() if value is not None}
+    )
+    with whole_folder(out, replace=force) as partly:
+        rows = write_population(section, partly, workers=workers, progress=True)
+    typer.echo(f"{out}: {', '.join(f'{count} {table}' for table, count in rows.items())}")
+
+
+@population.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Of the tables, such as data/population.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    export_format: Annotated[
+        Literal["csv", "fhir"], typer.Option("--format", help="A file a table, or bulk NDJSON of FHIR R4.")
+    ],
+    force: Annotated[bool, typer.Option(help="Replace files of the same names in OUT.")] = False,
+) -> None:
+    """Write a population in a format that other programs read."""
+    from rich.progress import Progress
+
+    from clinical_ner.population.export import export_population, rows_to_export
+
+    rows = rows_to_export(folder, export_format)
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(str(out), total=rows)
+        export_population(folder, out, export_format, partial(progress.advance, task), replace=force)
 
 
 def main() -> None:

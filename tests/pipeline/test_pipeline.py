@@ -36,12 +36,13 @@ SOURCES = (
     ),
 )
 BUILT = ("data", "models", "metrics", "plots", "reports")
-STAGES = ("vocabulary", "population", "quality", "notes", "dataset", "train", "evaluate", "drift")
+STAGES = ("vocabulary", "population", "quality", "risk", "notes", "dataset", "train", "evaluate", "drift")
 BEFORE_TRAINING = STAGES[: STAGES.index("train")]
 SMALL: dict[str, dict[str, Any]] = {
     "vocabulary": {"max_words": 2},
     "population": {"patients": 40},
     "quality": {"people": 3000, "halvings": 1},
+    "risk": {"people": 2500, "folds": 2, "trees": 3},
     "notes": {"notes_per_patient": 2, "literature_texts": 60},
     "train": {"max_iterations": 15, "feature_groups": ["word", "gazetteer"]},
     "evaluate": {"ablation_iterations": 4, "ablation_sentences": 100, "sample_texts": 5},
@@ -250,9 +251,10 @@ def test_a_change_of_the_training_reruns_the_stages_from_train_on_and_none_befor
 @pytest.mark.parametrize(
     ("changes", "stages"),
     [
-        ({"population": {"reference_date": "2024-12-30"}}, {"population", "quality", "notes"}),
+        ({"population": {"reference_date": "2024-12-30"}}, {"population", "quality", "risk", "notes"}),
         ({"population": {"patients": 41}}, {"population"}),
         ({"quality": {"odds_factor": 1.5}}, {"quality"}),
+        ({"risk": {"trees": 4}}, {"risk"}),
         ({"train": {"c1": 0.1}}, {"train", "evaluate"}),
         ({"drift": {"warn_false_alarms": 0.1}}, {"drift"}),
     ],

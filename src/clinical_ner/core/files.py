@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from clinical_ner.core.errors import UserError
 
 
 def sha256(path: Path) -> str:
@@ -39,3 +43,33 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
 def read_json(path: Path) -> Any:
     """The content of a JSON file that the project wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def whole_folder(out: Path, *, replace: bool) -> Iterator[Path]:
+    """A folder to write into that becomes `out` only when the block has ended well: all of it is there, or nothing.
+
+    Where `out` holds files already, `replace` puts the new ones into their place and leaves the others.
+
+    Raises:
+        UserError: `out` exists and is not an empty folder, and `replace` is not set; or it cannot be written.
+    """
+    if not replace and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists already", "name another folder, or pass --force to replace its files")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as beside:
+            partial = Path(beside) / "partial"
+            partial.mkdir()
+            yield partial
+            _take_place(partial, out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}", "name a folder that can") from None
+
+
+def _take_place(partial: Path, out: Path) -> None:
+    if not out.exists() or not any(out.iterdir()):
+        partial.replace(out)
+        return
+    for path in sorted(partial.iterdir()):
+        path.replace(out / path.name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pandera.errors
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import DISEASES, DRUGS, PROCEDURES, SUBSTANCES, Table
@@ -31,14 +34,55 @@ def read(table: Table, folder: Path) -> pd.DataFrame:
     Raises:
         UserError: the file is missing, is no Parquet, or does not hold what the schema states.
     """
-    path = folder / f"{table.name}.parquet"
-    if not path.is_file():
-        raise UserError(f"{path} does not exist", "run 'dvc repro' or 'dvc pull'")
+    path = _existing(table, folder)
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as Parquet: {error}", "delete it and run 'dvc repro'") from None
+        raise _unreadable(path, error) from None
     return _check(table, frame, path)
+
+
+def read_batches(table: Table, folder: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    """`folder/NAME.parquet`, at most `rows` rows at a time: memory is bounded, whatever the length of the table.
+
+    Each batch is checked as `read` checks the whole, but that keys are unique is checked within a batch alone.
+
+    Raises:
+        UserError: as `read` does.
+    """
+    path, start = _existing(table, folder), 0
+    try:
+        for batch in ParquetFile(path).iter_batches(rows):
+            frame = batch.to_pandas()
+            _check(table, frame.set_axis(range(start, start + len(frame))), path)
+            yield batch
+            start += len(frame)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def row_count(table: Table, folder: Path) -> int:
+    """How many rows `folder/NAME.parquet` says that it has.
+
+    Raises:
+        UserError: the file is missing or is no Parquet.
+    """
+    path = _existing(table, folder)
+    try:
+        return int(ParquetFile(path).metadata.num_rows)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _existing(table: Table, folder: Path) -> Path:
+    path = folder / f"{table.name}.parquet"
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", "run 'dvc repro' or 'dvc pull'")
+    return path
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} cannot be read as Parquet: {error}", "delete it and run 'dvc repro'")
 
 
 class Vocabulary(NamedTuple):

@@ -52,6 +52,29 @@ class QualityParams(Section):
     transfer_share_at_least: Share = Field(description="of the AUC of learning on real people, learning on ours")
 
 
+class RiskParams(Section):
+    """The first models on patients: of whom, how far ahead, and how they are fitted."""
+
+    seed: Seed
+    people: int = Field(gt=0, description="sampled for it alone, the population's first among them")
+    years_of_records: int = Field(gt=0, le=30, description="of these people, the years of the horizon among them")
+    horizon_years: int = Field(gt=0, le=20, description="within which a disease is foretold, before the reference date")
+    folds: int = Field(ge=2, description="of people, each held out once")
+    min_share: Share = Field(description="of the cases that have a sign; rarer ones are no features")
+    regularisation: float = Field(gt=0, description="L2, of the logistic regression")
+    trees: int = Field(gt=0, description="of the gradient boosting")
+    learning_rate: float = Field(gt=0, le=1)
+    leaves: int = Field(ge=2, description="of each tree")
+    calibration_bins: int = Field(ge=2, description="of equally many cases")
+    min_events: int = Field(gt=0, description="outcomes that a group of people needs before it is scored by itself")
+
+    @model_validator(mode="after")
+    def something_is_known_before_the_horizon(self) -> Self:
+        if self.horizon_years >= self.years_of_records:
+            raise ValueError("horizon_years must be below years_of_records, or nothing is known before it")
+        return self
+
+
 class NotesParams(Section):
     """How much is written, and how untidily."""
 
@@ -140,6 +163,7 @@ class Params(Section):
     vocabulary: VocabularyParams
     population: PopulationParams
     quality: QualityParams
+    risk: RiskParams
     notes: NotesParams
     dataset: DatasetParams
     train: TrainParams

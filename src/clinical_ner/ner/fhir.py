@@ -30,6 +30,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from clinical_ner.core.fhir import HL7, ICD10CM, LOINC, coded, coding, concept_coding
 from clinical_ner.core.span import DISEASE, Span
 from clinical_ner.ner.concepts import Concept
 from clinical_ner.ner.extraction import Mention, Reading
@@ -37,14 +38,8 @@ from clinical_ner.ner.sections import loinc
 
 MENTION = "urn:clinical-ner:mention"
 NOTE = "urn:clinical-ner:note"  # the system of a bundle's identifier
-OWN_CODES = "urn:clinical-ner:concept"  # of concepts that are in no registered system
-MESH = "https://www.nlm.nih.gov/mesh"
-ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-LOINC = "http://loinc.org"
-HL7 = "http://terminology.hl7.org/CodeSystem"
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:clinical-ner")
 
-MESH_ID = re.compile(r"(?:MESH:)?([DC]\d+)")
 ALLERGY = re.compile(r"allerg|intoleran|anaphyla|hypersens|reaction", re.IGNORECASE)
 HELD = re.compile(r"h[eo]ld|holding", re.IGNORECASE)
 ONE_OF = re.compile(r"differential|ddx|\bv(?:ersu)?s\b", re.IGNORECASE)
@@ -160,7 +155,7 @@ def _resource(
     if draft.kind == "Condition":
         return {**head, **_condition_status(draft.status), "code": code, "subject": patient}
     if draft.kind == "FamilyMemberHistory":
-        relationship = _coded(f"{HL7}/v3-RoleCode", draft.status)
+        relationship = coded(f"{HL7}/v3-RoleCode", draft.status)
         return {
             **head,
             "status": "partial",
@@ -169,8 +164,8 @@ def _resource(
             "condition": [{"code": code}],
         }
     if draft.kind == "AllergyIntolerance":
-        verified = _coded(f"{HL7}/allergyintolerance-verification", draft.status)
-        active = _coded(f"{HL7}/allergyintolerance-clinical", "active")
+        verified = coded(f"{HL7}/allergyintolerance-verification", draft.status)
+        active = coded(f"{HL7}/allergyintolerance-clinical", "active")
         return {**head, "clinicalStatus": active, "verificationStatus": verified, "code": code, "patient": patient}
     if draft.kind == "MedicationStatement":
         return {**head, "status": draft.status, "medicationCodeableConcept": code, "subject": patient}
@@ -182,9 +177,9 @@ def _condition_status(status: str) -> dict[str, Any]:
     """A condition that is refuted has no clinical status; one that is over is confirmed."""
     over = status not in {"confirmed", "provisional", "differential", "refuted"}
     clinical = {"refuted": None}.get(status, status if over else "active")
-    verified = _coded(f"{HL7}/condition-ver-status", "confirmed" if over else status)
+    verified = coded(f"{HL7}/condition-ver-status", "confirmed" if over else status)
     return {
-        **({"clinicalStatus": _coded(f"{HL7}/condition-clinical", clinical)} if clinical else {}),
+        **({"clinicalStatus": coded(f"{HL7}/condition-clinical", clinical)} if clinical else {}),
         "verificationStatus": verified,
     }
 
@@ -221,14 +216,8 @@ def _code(text: str, mentions: list[Mention]) -> dict[str, Any]:
 
 def _codings(concept: Concept) -> Iterable[dict[str, str]]:
     if concept.icd10cm:
-        yield {"system": ICD10CM, "code": concept.icd10cm}  # no display: the name is not that of the code
-    mesh = MESH_ID.fullmatch(concept.id)
-    system, code = (MESH, mesh[1]) if mesh else (OWN_CODES, re.sub(r"\s+", " ", concept.id))
-    yield {"system": system, "code": code, "display": concept.name}
-
-
-def _coded(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]}
+        yield coding(ICD10CM, concept.icd10cm)  # no display: the name is not that of the code
+    yield concept_coding(concept.id, concept.name)
 
 
 def _extension(text: str, mention: Mention) -> dict[str, Any]:
@@ -244,8 +233,8 @@ def _mention_parts(text: str, mention: Mention) -> Iterator[dict[str, Any]]:
         yield {"url": "trigger", "valueString": _trigger(text, mention)}
     if mention.section:
         code = loinc(mention.section)
-        coding = {"coding": [{"system": LOINC, "code": code}]} if code else {}
-        yield {"url": "section", "valueCodeableConcept": {**coding, "text": mention.section.replace("_", " ")}}
+        known = coded(LOINC, code) if code else {}
+        yield {"url": "section", "valueCodeableConcept": {**known, "text": mention.section.replace("_", " ")}}
 
 
 def _trigger(text: str, mention: Mention) -> str:

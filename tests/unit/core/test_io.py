@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -208,3 +209,34 @@ def test_a_vocabulary_without_one_of_its_tables_is_refused(tmp_path: Path) -> No
 
     with pytest.raises(UserError, match=r"drugs\.parquet does not exist"):
         io.read_vocabulary(tmp_path)
+
+
+@settings(max_examples=20, deadline=None)
+@given(notes(), st.integers(1, 4))
+def test_a_table_that_is_read_in_batches_is_the_whole(frame: pd.DataFrame, rows: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        io.write(NOTES, frame, Path(folder))
+
+        batches = list(io.read_batches(NOTES, Path(folder), rows))
+
+        assert [row for batch in batches for row in batch.to_pylist()] == frame.to_dict("records")
+        assert all(batch.num_rows <= rows for batch in batches)
+        assert io.row_count(NOTES, Path(folder)) == len(frame)
+
+
+def test_a_wrong_row_of_a_later_batch_is_named_by_its_number_in_the_file(tmp_path: Path, pairs: pd.DataFrame) -> None:
+    three = pd.concat([pairs, pairs.assign(disease_start=-1).head(1)], ignore_index=True)
+    three.to_parquet(tmp_path / "relations.parquet", index=False)
+
+    with pytest.raises(UserError, match="column 'disease_start', row 2: fails"):
+        list(io.read_batches(RELATIONS, tmp_path, 2))
+
+
+@pytest.mark.parametrize(
+    "read", [lambda folder: list(io.read_batches(NOTES, folder, 9)), lambda folder: io.row_count(NOTES, folder)]
+)
+def test_what_is_no_parquet_is_no_table_in_batches_either(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    (tmp_path / "notes.parquet").write_bytes(b"no table")
+
+    with pytest.raises(UserError, match=r"notes\.parquet cannot be read as Parquet"):
+        read(tmp_path)

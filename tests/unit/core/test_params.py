@@ -19,6 +19,9 @@ vocabulary: {max_words: 6, min_characters: 3}
 population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 4}
 quality: {seed: 8, people: 9, halvings: 1, relative_tolerance: 0.1, standard_errors: 3, odds_factor: 1.4,
   worst_pair_at_least: 0.8, discriminator_auc_at_most: 0.8, transfer_share_at_least: 0.9}
+risk:
+  {seed: 7, people: 9, years_of_records: 5, horizon_years: 3, folds: 2, min_share: 0.1, regularisation: 1.0, trees: 3,
+   learning_rate: 0.1, leaves: 4, calibration_bins: 5, min_events: 2}
 notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5, entity_typo_rate: 0.1}
 dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, calibration_templates: 0.5,
   unseen_terms: 1, unlisted_terms: 0.3}
@@ -99,9 +102,11 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("population__patients", 1.5),
         ("population__patients", "many"),
         ("population__reference_date", "2024-13-01"),
-        ("quality__halvings", 0),
-        ("quality__odds_factor", 1),
-        ("quality__worst_pair_at_least", 1.1),
+        ("population__years_of_records", 0),
+        ("risk__people", 0),
+        ("risk__folds", 1),
+        ("risk__min_share", 1.1),
+        ("risk__learning_rate", 0),
         ("notes__notes_per_patient", 0),
         ("notes__literature_texts", -1),
         ("notes__typo_rate", 1.01),
@@ -142,6 +147,12 @@ def test_more_false_alarms_than_false_warnings_are_refused(load: Load) -> None:
     told = reason(load, drift__drift_false_alarms=0.2)
 
     assert "drift: value error, drift_false_alarms must not be above warn_false_alarms" in told
+
+
+def test_a_horizon_before_which_nothing_is_recorded_is_refused(load: Load) -> None:
+    told = reason(load, risk__horizon_years=5)
+
+    assert "risk: value error, horizon_years must be below years_of_records" in told
 
 
 def test_fewer_resamples_than_one_false_alarm_needs_are_refused(load: Load) -> None:

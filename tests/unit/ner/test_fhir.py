@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from clinical_ner.core.fhir import ICD10CM, MESH
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner.concepts import Concepts, Form
 from clinical_ner.ner.extraction import interpret_spans
-from clinical_ner.ner.fhir import ICD10CM, MENTION, MESH, bundle
+from clinical_ner.ner.fhir import MENTION, bundle
 
 MARKED = re.compile(r"\[([^\]]*)\]|\{([^}]*)\}")  # [disease] and {treatment}
 CONCEPTS = Concepts.build(
