@@ -161,28 +161,43 @@ def comparison(found: dict[str, Any], speed: dict[str, Any]) -> dict[str, str]:
 
 
 def summary(report: dict[str, Any]) -> str:
-    lead, ours, copula = headline(report), report["generators"][OURS], report["generators"][COPULA]
-    shares = ", ".join(f"{spaced(name)} {100 * share:.1f} %" for name, share in lead["transfer_share_of_real"].items())
-    rows = [
-        (
-            "published prevalences met",
-            "prevalence",
-            f"{lead['prevalence']['within']} of {lead['prevalence']['targets']}",
+    """What leads: each question with its answer, what was asked for, and what kind of figure it is."""
+    lead, bars = headline(report), report["bars"]
+    ours, copula = (lead["generators"][name] for name in (OURS, COPULA))
+    shares = lead["transfer_share_of_real"]
+    learning = ", ".join(f"{spaced(name)} {100 * share:.1f} %" for name, share in shares.items())
+    worst, told = (f"{ours[key]:.3f} ({copula[key]:.3f})" for key in LEADS)
+    prevalence, odds = (f"{lead[key]['within']} of {sum_of}" for key, sum_of in graded(lead).items())
+    rows = {
+        "prevalence": ("published prevalences met", prevalence, "all", "prevalence"),
+        "odds_ratios": ("odds ratios met", odds, "all", "odds_ratios"),
+        "bmi": ("records with a wrong body mass index", f"{100 * report['bmi']['broken']:.1f} %", "none", "bmi"),
+        "worst_pair": ("worst pair of columns (copula)", worst, f"at least {bars['worst_pair_at_least']:g}", "pairs"),
+        "discriminator_auc": (
+            *("discriminator, half is perfect (copula)", told),
+            *(f"at most {bars['discriminator_auc_at_most']:g}", "generators"),
         ),
-        ("odds ratios met", "odds_ratios", f"{lead['odds_ratios']['within']} of {lead['odds_ratios']['pairs']}"),
-        ("records with a wrong body mass index", "bmi", f"{100 * report['bmi']['broken']:.1f} %"),
-        ("worst pair of columns (copula)", "generators", f"{ours['worst_pair']:.3f} ({copula['worst_pair']:.3f})"),
-        (
-            "discriminator, 0.5 is perfect (copula)",
-            "generators",
-            f"{ours['discriminator_auc']:.3f} ({copula['discriminator_auc']:.3f})",
+        "transfer": (
+            *("learning on ours, as a share of learning on real people", learning),
+            *(f"at least {100 * bars['transfer_share_at_least']:g} %", "generators"),
         ),
-        ("learning on ours, as a share of learning on real people", "generators", shares),
-        ("rows equal to a real person's", "privacy", str(report["privacy"]["equal_to_real"])),
-    ]
+        "privacy": ("rows equal to a real person's", str(report["privacy"]["equal_to_real"]), "none", "privacy"),
+    }
     return table(
-        ["question", "answer", "kind"], [(asked, answer, report["kinds"][kind]) for asked, kind, answer in rows]
+        ["question", "answer", "asked for", "met", "kind"],
+        [(*rows[bar][:3], "yes" if met else "**no**", report["kinds"][rows[bar][3]]) for bar, met in bars_of(lead)],
     )
+
+
+def graded(lead: dict[str, Any]) -> dict[str, int]:
+    """How many figures there are of what is counted."""
+    return {"prevalence": lead["prevalence"]["targets"], "odds_ratios": lead["odds_ratios"]["pairs"]}
+
+
+def bars_of(lead: dict[str, Any]) -> list[tuple[str, bool]]:
+    """The bars in the order in which the page speaks of them."""
+    order = ("prevalence", "odds_ratios", "bmi", "worst_pair", "discriminator_auc", "transfer", "privacy")
+    return [(bar, lead["bars_met"][bar]) for bar in order]
 
 
 def failures(rows: Sequence[dict[str, Any]]) -> str:

@@ -39,6 +39,7 @@ PEERS = (
 )
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of a step of ru_maxrss
 MEGABYTE = 1_000_000
+WIDTH = 100  # characters of the tables, a terminal or not
 
 
 class Run(NamedTuple):
@@ -65,7 +66,7 @@ def main(
     params.load(params_file)
     sizes = [*(people or SIZES), *([FULL] if full else [])]
     runs = [apart(size, workers, params_file) for size in sizes]
-    console = Console()
+    console = Console(width=WIDTH)
     console.print(growth(runs), peers(runs[-1]))
 
 

@@ -8,23 +8,21 @@ import typer
 from clinical_ner.core import files
 from clinical_ner.core.commands import run
 from clinical_ner.core.params import load
-from clinical_ner.population.summary import Comparison, main_prevalences, population_metrics
+from clinical_ner.population.summary import population_metrics
 from clinical_ner.population.writing import read_population, write_population
 
 
 def main(
     out: Annotated[Path, typer.Option()],
     metrics: Annotated[Path, typer.Option()],
-    plot: Annotated[Path, typer.Option()],
     params: Annotated[Path, typer.Option()] = Path("params.yaml"),
     workers: Annotated[int, typer.Option(help="processes that sample; the bytes are the same")] = 1,
 ) -> None:
-    """Write the tables to OUT and their summary to METRICS; prevalences to PLOT."""
+    """Write the tables to OUT and their summary to METRICS."""
     own = load(params).population
     write_population(own, out, workers=workers, progress=True)
     population = read_population(out)
     files.write_json(metrics, population_metrics(population, own.reference_date))
-    files.write_csv(plot, Comparison._fields, main_prevalences(population, own.reference_date))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,9 @@ class QualityParams(Section):
     relative_tolerance: Share = Field(description="of a published prevalence")
     standard_errors: float = Field(gt=0, description="the other tolerance of a prevalence; the wider one holds")
     odds_factor: float = Field(gt=1, description="between an odds ratio and the measured one")
+    worst_pair_at_least: Share = Field(description="similarity to real people of the least alike pair of columns")
+    discriminator_auc_at_most: Share = Field(description="of telling our people from real ones")
+    transfer_share_at_least: Share = Field(description="of the AUC of learning on real people, learning on ours")
 
 
 class RiskParams(Section):

@@ -1,1 +1,1 @@
-"""Whether the population is believable: against published figures, real people, and for learning and privacy."""
+"""Whether the population is believable: against published figures and real people, for learning and for privacy."""

@@ -44,7 +44,7 @@ def assess(people: People, real: pd.DataFrame, params: QualityParams) -> dict[st
     return {
         "kinds": KINDS,
         "people": {"alive": len(people.traits), "adults": len(ours), "real_adults": len(real)},
-        "bars": params.model_dump(include={"relative_tolerance", "standard_errors", "odds_factor"}),
+        "bars": params.model_dump(exclude={"seed", "people", "halvings"}),
         "age_pyramid": [*age_pyramid(people)],
         "prevalence": prevalence_rows(compared),
         "odds_ratios": odds_ratio_rows(odds_ratios(people, pairs), params.odds_factor),
@@ -85,7 +85,9 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
         "odds_ratios": {
             "pairs": len(odds),
             "within": sum(row["within"] for row in odds),
-            "furthest": round(max(max(row["ratio"], 1 / row["ratio"]) for row in odds), DIGITS),
+            "furthest": max(
+                (max(row["ratio"], round(1 / row["ratio"], 2)) for row in odds if row["ratio"]), default=None
+            ),
         },
         "generators": {
             name: {key: found[key] for key in ("overall", "worst_pair", "discriminator_auc", "broken_bmi")}
@@ -94,6 +96,21 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
         },
         "transfer_share_of_real": shares_of_real(report),
         "privacy": report["privacy"],
+        "bars_met": bars_met(report),
+    }
+
+
+def bars_met(report: dict[str, Any]) -> dict[str, bool]:
+    """Whether the population is as good as the parameters ask for, in each respect."""
+    ours, bars = report["generators"][OURS], report["bars"]
+    return {
+        "prevalence": all(row["within"] for row in report["prevalence"] if row["checked"]),
+        "odds_ratios": all(row["within"] for row in report["odds_ratios"]),
+        "bmi": report["bmi"]["broken"] == 0,
+        "worst_pair": ours["worst_pair"] >= bars["worst_pair_at_least"],
+        "discriminator_auc": ours["discriminator_auc"] <= bars["discriminator_auc_at_most"],
+        "transfer": min(shares_of_real(report).values()) >= bars["transfer_share_at_least"],
+        "privacy": report["privacy"]["equal_to_real"] == 0,
     }
 
 

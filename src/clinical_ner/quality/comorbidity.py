@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import nan
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,14 +79,14 @@ def mantel_haenszel(a: Bools, b: Bools, strata: NDArray[np.int64]) -> float:
 
 
 def odds_ratio_rows(found: Iterable[OddsRatio], factor: float) -> list[dict[str, Any]]:
-    """The comparisons as plain figures, for a report."""
+    """The comparisons as plain figures, for a report; None where there were too few people to tell."""
     return [
         {
             "a": odds.a,
             "b": odds.b,
             "measured": odds.measured,
-            "found": round(odds.found, 2),
-            "ratio": round(odds.ratio, 2),
+            "found": None if isnan(odds.found) else round(odds.found, 2),
+            "ratio": None if isnan(odds.found) else round(odds.ratio, 2),
             "within": agrees(odds, factor),
         }
         for odds in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import inf, sqrt
+from math import inf, isnan, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,7 +133,7 @@ def standard_population() -> list[tuple[float, float, float]]:
 
 
 def prevalence_rows(compared: Iterable[Prevalence]) -> list[dict[str, Any]]:
-    """The comparisons as plain figures, for a report."""
+    """The comparisons as plain figures, for a report; None where there was nobody."""
     return [
         {
             "name": row.target.name,
@@ -151,5 +151,5 @@ def prevalence_rows(compared: Iterable[Prevalence]) -> list[dict[str, Any]]:
     ]
 
 
-def _digits(value: float) -> float:
-    return float(f"{value:.4g}")
+def _digits(value: float) -> float | None:
+    return None if isnan(value) else float(f"{value:.4g}")

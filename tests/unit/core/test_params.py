@@ -16,7 +16,9 @@ from clinical_ner.core.errors import UserError
 
 PARAMS = yaml.safe_load("""
 vocabulary: {max_words: 6, min_characters: 3}
-population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 5}
+population: {seed: 1, patients: 20, reference_date: 2024-12-31, years_of_records: 4}
+quality: {seed: 8, people: 9, halvings: 1, relative_tolerance: 0.1, standard_errors: 3, odds_factor: 1.4,
+  worst_pair_at_least: 0.8, discriminator_auc_at_most: 0.8, transfer_share_at_least: 0.9}
 risk:
   {seed: 7, people: 9, years_of_records: 5, horizon_years: 3, folds: 2, min_share: 0.1, regularisation: 1.0, trees: 3,
    learning_rate: 0.1, leaves: 4, calibration_bins: 5, min_events: 2}
@@ -58,7 +60,7 @@ def test_the_file_becomes_typed_values(load: Load) -> None:
     loaded = load()
 
     assert loaded.population == params.PopulationParams(
-        seed=1, patients=20, reference_date=date(2024, 12, 31), years_of_records=5
+        seed=1, patients=20, reference_date=date(2024, 12, 31), years_of_records=4
     )
     assert loaded.train.feature_groups == ("word", "shape")
     assert isinstance(loaded.train.c2, float)

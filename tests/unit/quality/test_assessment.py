@@ -9,14 +9,24 @@ import pytest
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import PopulationParams, QualityParams
-from clinical_ner.quality.assessment import KINDS, assess, headline, plots
-from clinical_ner.quality.judging import GENERATORS
+from clinical_ner.quality.assessment import KINDS, assess, bars_met, headline, plots
+from clinical_ner.quality.judging import CEILING, GENERATORS, OURS
 from clinical_ner.quality.living import adults, age_pyramid, living, sample_living
 from clinical_ner.quality.people import People
 from clinical_ner.quality.real import COLUMNS, real_adults
 
 REFERENCE_DATE = date(2024, 12, 31)
-PARAMS = QualityParams(seed=1, people=1, halvings=1, relative_tolerance=0.1, standard_errors=3, odds_factor=1.4)
+PARAMS = QualityParams(
+    seed=1,
+    people=1,
+    halvings=1,
+    relative_tolerance=0.1,
+    standard_errors=3,
+    odds_factor=1.4,
+    worst_pair_at_least=0.8,
+    discriminator_auc_at_most=0.8,
+    transfer_share_at_least=0.93,
+)
 
 
 def population(patients: int) -> PopulationParams:
@@ -46,8 +56,12 @@ def test_the_dead_are_not_judged_and_conditions_stay_with_their_people() -> None
             "patient_id": ["P1", "P2", "P3"],
             "birth_date": pd.to_datetime(["1950-01-01"] * 3),
             "death_date": pd.to_datetime([None, "2020-01-01", None]),
-            "sex": "female", "race_ethnicity": "nh_white", "smoking": ["never", "current", "current"],
-            "height_cm": 170.0, "weight_kg": 70.0, "bmi": 24.2,
+            "sex": "female",
+            "race_ethnicity": "nh_white",
+            "smoking": ["never", "current", "current"],
+            "height_cm": 170.0,
+            "weight_kg": 70.0,
+            "bmi": 24.2,
         }
     )
     having = [("P2", "gout", None), ("P3", "gout", None), ("P1", "asthma", "2001-01-01")]
@@ -124,3 +138,27 @@ def test_the_headline_counts_what_the_report_lists(report: dict[str, Any]) -> No
     assert lead["prevalence"] == {"targets": len(checked), "within": sum(row["within"] for row in checked)}
     assert lead["odds_ratios"]["furthest"] >= 1
     assert len(list(plots(report)["prevalence"].rows)) == len(checked)
+
+
+@pytest.mark.parametrize(
+    ("change", "missed"),
+    [
+        ({}, set()),
+        ({"worst_pair": 0.79}, {"worst_pair"}),
+        ({"discriminator_auc": 0.81}, {"discriminator_auc"}),
+        ({"transfer": {"logistic_regression": {"arthritis": 0.73}}}, {"transfer"}),
+    ],
+)
+def test_a_bar_is_met_up_to_its_edge(change: dict[str, Any], missed: set[str]) -> None:
+    real = {"transfer": {"logistic_regression": {"arthritis": 0.8}}}
+    ours = {"worst_pair": 0.8, "discriminator_auc": 0.8, "transfer": {"logistic_regression": {"arthritis": 0.744}}}
+    report = {
+        "bars": PARAMS.model_dump(),
+        "prevalence": [{"checked": True, "within": True}, {"checked": False, "within": False}],
+        "odds_ratios": [{"within": True}],
+        "bmi": {"broken": 0.0},
+        "privacy": {"equal_to_real": 0},
+        "generators": {CEILING: real, OURS: ours | change},
+    }
+
+    assert {name for name, met in bars_met(report).items() if not met} == missed
