@@ -24,7 +24,7 @@ BY_BMI = (0.10, 0.20)  # how many standard deviations of pressure go with one of
 BLACK_HIGHER = (4.5, 2.5)  # mmHg
 TREATED_IF_HIGH = ((20, 40, 60, 80), (0.08, 0.27, 0.45, 0.55))  # ages, share of those still high
 AWARE_UNTREATED = 0.17  # NCHS Data Brief 511: 59.2 % aware, 51.2 % treated
-TAIL = 1e-4
+TAIL, TAIL_FROM = 1e-4, 2.5
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,18 @@ def measured(people: pd.DataFrame, age: Floats, female: Bools, draw: Draws) -> t
         mean, sd = (_by_sex(f"{name}_{part}", age, female) for part in ("mean", "sd"))
         least = np.minimum(floor, mean - 22)  # of children
         shifted = (normal + slope * heavy * (age >= ADULT)) / np.sqrt(1 + slope**2)
+        shifted = short_tailed(shifted)
         log_sd = np.sqrt(np.log1p((sd / (mean - least)) ** 2))
         values.append(np.round(least + (mean - least) * np.exp(log_sd * shifted - log_sd**2 / 2) + raised * black))
     systolic, diastolic = values
     return systolic, np.minimum(diastolic, systolic - 15)
+
+
+def short_tailed(score: Floats) -> Floats:
+    """A normal score of which what lies beyond `TAIL_FROM` counts half: a log-normal has too long a tail."""
+    within = np.clip(score, -TAIL_FROM, TAIL_FROM)
+    shortened: Floats = within + (score - within) / 2
+    return shortened
 
 
 def _by_sex(name: str, age: Floats, female: Bools) -> Floats:

@@ -18,6 +18,7 @@ from scipy.special import ndtri
 from clinical_ner.core.schema import SEXES
 from clinical_ner.population.catalogue import Floats, column, thresholds
 from clinical_ner.population.histories import Histories, effect
+from clinical_ner.population.pressure import short_tailed
 
 PHQ = "phq9"
 PHQ_QUESTIONS = 27  # points at most
@@ -65,7 +66,7 @@ class Examination:
         floor, mean, sd = self.level(name)
         above = np.maximum(mean + shift - floor, 0.15 * (mean - floor))
         log_sd = np.sqrt(np.log1p((sd / (mean - floor)) ** 2))
-        value: Floats = floor + above * np.exp(log_sd * score - log_sd**2 / 2)
+        value: Floats = floor + above * np.exp(log_sd * short_tailed(score) - log_sd**2 / 2)
         return value
 
 
@@ -93,12 +94,12 @@ def _waist(examination: Examination, people: pd.DataFrame) -> None:
     older = 0.13 * np.clip(age - 45, -25, 35)
     frame = np.sum([examination.has(race) * np.where(female, *cm) for race, cm in WAIST_BY_RACE.items()], axis=0)
     adult = np.where(female, 98.0 + 2.02 * (bmi - 29.6), 102.6 + 2.38 * (bmi - 29.4)) + older + 0.3 * tall + frame
-    child = 0.44 * people["height_cm"].to_numpy() * np.sqrt(bmi / 17)
+    child = (0.44 + 0.2 * np.clip(1 - age / 4, 0, 1)) * people["height_cm"].to_numpy() * np.sqrt(bmi / 17)
     share = np.clip((age - 10) / 10, 0, 1)
     spread = np.where(female, 5.6, 4.6) * examination.own("waist") * (0.4 + 0.6 * share)
     lean = np.minimum(bmi, 22) - 22  # the slope is less steep below a normal weight
     waist = share * (adult + spread - 0.4 * lean * share) + (1 - share) * (child + spread)
-    examination.values["waist_cm"] = np.maximum(waist, 0.26 * people["height_cm"].to_numpy()).round(1)
+    examination.values["waist_cm"] = np.maximum(waist, np.maximum(0.3 * people["height_cm"].to_numpy(), 26)).round(1)
 
 
 def _vital_signs(examination: Examination) -> None:
