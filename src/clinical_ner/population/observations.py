@@ -53,6 +53,7 @@ DIABETIC = {HBA1C: 6.4, GLUCOSE: 199.0}  # the highest value of somebody who has
 DIABETES = ("diabetes_type_1", "diabetes_type_2", "gestational_diabetes", "diabetic_ketoacidosis")
 TAKES_EFFECT_AFTER = 28  # days on a treatment
 TAIL = 0.01  # of the chance of a visit: no value strays from its series beyond 2.3 standard deviations
+CURES = ("sofosbuvir", "glecaprevir")  # whose effect outlasts them
 VISITS = ("diagnosis", "follow_up")
 ACUTE = ("emergency", "inpatient")
 
@@ -256,14 +257,14 @@ def _change(record: Record, analyte: Analyte, rows: Ints) -> Floats:
 
 
 def _effect(record: Record, row_keys: Ints, cause: str, amount: float) -> Floats:
-    """What a condition adds while it lasts, or a treatment while it is taken, a procedure from then on."""
+    """What a condition adds while it lasts, or a treatment while it is taken, a procedure or a cure from then on."""
     cases, courses = record.cases, record.courses
     case = cases.of([cause])
     if len(case):
         grade = np.array([0.7, 1.0, 1.4])[cases.severity[case]]
         return sum_of_active(row_keys, cases.patient[case], cases.onset[case], cases.resolved[case] + 1, amount * grade)
     course = courses.of(cause)
-    lasting = np.array([regimen.kind == "procedure" for regimen in regimens()])[courses.regimen[course]]
+    lasting = np.array([r.kind == "procedure" or r.name in CURES for r in regimens()])[courses.regimen[course]]
     stop = np.where(lasting, NEVER, courses.stop[course])
     start = courses.start[course] + np.where(lasting, 1, TAKES_EFFECT_AFTER)
     return sum_of_active(row_keys, courses.patient[course], start, stop, amount * courses.strength[course])

@@ -26,7 +26,7 @@ from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Floats, Ints, d
 DOSES_FROM = 12.0  # years; younger children's doses go by weight and are left out
 GIVES_UP = 0.75  # of those whom it does not help, stop it as soon as that is judged
 PARTIAL_FAILS = 0.5  # of those whom it helps in part, are given something else too
-YEARS_TO_OTHER_STOP = 40.0  # mean, of what is taken for good: moved, cost, own wish
+YEARS_TO_OTHER_STOP = 150.0  # mean, of what is taken for good: moved, cost, own wish
 REASONS = ("death", "resolved", "completed", "no_response", "adverse_effect", "contraindicated", "other")
 RESPONSES = ("none", "partial", "full")
 STRENGTHS = (0.0, 0.3, 0.85, 1.4)  # of the effect, from the worst responder over the two limits to the best
@@ -82,7 +82,7 @@ def sample_courses(
         if key in treated:
             case = case[treated[key][cases.patient[case]]]
         share = np.array([choice.percent / 100 for choice in choices])
-        if key in treated and line == 1:
+        if key in treated:
             share = share / share.sum()
         given = _given(people, cases, barriers, case, line, choices, share, failed)
         if len(given.case):
