@@ -26,7 +26,7 @@ from clinical_ner.population import catalogue, histories, pressure
 from clinical_ner.population.catalogue import KNOTS, PUBLISHED_AGES, RESOURCES, Condition, Floats, Thresholds
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.histories import GROUPS, Histories
-from clinical_ner.population.people import RACE_AGES, lives, sample_people
+from clinical_ner.population.people import ADULT, RACE_AGES, lives, sample_people
 
 SEED, PEOPLE, TODAY = 20_200_401, 150_000, date(2024, 12, 31)
 OLDEST = 100
@@ -100,18 +100,21 @@ def rough(condition: Condition) -> Floats:
 
 def stratum(row: dict[str, str]) -> Floats:
     """The weights of a published figure's people; of an age-adjusted one they are those of the standard."""
-    inside = np.zeros_like(CENSUS)
+    inside: Floats = np.zeros_like(CENSUS)
     ages = slice(int(row["age_min"]), int(row["age_max"] or OLDEST - 1) + 1)
-    sexes = {"all": slice(None), "female": 0, "male": 1}[row["sex"]]
-    races = slice(None) if row["race_ethnicity"] == "all" else RACES.index(row["race_ethnicity"])
+    sexes = {"all": slice(None), "female": slice(0, 1), "male": slice(1, 2)}[row["sex"]]
+    race = RACES.index(row["race_ethnicity"]) if row["race_ethnicity"] != "all" else None
+    races = slice(None) if race is None else slice(race, race + 1)
     inside[ages, sexes, races] = CENSUS[ages, sexes, races]
-    return inside / inside.sum()
+    share: Floats = inside / inside.sum()
+    return share
 
 
 def adjusted(weights: Floats) -> Floats:
     by_age = weights.sum(axis=(1, 2), keepdims=True)
     inside = STANDARD[:, None, None] * np.divide(weights, by_age, out=np.zeros_like(weights), where=by_age > 0)
-    return inside / inside.sum()
+    share: Floats = inside / inside.sum()
+    return share
 
 
 def targets(rows: list[dict[str, str]]) -> Iterator[tuple[Floats, float, float]]:
@@ -140,7 +143,8 @@ def surface(start: Floats, rows: list[dict[str, str]], others: Floats, own: list
     def bent(moves: Floats) -> Floats:
         ages, sexes, races = np.split(moves, np.cumsum(sizes)[:-1])
         by_sex = np.interp(AGES, SEX_BENDS, sexes)[:, None] * np.array([0.5, -0.5])
-        return expit(prior + np.interp(AGES, BENDS, ages)[:, None, None] + by_sex[:, :, None] + races)
+        curved: Floats = expit(prior + np.interp(AGES, BENDS, ages)[:, None, None] + by_sex[:, :, None] + races)
+        return curved
 
     def misses(moves: Floats) -> Floats:
         figures = np.log((base + room @ bent(moves).ravel()) / share) / error
@@ -206,7 +210,7 @@ class Calibration:
         female = self.cell[1] == 0
         systolic, diastolic = pressure.measured(self.patients, self.lives.age, female, self.draw)
         high = (systolic >= pressure.SYSTOLIC_HIGH) | (diastolic >= pressure.DIASTOLIC_HIGH)
-        adult = self.lives.age >= pressure.ADULT
+        adult = self.lives.age >= ADULT
         fit = Fit(shape[self.cell], adult & ~high, adult & high)
         solved = self.newton(fit, pressure.nearly_high(self.patients, systolic), shape)
         yield pressure.CONTROLLED_HYPERTENSION, solved
@@ -312,20 +316,23 @@ class Calibration:
     def heights(self, moves: Floats, group: Any, past: Floats) -> Floats:
         """The curve of each person, who is `past` the knot of their group on the way to the next."""
         low = self.low @ moves
-        return low[group] + past * (self.high @ moves - self.low @ moves)[group]
+        height: Floats = low[group] + past * (self.high @ moves - self.low @ moves)[group]
+        return height
 
     def sums(self, values: Floats, group: Any, past: Floats) -> Floats:
         """How much of `values` falls to each of the moves: to knots by nearness, to races in full."""
         whole = np.bincount(group, values, minlength=len(self.low))
         part = np.bincount(group, values * past, minlength=len(self.low))
-        return self.low.T @ whole + (self.high - self.low).T @ part
+        total: Floats = self.low.T @ whole + (self.high - self.low).T @ part
+        return total
 
     def products(self, weight: Floats, group: Any, past: Floats) -> Floats:
         """The weighted products of the moves' hat functions, summed over people."""
         powers = [np.bincount(group, weight * past**n, minlength=len(self.low))[:, None] for n in range(3)]
         slope = self.high - self.low
         cross = self.low.T @ (slope * powers[1])
-        return self.low.T @ (self.low * powers[0]) + cross + cross.T + slope.T @ (slope * powers[2])
+        bend: Floats = self.low.T @ (self.low * powers[0]) + cross + cross.T + slope.T @ (slope * powers[2])
+        return bend
 
     def depressed(self) -> Thresholds:
         """The log odds of ten points or more of the PHQ-9."""

@@ -37,6 +37,7 @@ GROUPS = {  # conditions that are a risk together, each named before the last of
         *("fibromyalgia", "osteoarthritis"),
     ),
 }
+EVER = frozenset({"asthma"})  # a risk of what follows though it is over: the survey asks who was ever told of it
 OTHER_CAUSE = 1.5  # of dying of what nobody has listed, on the scale of `lethality.csv`
 RAMP = 1e-9 * np.arange(len(KNOTS))  # a flat stretch of a curve can be inverted
 
@@ -101,7 +102,7 @@ def add(condition: Condition, histories: Histories, curves: Thresholds) -> None:
     onset, resolved = sample(condition, histories, curves)
     resolved[~(resolved <= histories.age)] = np.nan
     histories.onset[condition.key], histories.resolved[condition.key] = onset, resolved
-    histories.has[condition.key] = ~np.isnan(onset) & np.isnan(resolved)
+    histories.has[condition.key] = ~np.isnan(onset) & (np.isnan(resolved) | (condition.key in EVER))
     for group, members in GROUPS.items():
         if condition.key == members[-1]:
             histories.onset[group] = np.fmin.reduce([histories.onset[member] for member in members])
