@@ -12,12 +12,13 @@ from clinical_ner.core.schema import (
     ENTITIES,
     NOTES,
     PATIENTS,
+    PROVIDERS,
     RELATIONS,
     SECTIONS,
     SEGMENTS,
     TREATMENTS,
 )
-from clinical_ner.notes.tables import Record, notes_metrics, write_notes
+from clinical_ner.notes.tables import notes_metrics, record_of, write_notes
 from clinical_ner.notes.terms import lexis
 
 
@@ -30,7 +31,7 @@ def main(
 ) -> None:
     """Write the tables notes, entities, segments, relations and sections to OUT."""
     settings = params.load(params_file)
-    record = Record(*(io.read(table, population) for table in (PATIENTS, CONDITIONS, TREATMENTS)))
+    record = record_of(*(io.read(table, population) for table in (PATIENTS, PROVIDERS, CONDITIONS, TREATMENTS)))
     words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
     writing = write_notes(record, words, settings.notes, settings.population.reference_date)
     for table, frame in zip((NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS), writing, strict=True):

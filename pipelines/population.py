@@ -1,16 +1,15 @@
-"""Sample the patients, their conditions and their treatments."""
+"""Sample the patients, their histories and their treatments."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from clinical_ner.core import files, io
+from clinical_ner.core import files
 from clinical_ner.core.commands import run
 from clinical_ner.core.params import load
-from clinical_ner.core.schema import CONDITIONS, PATIENTS, TREATMENTS
-from clinical_ner.population.sample import sample_population
 from clinical_ner.population.summary import Comparison, main_prevalences, population_metrics
+from clinical_ner.population.writing import read_population, write_population
 
 
 def main(
@@ -18,13 +17,12 @@ def main(
     metrics: Annotated[Path, typer.Option()],
     plot: Annotated[Path, typer.Option()],
     params: Annotated[Path, typer.Option()] = Path("params.yaml"),
+    workers: Annotated[int, typer.Option(help="processes that sample; the bytes are the same")] = 1,
 ) -> None:
-    """Write the three tables to OUT and their summary to METRICS; prevalences to PLOT."""
+    """Write the tables to OUT and their summary to METRICS; prevalences to PLOT."""
     own = load(params).population
-    population = sample_population(own)
-    io.write(PATIENTS, population.patients, out)
-    io.write(CONDITIONS, population.conditions, out)
-    io.write(TREATMENTS, population.treatments, out)
+    write_population(own, out, workers=workers, progress=True)
+    population = read_population(out)
     files.write_json(metrics, population_metrics(population, own.reference_date))
     files.write_csv(plot, Comparison._fields, main_prevalences(population, own.reference_date))
 

@@ -37,7 +37,7 @@ def read(table: Table, folder: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} does not exist", "run 'dvc repro' or 'dvc pull'")
     try:
-        frame = pd.read_parquet(path)
+        frame = _with_missing_numbers(table, pd.read_parquet(path))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {error}", "delete it and run 'dvc repro'") from None
     return _check(table, frame, path)
@@ -64,6 +64,12 @@ VOCABULARY = (DISEASES, DRUGS, PROCEDURES, SUBSTANCES)
 def read_vocabulary(folder: Path) -> Vocabulary:
     """Read the four term tables; raises as `read` does."""
     return Vocabulary(*(read(table, folder) for table in VOCABULARY))
+
+
+def _with_missing_numbers(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Whole numbers of which some are missing come back as such, not as floats."""
+    wanted = {name for name, column in table.schema.columns.items() if str(column.dtype) == "Int64"}
+    return frame.astype(dict.fromkeys(wanted & set(frame.columns), "Int64"))
 
 
 def _check(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:

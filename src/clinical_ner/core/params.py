@@ -35,6 +35,7 @@ class PopulationParams(Section):
     seed: Seed
     patients: int = Field(gt=0)
     reference_date: date = Field(strict=False, description="the day on which ages and histories end")
+    years_of_records: int = Field(gt=0, le=30, description="for which check-ups, follow-ups and measurements are kept")
 
 
 class NotesParams(Section):

@@ -15,9 +15,22 @@ from clinical_ner.core.span import ASSERTIONS, LABELS, SOURCES, TERM_KINDS
 from clinical_ner.core.span import SECTIONS as SECTION_NAMES
 
 NOT_BLANK = r"\S"
+PATIENT_ID = r"^P\d{7,}$"
+PROVIDER_ID = r"^DR\d{4}$"
+STATE = r"^[A-Z]{2}$"
 NOTE_ID = r"^[NL]\d{9}$"  # N: a patient's number and the visit; L: literature
 SEXES = ("female", "male")
 RACES = ("nh_white", "hispanic", "nh_black", "nh_asian", "nh_multiracial", "nh_aian", "nh_other")
+INSURANCES = ("private", "medicare", "medicaid", "other_public", "uninsured", "dual")
+SMOKING = ("never", "former", "current")
+SEVERITIES = ("mild", "moderate", "severe")
+ENCOUNTER_KINDS = ("wellness", "ambulatory", "emergency", "inpatient", "prenatal", "delivery", "telehealth")
+STOP_REASONS = (
+    *("completed", "resolved", "no_response", "adverse_effect"),
+    *("contraindicated", "death", "other"),
+)
+RELATIVES = ("mother", "father", "sister", "brother", "grandmother", "grandfather", "daughter", "son")
+PREGNANCY_OUTCOMES = ("live_birth", "stillbirth", "miscarriage", "ectopic", "termination", "ongoing")
 NOTE_KINDS = (
     *("progress", "discharge", "consult", "emergency", "referral", "operative", "radiology"),
     *("case_report", "abstract", "genetics", "drug_safety"),  # literature, about nobody of the population
@@ -108,56 +121,170 @@ SUBSTANCES = _table(
     },
 )
 
-# --- population: one row a person, a condition, a treatment -----------------------------------
+# --- population: one row a person, an encounter, a condition, a treatment, a measurement ... -----
 PATIENTS = _table(
     "patients",
     ("patient_id",),
     {
-        "patient_id": _text(r"^P\d{7}$"),
+        "patient_id": _text(PATIENT_ID),
         "given_name": _text(NOT_BLANK),
         "family_name": _text(NOT_BLANK),
         "sex": _text(among=SEXES),
         "race_ethnicity": _text(among=RACES),
         "birth_date": _date(),
         "death_date": _date(nullable=True),
+        "ssn": _text(r"^(000|666|9\d\d)-(0[1-9]|[1-4]\d)-\d{4}$"),  # never issued, and never an ITIN
+        "phone": _text(r"^\d{3}-555-01\d\d$"),  # kept free for fiction
+        "address": _text(NOT_BLANK),
         "city": _text(NOT_BLANK),
-        "state": _text(r"^[A-Z]{2}$"),
-        "provider": _text(NOT_BLANK),
-        "smoker": pa.Column(bool),
-        "height_cm": pa.Column("float64", pa.Check.in_range(30, 230)),
+        "state": _text(STATE),
+        "postal_code": _text(r"^\d{5}$"),
+        "provider_id": _text(PROVIDER_ID),  # of primary care
+        "insurance": _text(among=INSURANCES),
+        "smoking": _text(among=SMOKING),
+        "pack_years": pa.Column("float64", pa.Check.in_range(0, 250)),
+        "smoking_start": _date(nullable=True),
+        "smoking_stop": _date(nullable=True),
+        "alcohol": _text(among=("none", "light", "moderate", "heavy")),
+        "height_cm": pa.Column("float64", pa.Check.in_range(30, 230)),  # the body as of death or the reference date
         "weight_kg": pa.Column("float64", pa.Check.in_range(1, 350)),
         "bmi": pa.Column("float64", pa.Check.in_range(8, 90)),
+        "death_cause": _text(r"^C\d+$", nullable=True),  # the condition; null: another cause
     },
-    (_ordered("birth_date", "death_date"),),
+    (
+        *(_ordered("birth_date", "death_date"), _ordered("birth_date", "smoking_start")),
+        *(_ordered("smoking_start", "smoking_stop"), _ordered("smoking_stop", "death_date")),
+    ),
+)
+PROVIDERS = _table(
+    "providers",
+    ("provider_id",),
+    {
+        "provider_id": _text(PROVIDER_ID),
+        "name": _text(NOT_BLANK),
+        "specialty": _text(NOT_BLANK),
+        "organisation": _text(NOT_BLANK),
+        "city": _text(NOT_BLANK),
+        "state": _text(STATE),
+    },
+)
+ENCOUNTERS = _table(
+    "encounters",
+    ("encounter_id",),
+    {
+        "encounter_id": _text(r"^E\d+$"),
+        "patient_id": _text(PATIENT_ID),
+        "provider_id": _text(PROVIDER_ID),
+        "kind": _text(among=ENCOUNTER_KINDS),
+        "start_date": _date(),
+        "end_date": _date(),
+        "condition_id": _text(r"^C\d+$", nullable=True),  # the reason
+    },
+    (_ordered("start_date", "end_date"),),
 )
 CONDITIONS = _table(
     "conditions",
     ("condition_id",),
     {
         "condition_id": _text(r"^C\d+$"),
-        "patient_id": _text(r"^P\d{7}$"),
+        "patient_id": _text(PATIENT_ID),
         "concept_id": _text(r"^D\d+$"),
         "name": _text(NOT_BLANK),
         "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$"),
         "onset_date": _date(),
+        "diagnosed_date": _date(nullable=True),  # null: nobody knows of it, so it is neither coded nor treated
+        "encounter_id": _text(r"^E\d+$", nullable=True),  # at which it was found
         "resolved_date": _date(nullable=True),
+        "severity": _text(among=SEVERITIES),
+        "complicates": _text(r"^C\d+$", nullable=True),  # the condition of which it is a complication
     },
-    (_ordered("onset_date", "resolved_date"),),
+    (
+        *(_ordered("onset_date", "diagnosed_date"), _ordered("onset_date", "resolved_date")),
+        _ordered("diagnosed_date", "resolved_date"),
+    ),
 )
 TREATMENTS = _table(
     "treatments",
     ("treatment_id",),
     {
         "treatment_id": _text(r"^T\d+$"),
-        "patient_id": _text(r"^P\d{7}$"),
+        "patient_id": _text(PATIENT_ID),
         "condition_id": _text(r"^C\d+$"),
+        "encounter_id": _text(r"^E\d+$", nullable=True),
         "kind": _text(among=("drug", "procedure", "therapy")),
         "name": _text(NOT_BLANK),
+        "concept_id": _text(r"^(MESH|DRUGBANK|NAME|PCS|OWN):\S", nullable=True),  # of the released vocabularies
+        "rxnorm": _text(r"^\d+$", nullable=True),
         "dose": _text(nullable=True),
+        "route": _text(NOT_BLANK, nullable=True),
+        "line": _count(1),
         "start_date": _date(),
         "stop_date": _date(nullable=True),
+        "stop_reason": _text(nullable=True, among=STOP_REASONS),
+        "response": _text(nullable=True, among=("none", "partial", "full")),  # null: not judged yet
+        "adverse_effect": _text(NOT_BLANK, nullable=True),
     },
     (_ordered("start_date", "stop_date"),),
+)
+OBSERVATIONS = _table(
+    "observations",
+    ("patient_id", "date", "loinc"),
+    {
+        "patient_id": _text(PATIENT_ID),
+        "encounter_id": _text(r"^E\d+$"),
+        "date": _date(),
+        "loinc": _text(r"^\d{1,5}-\d$"),
+        "name": _text(NOT_BLANK),
+        "value": pa.Column("float64", pa.Check.ge(0)),
+        "unit": _text(NOT_BLANK),
+    },
+)
+IMMUNIZATIONS = _table(
+    "immunizations",
+    ("patient_id", "date", "cvx"),
+    {
+        "patient_id": _text(PATIENT_ID),
+        "date": _date(),
+        "cvx": _text(r"^\d{2,3}$"),
+        "name": _text(NOT_BLANK),
+        "dose_number": _count(1),
+    },
+)
+ALLERGIES = _table(
+    "allergies",
+    ("patient_id", "substance"),
+    {
+        "patient_id": _text(PATIENT_ID),
+        "substance": _text(NOT_BLANK),
+        "concept_id": _text(NOT_BLANK, nullable=True),
+        "category": _text(among=("drug", "food", "environment")),
+        "reaction": _text(NOT_BLANK),
+        "severity": _text(among=SEVERITIES),
+        "onset_date": _date(),
+    },
+)
+FAMILY_HISTORY = _table(
+    "family_history",
+    ("patient_id", "relative", "concept_id"),
+    {
+        "patient_id": _text(PATIENT_ID),
+        "relative": _text(among=RELATIVES),
+        "concept_id": _text(r"^D\d+$"),
+        "name": _text(NOT_BLANK),
+        "onset_age": pa.Column("float64", pa.Check.in_range(0, 110), nullable=True),
+    },
+)
+PREGNANCIES = _table(
+    "pregnancies",
+    ("pregnancy_id",),
+    {
+        "pregnancy_id": _text(r"^G\d+$"),
+        "patient_id": _text(PATIENT_ID),
+        "start_date": _date(),
+        "end_date": _date(nullable=True),
+        "outcome": _text(among=PREGNANCY_OUTCOMES),
+    },
+    (_ordered("start_date", "end_date"),),
 )
 
 # --- notes: one row a text, a gold span, a piece of a template, a treatment-for-disease pair, a section ---
@@ -166,7 +293,7 @@ NOTES = _table(
     ("note_id",),
     {
         "note_id": _text(NOTE_ID),
-        "patient_id": _text(r"^P\d{7}$", nullable=True),  # null: literature, about nobody of the population
+        "patient_id": _text(PATIENT_ID, nullable=True),  # null: literature, about nobody of the population
         "kind": _text(among=NOTE_KINDS),
         "written_on": _date(),
         "text": _text(NOT_BLANK),

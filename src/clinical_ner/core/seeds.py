@@ -34,6 +34,21 @@ def uniforms(seed: int, name: str, size: int, start: int = 0) -> NDArray[np.floa
     return stream(seed, name, start).random(size)
 
 
+def uniforms_at(seed: int, name: str, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A uniform in [0, 1) for each position of the named stream, for positions in any order (SplitMix64).
+
+    >>> both = uniforms_at(1, "age", np.array([3, 7, 3]))
+    >>> bool(both[0] == both[2] != both[1])
+    True
+    """
+    offset = np.uint64(entropy(seed, name) & (2**64 - 1))
+    bits = (positions.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + offset
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    drawn: NDArray[np.float64] = ((bits ^ (bits >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+    return drawn
+
+
 def unit_hash(seed: int, name: str, key: str) -> float:
     """A uniform in [0, 1) fixed by seed, name and key: membership of a split, say.
 

@@ -12,6 +12,7 @@ from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.syntax import Wants
 
 ADULT = 18
+SMOKING_WORDS = {"current": "current smoker", "former": "former smoker", "never": "does not smoke"}
 Row = dict[Hashable, Any]  # of a population table, with dates as `date` or None
 
 
@@ -159,7 +160,7 @@ def details(patient: Row, written_on: date) -> dict[str, str]:
         "birth_date": patient["birth_date"].isoformat(),
         "note_date": f"{written_on:%m/%d/%Y}",
         "provider": patient["provider"],
-        "smoking": "current smoker" if patient["smoker"] else "does not smoke",
+        "smoking": SMOKING_WORDS[patient["smoking"]],
         "weight": f"{patient['weight_kg']:.0f}",
         "bmi": f"{patient['bmi']:.1f}",
     }

@@ -36,11 +36,20 @@ class Writing(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The population tables."""
+    """The population as its clinicians know it: patients with the name of their `provider`, known conditions."""
 
     patients: pd.DataFrame
     conditions: pd.DataFrame
     treatments: pd.DataFrame
+
+
+def record_of(
+    patients: pd.DataFrame, providers: pd.DataFrame, conditions: pd.DataFrame, treatments: pd.DataFrame
+) -> Record:
+    """What can be written about: what nobody has diagnosed is left out."""
+    doctors = providers.set_index("provider_id")["name"]
+    known = conditions[conditions["diagnosed_date"].notna()]
+    return Record(patients.assign(provider=patients["provider_id"].map(doctors)), known, treatments)
 
 
 class Written(NamedTuple):

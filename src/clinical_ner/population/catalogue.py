@@ -51,7 +51,10 @@ class Condition(Row):
 
 
 class Regimen(Row):
-    """A row of `regimens.csv`: `days` is how long it is taken, 0 for a procedure, None for good."""
+    """A row of `regimens.csv`: `days` is how long it is taken, 0 for a procedure, None for good.
+
+    Its line is begun within so many days of the diagnosis, or else as soon as the line before has failed.
+    """
 
     number: int
     condition: str
@@ -62,6 +65,49 @@ class Regimen(Row):
     percent: float
     within_days: int
     days: int | None
+    trigger: Literal["diagnosis", "failure"]
+    route: str | None
+    drug_class: str | None
+    concept_id: str
+    stay_days: int | None
+
+    @property
+    def group(self) -> str:
+        """The row of `drug_classes.csv` that it follows."""
+        return self.drug_class or self.kind
+
+
+class DrugClass(Row):
+    """A row of `drug_classes.csv`, also of procedures and therapies: how people respond, and what harms them."""
+
+    drug_class: str
+    none_percent: float
+    partial_percent: float
+    judged_after_days: int
+    adverse_effect: str | None
+    adverse_percent: float
+    stops_percent: float
+
+
+class Analyte(Row):
+    """A row of `observations.csv`: what is measured, how it varies, and the bounds of what a body survives.
+
+    `trait` names the value of the last examination; without one it is the person's own level about `mean`.
+    It is measured at most once in a stretch of `every_days`.
+    """
+
+    loinc: str
+    name: str
+    unit: str
+    trait: str | None
+    mean: float | None
+    person_sd: float
+    visit_sd: float
+    lowest: float
+    highest: float
+    decimals: int
+    years_drift: float
+    every_days: int
 
 
 @cache
@@ -81,11 +127,55 @@ def conditions() -> tuple[Condition, ...]:
 def treatment_lines() -> tuple[tuple[str, int, tuple[Regimen, ...]], ...]:
     """Condition, line and the alternatives of that line, of which a patient gets at most one."""
     regimens = [
-        Regimen.model_validate({cell: value or None for cell, value in row.items()} | {"number": number})
+        Regimen.model_validate(_filled(row) | {"number": number})
         for number, row in enumerate(rows("regimens.csv"))
     ]
     lines = groupby(regimens, key=lambda regimen: (regimen.condition, regimen.line))
     return tuple((condition, line, tuple(choices)) for (condition, line), choices in lines)
+
+
+@cache
+def drug_classes() -> dict[str, DrugClass]:
+    """How people respond to each class of drug, to procedures and to therapies."""
+    listed = (DrugClass.model_validate(_filled(row)) for row in rows("drug_classes.csv"))
+    return {entry.drug_class: entry for entry in listed}
+
+
+@cache
+def contraindications() -> dict[str, tuple[str, ...]]:
+    """Of each drug or class that has any, what forbids it."""
+    listed = rows("contraindications.csv")
+    return {
+        drug: tuple(row["contraindication"] for row in listed if row["drug"] == drug)
+        for drug in dict.fromkeys(row["drug"] for row in listed)
+    }
+
+
+@cache
+def forbidding(regimen: Regimen) -> tuple[str, ...]:
+    """What forbids this regimen, as the drug or as one of its class."""
+    found = contraindications()
+    return (*found.get(regimen.name, ()), *found.get(regimen.drug_class or "", ()))
+
+
+@cache
+def analytes() -> tuple[Analyte, ...]:
+    """Everything that is measured, in the order of `observations.csv`."""
+    return tuple(Analyte.model_validate(_filled(row)) for row in rows("observations.csv"))
+
+
+@cache
+def effects() -> dict[str, tuple[tuple[str, float], ...]]:
+    """Of each analyte what changes it, a condition, a class or a treatment, and by how much."""
+    listed = rows("effects.csv")
+    return {
+        loinc: tuple((row["cause"], float(row["amount"])) for row in listed if row["loinc"] == loinc)
+        for loinc in dict.fromkeys(row["loinc"] for row in listed)
+    }
+
+
+def _filled(row: dict[str, str]) -> dict[str, str | None]:
+    return {cell: value or None for cell, value in row.items()}
 
 
 def column(file: str, name: str, **where: str) -> Floats:

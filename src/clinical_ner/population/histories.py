@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clinical_ner.core.schema import CONDITIONS
-from clinical_ner.core.seeds import uniforms
 from clinical_ner.population import catalogue
 from clinical_ner.population.catalogue import KNOTS, Condition, Floats
+from clinical_ner.population.draws import Draws
 from clinical_ner.population.people import DAYS_A_YEAR, lives
 
 YEARS_OF_EPISODES = 3.0
@@ -37,48 +37,50 @@ class Histories:
     it; `share` its expected share of people at the ages of `KNOTS`, by which risks are averaged out.
     """
 
-    seed: int
+    draw: Draws
     age: Floats
     female: NDArray[np.bool_]
     has: dict[str, NDArray[np.bool_]]
     share: dict[str, Floats]
     onset: dict[str, Floats] = field(default_factory=dict)
 
-    def draw(self, name: str) -> Floats:
-        """One uniform a person from the named stream."""
-        return uniforms(self.seed, name, len(self.age))
 
-
-def sample_conditions(people: pd.DataFrame, seed: int, reference_date: date) -> pd.DataFrame:
+def sample_conditions(people: pd.DataFrame, draw: Draws, reference_date: date) -> pd.DataFrame:
     """CONDITIONS of these PATIENTS, ordered by id; each condition draws from streams of its own name."""
-    histories = _histories(people, seed, reference_date)
+    histories = _histories(people, draw, reference_date)
     birth = lives(people, reference_date).birth
     catalog = catalogue.conditions()
     courses = [_course(condition, histories) for condition in catalog]
     onset, resolved = (np.stack(ages, axis=1) for ages in zip(*courses, strict=True))  # a row a person
     position, number = np.nonzero(~np.isnan(onset))
     columns = {
-        "condition_id": np.array([f"C{row:010d}" for row in position * NUMBERS_A_PATIENT + number], dtype=object),
+        "condition_id": np.array(
+            [f"C{row:010d}" for row in (draw.start + position) * NUMBERS_A_PATIENT + number], dtype=object
+        ),
         "patient_id": people["patient_id"].to_numpy()[position],
         "concept_id": np.array([condition.mesh for condition in catalog], dtype=object)[number],
         "name": np.array([condition.name for condition in catalog], dtype=object)[number],
         "icd10cm": np.array([condition.icd10cm for condition in catalog], dtype=object)[number],
         "onset_date": _dates(birth[position], onset[position, number]),
+        "diagnosed_date": _dates(birth[position], onset[position, number]),
+        "encounter_id": np.full(len(position), None, dtype=object),
         "resolved_date": _dates(birth[position], resolved[position, number]),
+        "severity": np.full(len(position), "moderate", dtype=object),
+        "complicates": np.full(len(position), None, dtype=object),
     }
     return pd.DataFrame(columns)[list(CONDITIONS.schema.columns)]
 
 
-def _histories(people: pd.DataFrame, seed: int, reference_date: date) -> Histories:
+def _histories(people: pd.DataFrame, draw: Draws, reference_date: date) -> Histories:
     age = lives(people, reference_date).age
     has = {race: (people["race_ethnicity"] == race).to_numpy() for race, _ in _races()}
-    has["smoker"] = people["smoker"].to_numpy()
+    has["smoker"] = (people["smoking"] == "current").to_numpy()
     has["obese"] = (people["bmi"] >= OBESE).to_numpy() & (age >= ADULT)
     share = {race: np.full(len(KNOTS), percent / 100) for race, percent in _races()}
     ages = catalogue.column("rates_by_age.csv", "age")
     for trait in ("smoker", "obese"):
         share[trait] = np.interp(KNOTS, ages, catalogue.column("rates_by_age.csv", f"{trait}_percent")) / 100
-    return Histories(seed, age, (people["sex"] == "female").to_numpy(), has, share)
+    return Histories(draw, age, (people["sex"] == "female").to_numpy(), has, share)
 
 
 def _races() -> Iterator[tuple[str, float]]:

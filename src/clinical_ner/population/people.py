@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from clinical_ner.core.params import PopulationParams
-from clinical_ner.core.schema import PATIENTS, SEXES
-from clinical_ner.core.seeds import entropy, uniforms
+from clinical_ner.core.schema import PATIENTS, PROVIDERS, SEXES
+from clinical_ner.core.seeds import entropy
 from clinical_ner.population.catalogue import Floats, column, rows
+from clinical_ner.population.draws import Draws
 
 DAYS_A_YEAR = 365.25
 YEARS_OF_DEATHS = 3.0  # everybody was alive at some time in the last three years
 SMOKING_AGE = 12
 FEMALE_SMOKERS, MALE_SMOKERS = 0.86, 1.14  # relative to both, from 10.0 and 13.2 % (NHIS 2022)
 TAIL = 0.001  # beyond these quantiles the normal body becomes an impossible one
+ADULT, RETIRED = 18, 65
+DOCTORS = 100
 POOL_SIZE = 400  # names, cities and providers to draw from, whatever the number of patients
-
-Draw = Callable[[str], Floats]
 
 
 @dataclass(frozen=True)
@@ -38,30 +39,31 @@ class Lives:
     age: Floats
 
 
-def sample_people(params: PopulationParams) -> pd.DataFrame:
-    """PATIENTS of whom every row depends on the seed, the reference date and its position alone.
+def sample_people(params: PopulationParams, draw: Draws) -> pd.DataFrame:
+    """PATIENTS of a stretch, of whom every row depends on the seed, the reference date and its position alone.
 
     Ages and sexes follow the 2020 Census, adults' heights and weights NHANES; BMI is weight / height^2.
     """
-    draw = partial(uniforms, params.seed, size=params.patients)
     age = _ages(draw("age"))
     female = draw("sex") >= np.interp(age, *_steps("male_percent"))
     birth = _day(params.reference_date) - _days(age)
     death = _deaths(birth, params.reference_date, draw)
     age = lives_between(birth, death, params.reference_date).age
     height, weight = _bodies(age, female, draw)
-    smoker_rate = _rate("smoker_percent", age) / 100 * np.where(female, FEMALE_SMOKERS, MALE_SMOKERS)
     columns = {
-        "patient_id": [f"P{position:07d}" for position in range(params.patients)],
+        "patient_id": [f"P{position:07d}" for position in range(draw.start, draw.start + draw.size)],
         "sex": np.where(female, *SEXES),
         "race_ethnicity": _races(draw("race_ethnicity")),
         "birth_date": birth.astype("datetime64[ns]"),
         "death_date": death.astype("datetime64[ns]"),
-        "smoker": (draw("smoker") < smoker_rate) & (age >= SMOKING_AGE),
         "height_cm": height,
         "weight_kg": weight,
         "bmi": (weight / (height / 100) ** 2).round(1),
+        "death_cause": np.full(draw.size, None, dtype=object),
+        **_smoking(birth, age, female, draw),
+        **_alcohol_and_insurance(age, draw),
         **_names(params.seed, female, draw),
+        **_numbers(draw),
     }
     return pd.DataFrame(columns)[list(PATIENTS.schema.columns)]
 
@@ -90,7 +92,7 @@ def _steps(name: str) -> tuple[Floats, Floats]:
     return middle, column("age_pyramid.csv", name) / 100
 
 
-def _deaths(birth: NDArray[Any], reference_date: date, draw: Draw) -> NDArray[Any]:
+def _deaths(birth: NDArray[Any], reference_date: date, draw: Draws) -> NDArray[Any]:
     """Dates of death within the last `YEARS_OF_DEATHS`, not-a-time for the living."""
     today = _day(reference_date)
     age = (today - birth).astype(np.float64) / DAYS_A_YEAR
@@ -99,7 +101,7 @@ def _deaths(birth: NDArray[Any], reference_date: date, draw: Draw) -> NDArray[An
     return np.where(dead, date_of_death, np.datetime64("NaT", "D"))
 
 
-def _bodies(age: Floats, female: NDArray[np.bool_], draw: Draw) -> tuple[Floats, Floats]:
+def _bodies(age: Floats, female: NDArray[np.bool_], draw: Draws) -> tuple[Floats, Floats]:
     """Heights (cm) and weights (kg): a normal height, and independently a BMI of a floor plus a log-normal."""
     tall, heavy = (ndtri(np.clip(draw(name), TAIL, 1 - TAIL)) for name in ("height", "bmi"))
     at = partial(_by_sex, age, female)
@@ -120,22 +122,104 @@ def _races(uniform: Floats) -> NDArray[Any]:
     return drawn
 
 
-def _names(seed: int, female: NDArray[np.bool_], draw: Draw) -> dict[str, NDArray[Any]]:
-    """Names, places and providers out of pools that only the seed decides."""
-    fake = Faker("en_US")
-    fake.seed_instance(entropy(seed, "name pools"))
-    women, men, families, cities, doctors = (
-        [make() for _ in range(POOL_SIZE)]
-        for make in (fake.first_name_female, fake.first_name_male, fake.last_name, fake.city, fake.last_name)
-    )
+def _smoking(birth: NDArray[Any], age: Floats, female: NDArray[np.bool_], draw: Draws) -> dict[str, NDArray[Any]]:
+    """Whether, from when, until when and how much each has smoked; nobody starts before `SMOKING_AGE`."""
+    factor = np.where(female, FEMALE_SMOKERS, MALE_SMOKERS)
+    current = _rate("smoker_percent", age) / 100 * factor
+    former = np.interp(age, [15, 20, 30, 50, 70, 90], [0, 0.02, 0.12, 0.2, 0.36, 0.38]) * factor
+    start_age = SMOKING_AGE + np.minimum(12 * draw("smoking/start") ** 1.3, 0.9 * np.maximum(age - SMOKING_AGE, 0))
+    stop_age = start_age + (age - start_age) * (0.1 + 0.85 * draw("smoking/stop"))
+    uniform = np.where(age > SMOKING_AGE + 1, draw("smoker"), 1.0)
+    status = np.select([uniform < current, uniform < current + former], ["current", "former"], "never")
+    years = np.select([status == "current", status == "former"], [age - start_age, stop_age - start_age], 0.0)
+    nothing = np.datetime64("NaT", "D")
+    return {
+        "smoking": status.astype(object),
+        "pack_years": (years * (0.1 + 1.2 * draw("smoking/packs") ** 2)).round(1),
+        "smoking_start": np.where(status != "never", birth + _days(start_age), nothing).astype("datetime64[ns]"),
+        "smoking_stop": np.where(status == "former", birth + _days(stop_age), nothing).astype("datetime64[ns]"),
+    }
+
+
+def _alcohol_and_insurance(age: Floats, draw: Draws) -> dict[str, NDArray[Any]]:
+    level = _share_out(("none", "light", "moderate", "heavy"), (0.35, 0.75, 0.94), draw("alcohol"))
+    payers = ("private", "medicaid", "other_public", "uninsured")
+    younger = _share_out(payers, (0.62, 0.86, 0.91), draw("insurance"))
+    older = _share_out(("dual", "medicare"), (0.17,), draw("insurance"))
+    return {"alcohol": np.where(age < ADULT, "none", level), "insurance": np.where(age < RETIRED, younger, older)}
+
+
+def _share_out(values: Sequence[str], bounds: Sequence[float], uniform: Floats) -> NDArray[Any]:
+    """The value whose stretch between two bounds the uniform falls in."""
+    return np.array(values, dtype=object)[np.searchsorted(bounds, uniform, side="right")]
+
+
+@cache
+def providers(seed: int) -> pd.DataFrame:
+    """PROVIDERS: the same for all people of a seed."""
+    fake = _faker(seed, "providers")
+    places = _places(seed)
+    specialties = ("family medicine", "internal medicine", "pediatrics", "emergency medicine", "obstetrics")
+    doctors = [
+        {
+            "provider_id": f"DR{number:04d}",
+            "name": f"Dr. {fake.last_name()}",
+            "specialty": specialties[number % len(specialties)],
+            "organisation": f"{places[number][0]} Health Center",
+            "city": places[number][0],
+            "state": places[number][1],
+        }
+        for number in range(DOCTORS)
+    ]
+    return pd.DataFrame(doctors)[list(PROVIDERS.schema.columns)]
+
+
+@cache
+def _places(seed: int) -> tuple[tuple[str, str, str], ...]:
+    """City, state and postal code, which belong together."""
+    fake = _faker(seed, "places")
     states = [fake.state_abbr(include_territories=False) for _ in range(POOL_SIZE)]
+    return tuple((fake.city(), state, fake.postalcode_in_state(state)) for state in states)
+
+
+@cache
+def _pools(seed: int) -> tuple[tuple[str, ...], ...]:
+    fake = _faker(seed, "name pools")
+    makes = (fake.first_name_female, fake.first_name_male, fake.last_name, fake.street_address)
+    return tuple(tuple(make() for _ in range(POOL_SIZE)) for make in makes)
+
+
+def _faker(seed: int, name: str) -> Faker:
+    fake = Faker("en_US")
+    fake.seed_instance(entropy(seed, name))
+    return fake
+
+
+def _names(seed: int, female: NDArray[np.bool_], draw: Draws) -> dict[str, NDArray[Any]]:
+    """Names, places and providers out of pools that only the seed decides."""
+    women, men, families, streets = _pools(seed)
+    cities, states, codes = zip(*_places(seed), strict=True)
     given, place = draw("given_name"), draw("city")
     return {
         "given_name": np.where(female, _pick(women, given), _pick(men, given)),
         "family_name": _pick(families, draw("family_name")),
+        "address": _pick(streets, draw("address")),
         "city": _pick(cities, place),
         "state": _pick(states, place),
-        "provider": _pick([f"Dr. {doctor}" for doctor in doctors[:40]], draw("provider")),
+        "postal_code": _pick(codes, place),
+        "provider_id": _pick(providers(seed)["provider_id"].tolist(), draw("provider")),
+    }
+
+
+def _numbers(draw: Draws) -> dict[str, list[str]]:
+    """Social security numbers of areas that are never issued, and telephone numbers kept free for fiction."""
+    area, group, serial = (
+        (draw(f"ssn/{part}") * size).astype(int) for part, size in (("area", 100), ("group", 49), ("serial", 10_000))
+    )
+    region, line = ((draw(f"phone/{part}") * size).astype(int) for part, size in (("area", 780), ("line", 100)))
+    return {
+        "ssn": [f"9{a:02d}-{g + 1:02d}-{n:04d}" for a, g, n in zip(area, group, serial, strict=True)],
+        "phone": [f"{a + 201}-555-01{n:02d}" for a, n in zip(region, line, strict=True)],
     }
 
 

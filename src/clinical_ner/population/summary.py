@@ -26,7 +26,7 @@ class Comparison(NamedTuple):
 
 def population_metrics(population: Population, reference_date: date) -> dict[str, Any]:
     """Counts, shares and means, and how far prevalences lie from the published ones on average."""
-    patients, conditions, treatments = population
+    patients, conditions, treatments = population.patients, population.conditions, population.treatments
     alive = patients["death_date"].isna()
     age = lives(patients, reference_date).age
     compared = main_prevalences(population, reference_date)

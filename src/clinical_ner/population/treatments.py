@@ -1,77 +1,257 @@
-"""What the patients are given for what they have."""
+"""What the patients are given for what they are known to have, how they respond, and why it ends.
+
+Of each line a patient gets at most one alternative that nothing forbids. A line is begun soon after the
+diagnosis, or, where `regimens.csv` says so, once the line before has failed: it did not help enough, was
+not borne or became forbidden. How well a class of drugs works is the patient's own and lasts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clinical_ner.core.schema import TREATMENTS
-from clinical_ner.core.seeds import uniforms
 from clinical_ner.population import catalogue
-from clinical_ner.population.catalogue import Floats
+from clinical_ner.population.barriers import Barriers
+from clinical_ner.population.catalogue import Regimen
+from clinical_ner.population.chart import Cases, People
 from clinical_ner.population.histories import NUMBERS_A_PATIENT
-from clinical_ner.population.people import DAYS_A_YEAR, lives
+from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Floats, Ints, dates, ids, labels
 
-DOSES_FROM = 12 * DAYS_A_YEAR  # younger children's doses go by weight and are left out
+DOSES_FROM = 12.0  # years; younger children's doses go by weight and are left out
+GIVES_UP = 0.75  # of those whom it does not help, stop it as soon as that is judged
+PARTIAL_FAILS = 0.5  # of those whom it helps in part, are given something else too
+YEARS_TO_OTHER_STOP = 40.0  # mean, of what is taken for good: moved, cost, own wish
+REASONS = ("death", "resolved", "completed", "no_response", "adverse_effect", "contraindicated", "other")
+RESPONSES = ("none", "partial", "full")
+STRENGTHS = (0.0, 0.3, 0.85, 1.4)  # of the effect, from the worst responder over the two limits to the best
 
 
-def sample_treatments(people: pd.DataFrame, conditions: pd.DataFrame, seed: int, reference_date: date) -> pd.DataFrame:
-    """TREATMENTS of these CONDITIONS, ordered by id: of each line of treatment at most one alternative."""
-    number = np.array([int(name[1:]) for name in conditions["condition_id"]], dtype=np.int64)
-    position, condition = number // NUMBERS_A_PATIENT, number % NUMBERS_A_PATIENT
-    case, regimen, delay = (
-        np.concatenate(part) for part in zip(*_given(position, condition, seed, len(people)), strict=True)
-    )
-    position = position[case]
-    given = pd.DataFrame({"number": position * NUMBERS_A_PATIENT + regimen, "delay": delay}).join(
-        [
-            _regimens().iloc[regimen].reset_index(drop=True),
-            conditions.iloc[case].drop(columns="name").reset_index(drop=True),
-            people[["birth_date", "death_date"]].iloc[position].reset_index(drop=True),
-        ]
-    )
-    given["end_date"] = lives(people, reference_date).end[position].astype("datetime64[ns]")
-    given = _dated(given, pd.Timestamp(reference_date)).sort_values("number", ignore_index=True)
-    given["treatment_id"] = np.array([f"T{number:010d}" for number in given["number"]], dtype=object)
-    return given[list(TREATMENTS.schema.columns)]
+@dataclass(frozen=True)
+class Courses:
+    """One element a treatment, in the order of `treatment_id`.
+
+    `reason` is an index of `REASONS`, `response` of `RESPONSES`, -1 for none; `strength` is the share of
+    the usual effect that shows in what is measured.
+    """
+
+    patient: Ints
+    case: Ints
+    regimen: Ints
+    start: Ints
+    stop: Ints
+    reason: Ints
+    response: Ints
+    strength: Floats
+    adverse: NDArray[np.bool_]
+
+    def of(self, cause: str) -> Ints:
+        """Where the treatments of this name or class are."""
+        return np.flatnonzero(_regimens_of(cause)[self.regimen])
+
+
+class _Given(NamedTuple):
+    """The cases of one line that are treated, with the regimen chosen and the days that matter."""
+
+    case: Ints
+    patient: Ints
+    regimen: Ints
+    start: Ints
+    last: Ints  # the latest day on which it can be given: the condition or the life ends
+
+
+def sample_courses(people: People, cases: Cases, barriers: Barriers) -> Courses:
+    """The treatments of these CASES."""
+    failed = np.full(len(cases.patient), NEVER)  # the day on which the line before failed
+    parts = []
+    for key, line, choices in catalogue.treatment_lines():
+        found = cases.of([key])
+        given = _given(people, cases, barriers, found[cases.diagnosed[found] < NEVER], line, choices, failed)
+        if len(given.case):
+            course = _course(people, cases, barriers, given)
+            _note_failures(people, course, failed)
+            parts.append(course)
+    order = np.argsort(np.concatenate([part.patient * NUMBERS_A_PATIENT + part.regimen for part in parts]))
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Courses(*(np.concatenate(column)[order] for column in columns))
 
 
 def _given(
-    position: NDArray[Any], condition: NDArray[Any], seed: int, people: int
-) -> Iterator[tuple[NDArray[Any], NDArray[Any], Floats]]:
-    """Line by line: which cases are treated, with which regimen, and how late from 0 (at onset) to 1."""
-    numbers = {entry.key: entry.number for entry in catalogue.conditions()}
-    for key, line, choices in catalogue.treatment_lines():
-        cases = np.flatnonzero(condition == numbers[key])
-        uniform = uniforms(seed, f"treatment/{key}/{line}", people)[position[cases]]
-        delay = uniforms(seed, f"treatment/{key}/{line}/start", people)[position[cases]]
-        choice = np.searchsorted(np.cumsum([regimen.percent / 100 for regimen in choices]), uniform, side="right")
-        treated = choice < len(choices)
-        yield cases[treated], choices[0].number + choice[treated], delay[treated]
+    people: People,
+    cases: Cases,
+    barriers: Barriers,
+    case: Ints,
+    line: int,
+    choices: tuple[Regimen, ...],
+    failed: Ints,
+) -> _Given:
+    """Who of these cases is given which alternative of a line, and from when on."""
+    patient, stream = cases.patient[case], f"treatment/{choices[0].condition}/{line}"
+    draw = people.draw.of_rows
+    if choices[0].trigger == "failure":
+        start = failed[case] + (21 * draw(f"{stream}/start", patient)).astype(np.int64)
+    else:
+        within = np.array([choice.within_days for choice in choices]).max()
+        start = cases.diagnosed[case] + (within * draw(f"{stream}/start", patient) ** 3).astype(np.int64)
+    allowed = np.stack([~barriers.forbid(choice, patient, start) for choice in choices], axis=1)
+    choice, chosen = _choice(draw(stream, patient), np.array([c.percent / 100 for c in choices]), allowed)
+    nothing_left = ~allowed.any(axis=1)
+    failed[case] = np.where(nothing_left & (start < failed[case]), start, failed[case])
+    last = np.minimum(cases.resolved[case], people.end[patient])
+    given = chosen & (start <= last)
+    numbers = np.array([choice.number for choice in choices])
+    return _Given(case[given], patient[given], numbers[choice[given]], start[given], last[given])
 
 
-@cache
-def _regimens() -> pd.DataFrame:
-    listed = [regimen for _, _, choices in catalogue.treatment_lines() for regimen in choices]
-    return pd.DataFrame(
-        [regimen.model_dump(include={"name", "kind", "dose", "within_days", "days"}) for regimen in listed]
+def _choice(
+    uniform: Floats, share: Floats, allowed: NDArray[np.bool_]
+) -> tuple[Ints, NDArray[np.bool_]]:
+    """The alternative of each row and whether it gets any: those allowed share what all would have had."""
+    shares = share * allowed
+    total = shares.sum(axis=1, keepdims=True)
+    scaled = np.cumsum(shares * np.where(total > 0, share.sum() / np.maximum(total, 1e-12), 0), axis=1)
+    choice = (uniform[:, None] >= scaled).sum(axis=1)
+    return np.minimum(choice, len(share) - 1), choice < len(share)
+
+
+def _course(people: People, cases: Cases, barriers: Barriers, given: _Given) -> Courses:
+    """How each treatment goes: the first thing that ends it is why it stops."""
+    facts, patient, start = _facts(), given.patient, given.start
+    draw, number = people.draw.of_rows, given.regimen
+    group = facts.group[number]
+    uniform = draw("response", patient, group)  # one a person and class, whatever it is given for
+    none, partial = facts.none[group], facts.none[group] + facts.partial[group]
+    response = (uniform >= none).astype(np.int64) + (uniform >= partial)
+    judged = start + np.minimum(facts.judged_after[group], facts.days[number])
+    judged = np.where(facts.procedure[number], start + facts.judged_after[group], judged)
+    planned = np.where(facts.days[number] < NEVER, start + facts.days[number], NEVER)
+    gives_up = (response == 0) & (draw("treatment/gives up", patient, number) < GIVES_UP)
+    no_response = np.where(gives_up & (judged < planned), np.maximum(judged, start + 1), NEVER)
+    harmed = draw("adverse", patient, number) < facts.adverse[group]
+    harm = start + 1 + (1.5 * facts.judged_after[group] * draw("adverse/day", patient, number) ** 2).astype(np.int64)
+    stopped = np.where(harmed & (draw("adverse/stops", patient, number) < facts.stops[group]), harm, NEVER)
+    years = -YEARS_TO_OTHER_STOP * np.log1p(-draw("treatment/other", patient, number))
+    other = np.where(facts.days[number] >= NEVER, start + 30 + (years * DAYS_A_YEAR).astype(np.int64), NEVER)
+    ends = [people.death[patient], cases.resolved[given.case], planned, no_response, stopped]
+    ends = np.stack([*ends, barriers.arising(number, patient, start), other], axis=1)
+    reason = np.argmin(ends, axis=1)
+    stop = ends[np.arange(len(ends)), reason]
+    procedure = facts.procedure[number]
+    reason, stop = np.where(procedure, REASONS.index("completed"), reason), np.where(procedure, start, stop)
+    running = stop > people.end[patient]
+    seen = np.minimum(np.where(procedure, NEVER, stop), people.end[patient])
+    return Courses(
+        patient=patient,
+        case=given.case,
+        regimen=number,
+        start=start,
+        stop=np.where(running, NEVER, stop),
+        reason=np.where(running, -1, reason),
+        response=np.where(judged <= seen, response, -1),
+        strength=_strength(uniform, none, partial),
+        adverse=harmed & (harm <= seen) & ~procedure,
     )
 
 
-def _dated(given: pd.DataFrame, reference_date: pd.Timestamp) -> pd.DataFrame:
-    """With start and stop: none starts after the condition or the life is over, none outlasts them."""
-    delay = np.floor(given["delay"] * (given["within_days"] + 1)).astype("int64")
-    start = given["onset_date"] + pd.to_timedelta(delay, unit="D")
-    planned = start + pd.to_timedelta(given["days"].fillna(0).astype("int64"), unit="D")
-    planned = planned.where(given["days"].notna() & (planned <= reference_date))
-    ends = pd.concat([planned, given["resolved_date"], given["death_date"]], axis=1)
-    old_enough = (start - given["birth_date"]).dt.days >= DOSES_FROM
-    dose = given["dose"].where(old_enough & given["dose"].notna(), None)
-    given = given.assign(start_date=start, stop_date=ends.min(axis=1), dose=dose)
-    return given[start <= given[["resolved_date", "end_date"]].min(axis=1)]
+def _strength(uniform: Floats, none: Floats, partial: Floats) -> Floats:
+    """The share of the usual effect, which rises with the uniform that decides on the response."""
+    low, middle, high, best = STRENGTHS
+    return np.select(
+        [uniform < none, uniform < partial],
+        [low + middle * uniform / none, middle + (high - middle) * (uniform - none) / (partial - none)],
+        high + (best - high) * (uniform - partial) / (1 - partial),
+    )
+
+
+def _note_failures(people: People, course: Courses, failed: Ints) -> None:
+    """Into `failed`, of the cases whose treatment did not do, the day from which another is tried."""
+    judged = course.start + np.minimum(_facts().judged_after[_facts().group[course.regimen]], 365)
+    tries = people.draw.of_rows("treatment/partial fails", course.patient, course.regimen) < PARTIAL_FAILS
+    too_little = (course.response == 0) | ((course.response == 1) & tries)
+    unfit = np.isin(course.reason, [REASONS.index(name) for name in ("adverse_effect", "contraindicated")])
+    day = np.where(too_little, judged, NEVER)
+    failed[course.case] = np.where(unfit, np.minimum(day, course.stop), day)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The resources as arrays: by the number of a regimen, or by that of its group."""
+
+    group: Ints
+    days: Ints
+    procedure: NDArray[np.bool_]
+    none: Floats
+    partial: Floats
+    judged_after: Ints
+    adverse: Floats
+    stops: Floats
+
+
+@cache
+def regimens() -> tuple[Regimen, ...]:
+    """Every row of `regimens.csv`, in its order."""
+    return tuple(choice for _, _, choices in catalogue.treatment_lines() for choice in choices)
+
+
+@cache
+def _facts() -> _Facts:
+    groups = list(catalogue.drug_classes().values())
+    place = {group.drug_class: number for number, group in enumerate(groups)}
+    return _Facts(
+        group=np.array([place[regimen.group] for regimen in regimens()]),
+        days=np.array([NEVER if regimen.days is None else regimen.days for regimen in regimens()]),
+        procedure=np.array([regimen.kind == "procedure" for regimen in regimens()]),
+        none=np.array([group.none_percent / 100 for group in groups]),
+        partial=np.array([group.partial_percent / 100 for group in groups]),
+        judged_after=np.array([group.judged_after_days for group in groups]),
+        adverse=np.array([group.adverse_percent / 100 for group in groups]),
+        stops=np.array([group.stops_percent / 100 for group in groups]),
+    )
+
+
+@cache
+def _regimens_of(cause: str) -> NDArray[np.bool_]:
+    return np.array([cause in (regimen.name, regimen.drug_class) for regimen in regimens()])
+
+
+def treatment_table(people: People, cases: Cases, courses: Courses, encounter: pd.Categorical) -> pd.DataFrame:
+    """TREATMENTS, repeated words as categories; `encounter` is where each was begun."""
+    listed = regimens()
+    number, patient = courses.regimen, courses.patient
+    groups = [catalogue.drug_classes()[regimen.group].adverse_effect for regimen in listed]
+    effects = sorted({effect for effect in groups if effect})
+    effect = np.array([effects.index(name) if name else -1 for name in groups])
+    old_enough = people.age(patient, courses.start) >= DOSES_FROM
+    return pd.DataFrame(
+        {
+            "treatment_id": ids("T", (people.draw.start + patient) * NUMBERS_A_PATIENT + number),
+            "patient_id": people.named(patient),
+            "condition_id": cases.named(courses.case),
+            "encounter_id": encounter,
+            "kind": _words(number, [regimen.kind for regimen in listed]),
+            "name": _words(number, [regimen.name for regimen in listed]),
+            "concept_id": _words(number, [regimen.concept_id for regimen in listed]),
+            "rxnorm": labels(np.full(len(number), -1), []),
+            "dose": _words(number, [regimen.dose for regimen in listed], shown=old_enough),
+            "route": _words(number, [regimen.route for regimen in listed]),
+            "line": np.array([regimen.line for regimen in listed])[number],
+            "start_date": dates(courses.start),
+            "stop_date": dates(courses.stop),
+            "stop_reason": labels(courses.reason, REASONS),
+            "response": labels(courses.response, RESPONSES),
+            "adverse_effect": labels(np.where(courses.adverse, effect[number], -1), effects),
+        }
+    )
+
+
+def _words(
+    number: Ints, by_regimen: list[str] | list[str | None], shown: NDArray[np.bool_] | bool = True
+) -> pd.Categorical:
+    """What the regimens say, each word once; missing where it is empty or not shown."""
+    words = sorted({word for word in by_regimen if word})
+    code = np.array([words.index(word) if word else -1 for word in by_regimen])
+    return labels(np.where(shown, code[number], -1), words)

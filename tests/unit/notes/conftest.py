@@ -89,7 +89,7 @@ def small_record() -> Record:
             ("P0000004", "Dot", "Kay", "female", "2024-11-30", None, 55.0),
         ],
         columns=["patient_id", "given_name", "family_name", "sex", "birth_date", "death_date", "height_cm"],
-    ).assign(provider="Dr. Smith", smoker=True, weight_kg=61.4, bmi=23.91)
+    ).assign(provider="Dr. Smith", smoking="current", weight_kg=61.4, bmi=23.91)
     conditions = pd.DataFrame(
         [
             ("C1", "P0000001", "D006973", "hypertension", "2011-03-01", None),

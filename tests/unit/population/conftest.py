@@ -8,4 +8,4 @@ from clinical_ner.population.sample import Population, sample_population
 
 @pytest.fixture(scope="session")
 def town() -> Population:
-    return sample_population(PopulationParams(seed=7, patients=20_000, reference_date=date(2024, 12, 31)))
+    return sample_population(PopulationParams(seed=7, patients=20_000, reference_date=date(2024, 12, 31), years_of_records=4))

@@ -63,14 +63,16 @@ def test_nobody_has_a_condition_of_the_other_sex(town: Population) -> None:
 def test_no_smoker_is_younger_than_twelve(town: Population) -> None:
     age = lives(town.patients, REFERENCE_DATE).age
 
-    assert town.patients["smoker"].any()
-    assert age[town.patients["smoker"]].min() >= 12
+    smoker = town.patients["smoking"] == "current"
+
+    assert smoker.any()
+    assert age[smoker].min() >= 12
 
 
 def test_exactly_the_smokers_have_a_tobacco_use_disorder_and_the_heavy_adults_obesity(town: Population) -> None:
     people, age = town.patients, lives(town.patients, REFERENCE_DATE).age
     for name, decided in {
-        "tobacco use disorder": people["smoker"],
+        "tobacco use disorder": people["smoking"] == "current",
         "obesity": (people["bmi"] >= 30) & (age >= 18),
     }.items():
         assert set(people.loc[decided, "patient_id"]) == set(first_onset(town, name).index)

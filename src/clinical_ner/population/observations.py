@@ -1,0 +1,346 @@
+"""What is measured at the encounters: series that follow disease and treatment to the traits of the last examination.
+
+A value is the person's own level, plus what the conditions and treatments of that day add (`effects.csv`,
+by how well the person responds), plus the years' drift and the visit's chance. The level of a trait is
+such that the last value of the series is the trait: what is judged is what is recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from clinical_ner.core.schema import ENCOUNTER_KINDS, SEXES
+from clinical_ner.population import catalogue
+from clinical_ner.population.catalogue import Analyte
+from clinical_ner.population.chart import Cases, People
+from clinical_ner.population.encounters import PURPOSES, Encounters
+from clinical_ner.population.timeline import (
+    DAYS_A_YEAR,
+    NEVER,
+    Flags,
+    Floats,
+    Ints,
+    any_active,
+    coded,
+    dates,
+    keys,
+    labels,
+    starts_of_runs,
+    sum_of_active,
+)
+from clinical_ner.population.treatments import Courses, regimens
+
+HEIGHT, WEIGHT, BMI, SYSTOLIC, DIASTOLIC = "8302-2", "29463-7", "39156-5", "8480-6", "8462-4"
+CHOLESTEROL, HDL, TRIGLYCERIDES, LDL = "2093-3", "2085-9", "2571-8", "13457-7"
+EGFR, CREATININE, HBA1C, GLUCOSE = "98979-8", "2160-0", "4548-4", "2345-7"
+TOGETHER = {  # measured whenever the other is
+    BMI: WEIGHT,
+    DIASTOLIC: SYSTOLIC,
+    HDL: CHOLESTEROL,
+    TRIGLYCERIDES: CHOLESTEROL,
+    LDL: CHOLESTEROL,
+    CREATININE: EGFR,
+}
+FRIEDEWALD = (5.0, 400.0)  # LDL = total - HDL - triglycerides / 5, unless those are 400 mg/dL or more
+ADULT_WEIGHT = 80.0  # kg, for which changes of weight are given
+PULSE_PRESSURE = 12.0  # mmHg, the least
+DIABETIC = {HBA1C: 6.4, GLUCOSE: 199.0}  # the highest value of somebody who has no diabetes at the time
+DIABETES = ("diabetes_type_1", "diabetes_type_2", "gestational_diabetes", "diabetic_ketoacidosis")
+TAKES_EFFECT_AFTER = 28  # days on a treatment
+TAIL = 0.01  # of the chance of a visit: no value strays from its series beyond 2.3 standard deviations
+VISITS = ("diagnosis", "follow_up")
+ACUTE = ("emergency", "inpatient")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the series of a stretch are made from; rows are the encounters of the years of records."""
+
+    people: People
+    cases: Cases
+    courses: Courses
+    encounters: Encounters
+    traits: pd.DataFrame
+
+    @cached_property
+    def rows(self) -> Ints:
+        """Which encounters are measured at."""
+        return np.flatnonzero(self.encounters.start >= self.people.first_day)
+
+    @cached_property
+    def patient(self) -> Ints:
+        """Of each row the person."""
+        return self.encounters.patient[self.rows]
+
+    @cached_property
+    def day(self) -> Ints:
+        """Of each row the day."""
+        return self.encounters.start[self.rows]
+
+    @cached_property
+    def keys(self) -> Ints:
+        """Of each row person and day as one number, ascending."""
+        return keys(self.patient, self.day)
+
+    @cached_property
+    def age(self) -> Floats:
+        """Of each row the age in years."""
+        return self.people.age(self.patient, self.day)
+
+    def at(self, purposes: tuple[str, ...]) -> Flags:
+        """The rows of these purposes."""
+        return np.isin(self.encounters.purpose[self.rows], [PURPOSES.index(name) for name in purposes])
+
+    def of_kind(self, kinds: tuple[str, ...]) -> Flags:
+        """The rows of these kinds of encounters."""
+        return np.isin(self.encounters.kind[self.rows], [ENCOUNTER_KINDS.index(name) for name in kinds])
+
+    def chance(self, name: str, rows: Ints) -> Floats:
+        """A standard normal of each row, short of its tails and the same wherever the stretch starts."""
+        uniform = self.people.draw.of_rows(f"observation/{name}", self.patient[rows], self.day[rows] + NEVER // 2)
+        return ndtri(np.clip(uniform, TAIL, 1 - TAIL))
+
+
+def observation_table(record: Record) -> pd.DataFrame:
+    """OBSERVATIONS, ordered by person, day and code."""
+    listed = sorted(catalogue.analytes(), key=lambda analyte: analyte.loinc)
+    matrix = _matrix(record, listed)
+    row, code = np.nonzero(~np.isnan(matrix))
+    encounter = record.rows[row]
+    return pd.DataFrame(
+        {
+            "patient_id": record.people.named(record.encounters.patient[encounter]),
+            "encounter_id": coded(encounter, record.encounters.names),
+            "date": dates(record.encounters.start[encounter]),
+            "loinc": labels(code, [analyte.loinc for analyte in listed]),
+            "name": labels(code, [analyte.name for analyte in listed]),
+            "value": matrix[row, code],
+            "unit": _units(code, [analyte.unit for analyte in listed]),
+        }
+    )
+
+
+def _matrix(record: Record, listed: list[Analyte]) -> Floats:
+    """A row an encounter, a column an analyte, not a number where it is not measured."""
+    values = _values(record)
+    matrix = np.empty((len(record.rows), len(listed)))
+    for number, analyte in enumerate(listed):
+        matrix[:, number] = values.pop(analyte.loinc)
+    return matrix
+
+
+def _units(code: Ints, units: list[str]) -> pd.Categorical:
+    distinct = sorted(set(units))
+    return labels(np.array([distinct.index(unit) for unit in units])[code], distinct)
+
+
+# --- which rows are measured ----------------------------------------------------------------------
+def _ordered(record: Record) -> dict[str, Flags]:
+    """Of each analyte the rows at which it is measured."""
+    reasons = {
+        "wellness": record.at(("wellness",)),
+        "screening": record.at(("wellness",)),
+        "visit": record.at(VISITS),
+        "prenatal": record.at(("prenatal",)),
+        "acute": record.of_kind(ACUTE),
+    }
+    examined = record.at((*VISITS, "wellness")) | reasons["acute"] | reasons["prenatal"]
+    found: dict[str, Flags] = {}
+    for order in catalogue.rows("orders.csv"):
+        if order["reason"] not in reasons:
+            reasons[order["reason"]] = examined & _known(record, order["reason"])
+        rows = reasons[order["reason"]] & _of_age_and_sex(record, order)
+        if order["only_acute"] == "yes":
+            rows &= reasons["acute"]
+        found[order["loinc"]] = found.get(order["loinc"], False) | rows
+    found = {loinc: _now_and_then(record, rows, _analyte(loinc).every_days) for loinc, rows in found.items()}
+    return found | {loinc: found[other] for loinc, other in TOGETHER.items()}
+
+
+def _now_and_then(record: Record, rows: Flags, every_days: int) -> Flags:
+    """The first of these rows in each stretch of so many days of a person."""
+    here = np.flatnonzero(rows)
+    stretch = keys(record.patient[here], record.day[here] // every_days)
+    found = np.zeros(len(rows), dtype=bool)
+    found[here[starts_of_runs(stretch)]] = True
+    return found
+
+
+def _known(record: Record, condition: str) -> Flags:
+    """The rows on whose day the condition is known and not over."""
+    case = record.cases.of([condition])
+    cases = record.cases
+    return any_active(record.keys, cases.patient[case], cases.diagnosed[case], cases.resolved[case])
+
+
+def _of_age_and_sex(record: Record, order: dict[str, str]) -> Flags:
+    youngest, oldest = float(order["age_min"]), float(order["age_max"])
+    fits = (record.age >= youngest) & (record.age < oldest)
+    if order["sex"] != "all":
+        fits &= record.people.female[record.patient] == (order["sex"] == "female")
+    return fits
+
+
+# --- what is measured -----------------------------------------------------------------------------
+def _values(record: Record) -> dict[str, Floats]:
+    """Of each analyte a value a row, not a number where it is not measured."""
+    ordered = _ordered(record)
+    values = {}
+    for analyte in catalogue.analytes():
+        rows = np.flatnonzero(ordered[analyte.loinc])
+        column = np.full(len(record.rows), np.nan)
+        if analyte.loinc not in (BMI, LDL, CREATININE):
+            column[rows] = _bounded(analyte, _series(record, analyte, rows))
+        values[analyte.loinc] = column
+    _derive(record, values)
+    return values
+
+
+def _bounded(analyte: Analyte, values: Floats) -> Floats:
+    bounded: Floats = np.round(np.clip(values, analyte.lowest, analyte.highest), analyte.decimals)
+    return bounded
+
+
+def _series(record: Record, analyte: Analyte, rows: Ints) -> Floats:
+    """The values at these rows."""
+    patient = record.patient[rows]
+    level = _level(record, analyte)[patient]
+    if analyte.loinc in (HEIGHT, WEIGHT):
+        level = level * _growth(record, analyte, rows)
+    change = _change(record, analyte, rows)
+    if analyte.loinc == WEIGHT:
+        change *= np.minimum(level / ADULT_WEIGHT, 1.5)
+    if _is_trait(record, analyte):
+        change -= change[_last_of_each(patient)]
+        level = level + change
+        return _not_yet_diabetic(record, analyte, rows, level)
+    return level + change
+
+
+def _is_trait(record: Record, analyte: Analyte) -> bool:
+    return analyte.trait in record.traits.columns
+
+
+def _level(record: Record, analyte: Analyte) -> Floats:
+    """The trait of each person, or the own level about the mean where there is none."""
+    size = record.people.size
+    own = np.zeros(size)
+    if analyte.mean is not None:
+        own += analyte.mean + analyte.person_sd * ndtri(
+            np.maximum(record.people.draw(f"observation/{analyte.loinc}/own"), 1e-12)
+        )
+    if not _is_trait(record, analyte):
+        return own
+    trait = record.traits[analyte.trait].to_numpy(np.float64)
+    return np.where(np.isnan(trait), own, trait)
+
+
+def _last_of_each(patient: Ints) -> Ints:
+    """Of each row the last one of the same person."""
+    last = np.flatnonzero(np.diff(patient, append=-1))
+    return last[np.searchsorted(patient[last], patient)]
+
+
+def _change(record: Record, analyte: Analyte, rows: Ints) -> Floats:
+    """What the day adds to the person's level: drift, conditions, treatments and chance."""
+    years = (record.day[rows] - record.people.end[record.patient[rows]]) / DAYS_A_YEAR
+    change = analyte.years_drift * years + analyte.visit_sd * record.chance(analyte.loinc, rows)
+    row_keys = record.keys[rows]
+    for cause, amount in catalogue.effects().get(analyte.loinc, ()):
+        change += _effect(record, row_keys, cause, amount)
+    return change
+
+
+def _effect(record: Record, row_keys: Ints, cause: str, amount: float) -> Floats:
+    """What a condition adds while it lasts, or a treatment while it is taken, a procedure from then on."""
+    cases, courses = record.cases, record.courses
+    case = cases.of([cause])
+    if len(case):
+        grade = np.array([0.7, 1.0, 1.4])[cases.severity[case]]
+        return sum_of_active(row_keys, cases.patient[case], cases.onset[case], cases.resolved[case] + 1, amount * grade)
+    course = courses.of(cause)
+    lasting = np.array([regimen.kind == "procedure" for regimen in regimens()])[courses.regimen[course]]
+    stop = np.where(lasting, NEVER, courses.stop[course])
+    start = courses.start[course] + np.where(lasting, 1, TAKES_EFFECT_AFTER)
+    return sum_of_active(row_keys, courses.patient[course], start, stop, amount * courses.strength[course])
+
+
+def _not_yet_diabetic(record: Record, analyte: Analyte, rows: Ints, values: Floats) -> Floats:
+    """Below the limit of the diagnosis while there is no diabetes; the last value is the trait itself."""
+    if analyte.loinc not in DIABETIC:
+        return values
+    case = record.cases.of(DIABETES)
+    cases = record.cases
+    having = any_active(record.keys[rows], cases.patient[case], cases.onset[case], cases.resolved[case])
+    free = ~having & (_last_of_each(record.patient[rows]) != np.arange(len(rows)))
+    return np.where(free, np.minimum(values, DIABETIC[analyte.loinc]), values)
+
+
+def _growth(record: Record, analyte: Analyte, rows: Ints) -> Floats:
+    """The median body of that age over the median one of the age at the end of the record."""
+    patient = record.patient[rows]
+    end = record.people.age(patient, record.people.end[patient])
+    then, now = (_median_body(record.people.female[patient], age, analyte.loinc) for age in (record.age[rows], end))
+    return then / now
+
+
+def _median_body(female: Flags, age: Floats, loinc: str) -> Floats:
+    """The median height (cm) or weight (kg) at an age, which changes no more once people are grown up."""
+    age = np.minimum(age, 20.0)
+    height, bmi = (
+        np.where(
+            female,
+            *(np.interp(age, catalogue.column("body.csv", "age", sex=s), catalogue.column("body.csv", name, sex=s)) for s in SEXES),
+        )
+        for name in ("height_cm", "bmi_median")
+    )
+    return height if loinc == HEIGHT else bmi * (height / 100) ** 2
+
+
+# --- what follows from other values ---------------------------------------------------------------
+def _derive(record: Record, values: dict[str, Floats]) -> None:
+    """BMI, LDL and creatinine from what was measured; pressures that belong together."""
+    values[DIASTOLIC] = np.minimum(values[DIASTOLIC], values[SYSTOLIC] - PULSE_PRESSURE)
+    height = np.round(_level_at_rows(record, HEIGHT), 1)
+    values[BMI] = np.round(values[WEIGHT] / (height / 100) ** 2, 1)
+    fat = np.where(values[TRIGLYCERIDES] < FRIEDEWALD[1], values[TRIGLYCERIDES], np.nan)
+    low = np.round(values[CHOLESTEROL] - values[HDL] - fat / FRIEDEWALD[0])
+    values[LDL] = np.where(low >= _analyte(LDL).lowest, low, np.nan)
+    women = record.people.female[record.patient]
+    values[CREATININE] = np.round(creatinine(values[EGFR], record.age, women), 2)
+    values[EGFR] = np.round(egfr(values[CREATININE], record.age, women))
+
+
+def _level_at_rows(record: Record, loinc: str) -> Floats:
+    rows = np.arange(len(record.rows))
+    return _level(record, _analyte(loinc))[record.patient] * _growth(record, _analyte(loinc), rows)
+
+
+def _analyte(loinc: str) -> Analyte:
+    return next(analyte for analyte in catalogue.analytes() if analyte.loinc == loinc)
+
+
+def egfr(serum_creatinine: Floats, age: Floats, female: Flags) -> Floats:
+    """CKD-EPI 2021 without race, in mL/min/1.73 m2 (Inker et al., N Engl J Med 2021;385:1737)."""
+    kappa, alpha = np.where(female, 0.7, 0.9), np.where(female, -0.241, -0.302)
+    ratio = serum_creatinine / kappa
+    rate: Floats = 142 * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** -1.2 * _of_age(age, female)
+    return rate
+
+
+def creatinine(rate: Floats, age: Floats, female: Flags) -> Floats:
+    """The serum creatinine (mg/dL) that gives this eGFR: the inverse of `egfr`."""
+    kappa, alpha = np.where(female, 0.7, 0.9), np.where(female, -0.241, -0.302)
+    relative = rate / (142 * _of_age(age, female))
+    found: Floats = kappa * np.where(relative >= 1, relative ** (1 / alpha), relative ** (-1 / 1.2))
+    return found
+
+
+def _of_age(age: Floats, female: Flags) -> Floats:
+    factor: Floats = 0.9938**age * np.where(female, 1.012, 1.0)
+    return factor
