@@ -25,14 +25,15 @@ from typer import Option
 
 from clinical_ner.core import io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import CONDITIONS, LEXICON, NOTES, PATIENTS, PROVIDERS, TOKENS, TREATMENTS
+from clinical_ner.core.schema import LEXICON, NOTES, TOKENS
 from clinical_ner.core.span import LABELS
 from clinical_ner.ner import bio, model, training
 from clinical_ner.ner.dataset import examples_of
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import Block, blocks
-from clinical_ner.notes.tables import record_of, write_notes
+from clinical_ner.notes.charts import POPULATION, record_of
+from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import lexis
 
 ROOT = Path(__file__).parents[1]
@@ -158,9 +159,7 @@ def annotated(words: Sequence[str], tags: Sequence[str]) -> tuple[str, list[tupl
 def writing(runs: int) -> None:
     """The stage `notes` without its files."""
     settings = params.load(ROOT / "params.yaml")
-    record = record_of(
-        *(io.read(table, DATA / "population") for table in (PATIENTS, PROVIDERS, CONDITIONS, TREATMENTS))
-    )
+    record = record_of(*(io.read(table, DATA / "population") for table in POPULATION))
     words = lexis(io.read_vocabulary(DATA / "vocabulary"), set(record.conditions["concept_id"]))
     write = partial(write_notes, record, words, settings.notes, settings.population.reference_date)
     show("writing notes", len(write().notes), "notes", timed(write, runs))

@@ -7,18 +7,9 @@ from typer import Option
 
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import (
-    CONDITIONS,
-    ENTITIES,
-    NOTES,
-    PATIENTS,
-    PROVIDERS,
-    RELATIONS,
-    SECTIONS,
-    SEGMENTS,
-    TREATMENTS,
-)
-from clinical_ner.notes.tables import notes_metrics, record_of, write_notes
+from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SECTIONS, SEGMENTS
+from clinical_ner.notes.charts import POPULATION, record_of
+from clinical_ner.notes.tables import notes_metrics, write_notes
 from clinical_ner.notes.terms import lexis
 
 
@@ -31,7 +22,7 @@ def main(
 ) -> None:
     """Write the tables notes, entities, segments, relations and sections to OUT."""
     settings = params.load(params_file)
-    record = record_of(*(io.read(table, population) for table in (PATIENTS, PROVIDERS, CONDITIONS, TREATMENTS)))
+    record = record_of(*(io.read(table, population) for table in POPULATION))
     words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
     writing = write_notes(record, words, settings.notes, settings.population.reference_date)
     for table, frame in zip((NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS), writing, strict=True):

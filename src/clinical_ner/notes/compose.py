@@ -12,6 +12,7 @@ from clinical_ner.core.span import DISEASE
 from clinical_ner.core.text import recased
 from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.filling import Filling, fits
+from clinical_ner.notes.measurements import told_of_record
 from clinical_ner.notes.noise import wrapped
 from clinical_ner.notes.subjects import Subject
 from clinical_ner.notes.syntax import Choice, Piece, Template
@@ -30,8 +31,10 @@ from clinical_ner.notes.terms import Lexis
 from clinical_ner.notes.writing import Page
 
 TITLE = "title"  # stands on a line of its own
-ADULT_SLOTS = frozenset({"occupation", "smoking", "pack_years", "honorific"})
-DATED_SLOTS = frozenset({"age", "note_date", "past_date", "year", "weight", "bmi"})  # what is not true of another day
+ADULT_SLOTS = frozenset({"occupation", "smoking", "alcohol", "etoh", "pack_years", "honorific"})
+DATED_SLOTS = frozenset(
+    {"age", "note_date", "past_date", "year", "provider", "weeks"}
+)  # what is not true of another day
 BULLETS = ("- ", "- ", "* ", "• ", "{}. ", "{}. ", "{}) ", "# ", "#{}: ")
 GAPS = ("\n", "\n", "\n\n")
 NARROW, WIDE = 68, 84  # columns at which lines are wrapped
@@ -146,8 +149,7 @@ def _source(draft: Draft, earlier: Sequence[Earlier], author: Author) -> Page | 
     """An earlier note that what has not changed is copied from: nothing has changed in the record since."""
     if not author.repeats:
         return None
-    subject = draft.subject
-    fit = [e.page for e in earlier if e.subject.written_on <= subject.written_on and e.subject.cases == subject.cases]
+    fit = [e.page for e in earlier if draft.subject.unchanged_since(e.subject)]
     return draft.draws.pick(fit) if fit else None
 
 
@@ -167,17 +169,21 @@ def _repeats(draft: Draft, source: Page, part: Part, manner: Manner) -> bool:
 def _dated() -> frozenset[str]:
     """The templates that say what is not as true on a later day."""
     found = (t for style in CLINICAL for section in templates(style).values() for t in section)
-    return frozenset(template.template_id for template in found if template.names & DATED_SLOTS)
+    dated = DATED_SLOTS | told_of_record()
+    return frozenset(template.template_id for template in found if template.names & dated)
 
 
 def _write_part(draft: Draft, part: Part, manner: Manner) -> None:
     page, draws, author = draft.page, draft.draws, manner.author
     listed = bool(part.items) and draws.chance(author.listed)
     styles = tuple(CLINICAL[draws.chance(author.shorthand)] for _ in range(MIXED))
-    if listed:
+    whole = bool(draft.subject.counts.get(part.whole))
+    if whole:
+        chosen = list(_items(draft, styles, part.items, part.high_items if draws.between(part.low, part.high) else 0))
+    elif listed and not part.whole:
         chosen = list(_items(draft, styles, part.items, draws.between(part.low_items, part.high_items)))
     else:
-        chosen = _chosen(draft, styles, part.section, _sentences(part, author, draws))
+        chosen, listed = _chosen(draft, styles, part.section, _sentences(part, author, draws)), False
     if not chosen:
         return
     page.space(manner.gap)
@@ -185,6 +191,8 @@ def _write_part(draft: Draft, part: Part, manner: Manner) -> None:
     _write_heading(draft, part, manner, listed)
     if listed:
         _write_items(draft, chosen, manner.bullet)
+    elif whole:
+        _write_items(draft, chosen, "", "; ")
     else:
         _write_sentences(draft, chosen, CLINICAL[0], "\n" if manner.own_lines else " ")
     page.close_block(start, part.section)
@@ -217,10 +225,10 @@ def _items(draft: Draft, styles: Sequence[str], section: str, count: int) -> Ite
         yield template
 
 
-def _write_items(draft: Draft, chosen: Sequence[Template], bullet: str) -> None:
+def _write_items(draft: Draft, chosen: Sequence[Template], bullet: str, joint: str = "\n") -> None:
     for number, template in enumerate(chosen, start=1):
         if number > 1:
-            draft.page.write("\n")
+            draft.page.write(joint)
         draft.page.write(bullet.format(number))
         _write(draft, template, of_subject=True, anew=number == 1)
 
@@ -239,7 +247,7 @@ def _chosen(draft: Draft, styles: Sequence[str], section: str, count: int) -> li
 
 
 def _pool(draft: Draft, style: str, section: str) -> tuple[Template, ...]:
-    return fitting(style, section, draft.subject.sex, not draft.subject.adult)
+    return fitting(style, section, draft.subject.sex, not draft.subject.adult, draft.subject.expecting)
 
 
 def _draw(
@@ -255,14 +263,17 @@ def _draw(
 
 
 @cache
-def fitting(style: str, section: str, sex: str, child: bool) -> tuple[Template, ...]:
+def fitting(style: str, section: str, sex: str, child: bool, expecting: bool) -> tuple[Template, ...]:
     """The templates of the section whose own words can be said of such a person."""
     content = templates(style)
     return tuple(
         template
         for template in (content if section in content else templates(CLINICAL[0]))[section]
         if not (child and template.names & ADULT_SLOTS)
-        and not (speaks_of_one(template, style) and not all(fits(words, sex, child) for words in template.literals))
+        and not (
+            speaks_of_one(template, style)
+            and not all(fits(words, sex, child, expecting) for words in template.literals)
+        )
     )
 
 
@@ -280,7 +291,7 @@ def _is_eligible(draft: Draft, template: Template, left: Mapping[str, int]) -> b
     for name, wants, count in template.demands:
         if len(subject.cases_for(name, wants)) < count:
             return False
-    if any(subject.counts.get(name) for name in template.none_of):
+    if any(subject.counts.get(name) for name in template.none_of) or not all(map(subject.knows, template.needs)):
         return False
     return not template.diseases or all(
         draft.lexis.concept_of(DISEASE, words) not in subject.record for words in template.diseases

@@ -9,11 +9,14 @@ from typing import NamedTuple
 
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.draws import Draws
-from clinical_ner.notes.subjects import Case, Given, Subject
+from clinical_ner.notes.measurements import DERIVED, PAIRS
+from clinical_ner.notes.subjects import Allergy, Case, Given, Subject
 from clinical_ner.notes.syntax import (
     DISEASE_SLOTS,
     ECHO,
     NONE_OF,
+    PERHAPS_DISEASES,
+    PERHAPS_TREATMENTS,
     RECORD_DISEASES,
     RECORD_TREATMENTS,
     TREATMENT_SLOTS,
@@ -27,7 +30,11 @@ from clinical_ner.notes.syntax import (
 from clinical_ner.notes.templates import fillers, fit_anyway, ranges, short_names, unfit
 from clinical_ner.notes.terms import Concepts, Lexis, Term
 
-OTHERS_DISEASE = frozenset({"absent", "family", "uncertain", "hypothetical"})  # never one of the record
+OTHERS_DISEASE = frozenset({"absent", "uncertain", "hypothetical"})  # never one of the record
+FAMILY = "family"  # an assertion, and the section in which the family's diseases are denied
+RECORDED_SHARE = 0.7  # of the relatives, those of the record; the others are too distant to be in one
+FEMALE_RELATIVE = re.compile(r"mother|sister|daughter|aunt|niece")
+MALE_RELATIVE = re.compile(r"father|brother|\bson\b|uncle|nephew")
 DIGIT_SHARE = 0.6  # of the made-up names, with a number
 DESCRIBED_SHARE = 0.5  # of the findings, with an adjective
 VOCABULARY_SHARE = 0.6  # of the problems, named as in the vocabulary and not as in the record
@@ -73,7 +80,6 @@ NUMBERS: dict[str, Numbers] = {
     "percent": lambda draws: f"{draws.between(2, 96)}%",
     "ratio": lambda draws: _tenths(draws, 2, 89),
     "size": lambda draws: f"{_tenths(draws, 2, 89)} {draws.pick(('cm', 'mm', 'x 3 cm', '× 2.5 cm'))}",
-    "temp": lambda draws: _tenths(draws, 360, 401),
     "value": lambda draws: f"{_tenths(draws, 1, 899)} {draws.pick(fillers()['unit'])}",
 }
 
@@ -98,15 +104,22 @@ def initials(term: str) -> str:
 
 
 @cache
-def fits(words: str, sex: str, child: bool) -> bool:
+def fits(words: str, sex: str, child: bool, expecting: bool) -> bool:
     """Whether the words can be said of such a person."""
-    return not unfit(sex, child=child).search(fit_anyway().sub("", words))
+    return not unfit(sex, child=child, expecting=expecting).search(fit_anyway().sub("", words))
 
 
 @cache
-def choices(name: str, sex: str, child: bool) -> tuple[str, ...]:
+def choices(name: str, sex: str, child: bool, expecting: bool) -> tuple[str, ...]:
     """The words of a filler that can be said of such a person."""
-    return tuple(word for word in fillers()[name] if fits(word, sex, child))
+    return tuple(word for word in fillers()[name] if fits(word, sex, child, expecting))
+
+
+class Kin(NamedTuple):
+    """A relative with a disease."""
+
+    relative: str
+    disease: Term
 
 
 class Filling:
@@ -120,7 +133,7 @@ class Filling:
         self._lexis = lexis
         self._draws = draws
         self._shorthand = shorthand  # how often the author abbreviates
-        self._person = (subject.sex, not subject.adult)
+        self._person = (subject.sex, not subject.adult, subject.expecting)
         self._of_subject = True
         self._in_full = False  # for the sake of an abbreviation that follows
         self._links: dict[str, tuple[str, Wants]] = {}
@@ -129,6 +142,16 @@ class Filling:
         self._others: set[str] = set()  # diseases denied, suspected and so on in this text
         self._case: Case | None = None  # the one named last
         self._given: Given | None = None
+        self._allergy: Allergy | None = None
+        self._kin: Kin | None = None
+        self._of_kin: set[str] = set()  # what has been told of that relative: slots
+        self._kin_told: set[tuple[str, str]] = set()  # relatives and diseases of this text
+        self._names: frozenset[str] = frozenset()  # the slots of this sentence
+        self._family_section = False
+        self._tells_of_family = False  # whether this sentence tells of a disease in the family
+        self._values: dict[str, float] = {}  # of this text, by slot
+        self._of_anybody = subject.record | subject.family_concepts
+        self._reason = subject.reason  # until it has been named
         self._last = Blank("")  # the entity named last
         self._year = 0  # the one named last
 
@@ -136,6 +159,10 @@ class Filling:
         """Start a sentence; unless anew, what the one before has named is not repeated."""
         self._of_subject = of_subject
         self._in_full = ECHO in template.names
+        self._names = template.names
+        self._family_section = template.template_id.startswith(FAMILY)
+        self._tells_of_family = template.tells_of_family
+        self._kin = None
         self._links = template.links
         self._linked.clear()
         if anew:
@@ -192,17 +219,76 @@ class Filling:
 
     # --- diseases ---------------------------------------------------------------------------------
     def _disease(self, slot: Slot) -> Blank:
+        if slot.name in PERHAPS_DISEASES:
+            return self._reaction(slot)
         if slot.name in RECORD_DISEASES:
             term = self._problem_term(self._case_of(slot))
+        elif slot.assertion == FAMILY:
+            term = self._familial()
         elif slot.assertion in OTHERS_DISEASE:
-            avoid = (self._subject.record, self._used, self._others)
-            term = self._draw(self._lexis.diseases, avoid, others=slot.assertion == "family")
-            if self._subject.cases:
+            record = self._of_anybody if self._family_section else self._subject.record
+            term = self._draw(self._lexis.diseases, (record, self._used, self._others), others=self._family_section)
+            if self._subject.birth_date:
                 self._others.add(term.concept_id)
         else:
             term = self._draw(self._lexis.diseases, (self._used,))
         self._used.add(term.concept_id)
         return Blank(term.text, DISEASE, term.concept_id, slot.assertion)
+
+    def _reaction(self, slot: Slot) -> Blank:
+        """What an allergen or a drug has done; an entity if it is a disease."""
+        if slot.name == "reaction":
+            words = self._allergy.reaction if self._allergy else ""
+        else:
+            words = self._given.side_effect if self._given else ""
+        concept_id = self._lexis.concept_of(DISEASE, words)
+        if concept_id not in self._lexis.diseases or words in fillers()["symptom"]:
+            return Blank(words)
+        return Blank(words, DISEASE, concept_id, slot.assertion)
+
+    def _familial(self) -> Term:
+        """The disease of the relative of this sentence; of nobody in particular it is any."""
+        if not self._names & {"relative", "distant_relative"} or self._subject.birth_date is None:
+            avoid = (self._subject.family_concepts, self._used, self._others)
+            return self._draw(self._lexis.diseases, avoid, others=True)
+        return self._kin_for("disease").disease
+
+    def _kin_for(self, slot: str) -> Kin:
+        """The relative of whom this has not been told yet."""
+        if self._kin is None or slot in self._of_kin:
+            self._kin = self._recorded_kin() or self._distant_kin()
+            self._of_kin.clear()
+        self._of_kin.add(slot)
+        return self._kin
+
+    def _recorded_kin(self) -> Kin | None:
+        if "distant_relative" in self._names or not self._draws.chance(RECORDED_SHARE):
+            return None
+        told = self._kin_told
+        untold = [each for each in self._subject.family if (each.relative, each.concept_id) not in told]
+        barred = self._used if self._family_section else self._used | self._subject.record
+        fresh = [each for each in untold if each.concept_id not in barred]
+        if not fresh:
+            return None
+        chosen = self._draws.pick(fresh)
+        told.add((chosen.relative, chosen.concept_id))
+        if chosen.concept_id in self._lexis.diseases and self._draws.chance(VOCABULARY_SHARE):
+            term = self._lexis.diseases.form(self._draws, chosen.concept_id)
+            if not (self._in_full and term.text.isupper()):
+                return Kin(chosen.relative, term)
+        return Kin(chosen.relative, Term(chosen.name, chosen.concept_id))
+
+    def _distant_kin(self) -> Kin:
+        """A relative of whom the record says nothing, with a disease of that sex."""
+        relative = self._draws.pick(fillers()["distant_relative"])
+        sexes = [
+            sex for sex, words in (("female", MALE_RELATIVE), ("male", FEMALE_RELATIVE)) if not words.search(relative)
+        ]
+        avoid = (self._used, self._subject.family_concepts, self._subject.record)
+        while True:
+            term = self._draw(self._lexis.diseases, avoid, others=True)
+            if all(fits(term.text, sex, False, False) for sex in sexes):
+                return Kin(relative, term)
 
     def _problem_term(self, case: Case) -> Term:
         """The problem as the record names it, or as the vocabulary has it."""
@@ -230,6 +316,9 @@ class Filling:
     def _fresh_case(self, cases: tuple[Case, ...], wants: Wants) -> Case:
         linked = [case.concept_id for case in self._linked.values()]
         new = [case for case in cases if case.concept_id not in self._used and case.concept_id not in linked]
+        if self._reason and any(case.concept_id == self._reason for case in new):
+            reason, self._reason = self._reason, ""
+            return next(case for case in new if case.concept_id == reason)
         untold = [case for case in new if all(self._has_untold(case, name) for name, _ in wants)]
         return self._draws.pick(untold or new or cases)
 
@@ -246,11 +335,23 @@ class Filling:
 
     # --- treatments -------------------------------------------------------------------------------
     def _treatment(self, slot: Slot) -> Blank:
+        if slot.name in PERHAPS_TREATMENTS:
+            return self._allergen(slot)
         if slot.name in RECORD_TREATMENTS:
             return self._recorded_treatment(slot)
         term = self._drawn_treatment(slot.name)
         self._used.add(term.concept_id)
         return Blank(term.text, TREATMENT, term.concept_id, slot.assertion)
+
+    def _allergen(self, slot: Slot) -> Blank:
+        """A substance that has not been named yet; an entity if it is a drug."""
+        allergies = self._subject.allergies
+        self._allergy = next((each for each in allergies if each.substance not in self._used), allergies[0])
+        words = self._allergy.substance
+        self._used.add(words)
+        if not self._allergy.drug:
+            return Blank(words)
+        return Blank(words, TREATMENT, self._lexis.treatment_id(words), slot.assertion)
 
     def _recorded_treatment(self, slot: Slot) -> Blank:
         cases = (self._case_of(slot),) if slot.link else self._subject.cases
@@ -284,13 +385,17 @@ class Filling:
             return self._subject.details[name]
         if name in NONE_OF:
             return ""
+        if self._subject.birth_date:
+            if name in ("relative", "distant_relative") and self._tells_of_family:
+                return self._kin_for("relative").relative
+            if name in PAIRS:
+                return "/".join(f"{self._value(part):.0f}" for part in PAIRS[name])
         if name in OWN_WORDS:
             return OWN_WORDS[name](self)
         if name in NUMBERS:
             return NUMBERS[name](self._draws)
         if name in ranges():
-            low, high, digits = ranges()[name]
-            return f"{low + self._draws.uniform() * (high - low):.{digits}f}"
+            return f"{self._value(name):.{ranges()[name].decimals}f}"
         if name in ("lab", "marker"):
             return self._draw(self._lexis.analytes).text
         words = fillers()[name] if not self._of_subject else choices(name, *self._person)
@@ -298,6 +403,32 @@ class Filling:
         if name == "finding" and self._draws.chance(DESCRIBED_SHARE):
             return f"{self._draws.pick(fillers()['descriptor'])} {word}"
         return word
+
+    def _value(self, name: str) -> float:
+        """What was measured, or what is usual; in a text about a patient always the same."""
+        subject = self._subject
+        if subject.birth_date is None:
+            return self._between(*ranges()[name].range)
+        if name not in self._values:
+            if name in DERIVED:
+                source, derived = DERIVED[name]
+                self._values[name] = derived(self._value(source))
+            elif ranges()[name].usual is None and not ranges()[name].loinc:
+                return self._between(*ranges()[name].range)
+            else:
+                recorded = subject.value(name)
+                self._values[name] = self._between(*subject.usual(name)) if recorded is None else recorded
+        return self._values[name]
+
+    def _between(self, low: float, high: float) -> float:
+        return low + self._draws.uniform() * (high - low)
+
+    def _healthy_relative(self) -> str:
+        """A relative of whom the record has no disease."""
+        ill = {each.relative for each in self._subject.family}
+        return self._draws.pick(
+            [each for each in fillers()["relative"] if each not in ill and fits(each, *self._person)]
+        )
 
     def _age(self) -> str:
         return str(self._subject.age)
@@ -334,17 +465,27 @@ class Filling:
         day = today.fromordinal(today.toordinal() - self._draws.between(0, days))
         return f"{day:%m/%d/%Y}"
 
-    def _onset_year(self) -> str:
-        return str(self._case.onset_year if self._case else "")
+    def _diagnosed_year(self) -> str:
+        return str(self._case.diagnosed_year if self._case else "")
 
     def _end_year(self) -> str:
-        return str(self._case.end_year or self._case.onset_year if self._case else "")
+        return str(self._case.end_year or self._case.diagnosed_year if self._case else "")
 
     def _its_year(self) -> str:
         return str(self._given.start_year if self._given else "")
 
     def _its_end(self) -> str:
         return str(self._given.stop_year or self._given.start_year if self._given else "")
+
+    def _its_measure(self) -> str:
+        trend = self._given.trend if self._given else None
+        return trend.names[self._draws.chance(self._shorthand)] if trend else ""
+
+    def _its_before(self) -> str:
+        return self._given.trend.before if self._given and self._given.trend else ""
+
+    def _its_after(self) -> str:
+        return self._given.trend.after if self._given and self._given.trend else ""
 
     def _its_dose(self) -> str:
         """The recorded dose with a space before it, or nothing."""
@@ -368,7 +509,11 @@ OWN_WORDS: dict[str, Callable[[Filling], str]] = {
     "honorific": Filling._honorific,
     "year": Filling._past_year,
     "past_date": Filling._past_date,
-    "onset_year": Filling._onset_year,
+    "diagnosed_year": Filling._diagnosed_year,
+    "healthy_relative": Filling._healthy_relative,
+    "its_measure": Filling._its_measure,
+    "its_before": Filling._its_before,
+    "its_after": Filling._its_after,
     "end_year": Filling._end_year,
     "its_year": Filling._its_year,
     "its_dose": Filling._its_dose,

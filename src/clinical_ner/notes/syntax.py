@@ -22,27 +22,46 @@ from clinical_ner.core.span import ASSERTIONS, DISEASE, TREATMENT
 
 ECHO = "abbr"  # the initials of the entity named last, in the same sense
 RECORD_DISEASES = frozenset({"problem", "past_problem", "indication"})  # under way, over, operated on today
-RECORD_TREATMENTS = frozenset({"regimen", "medication", "past_regimen", "past_procedure", "operation"})
-PAST_SLOTS = frozenset({"past_problem", "past_regimen", "past_procedure"})
-DISEASE_SLOTS = RECORD_DISEASES | {"disease"}
-TREATMENT_SLOTS = RECORD_TREATMENTS | {"drug", "drug_class", "procedure", "therapy", "treatment"}
+OUTCOMES = frozenset({"effective", "ineffective", "tolerated", "improving", "switched_to"})  # of what is given now
+STOPPED = frozenset({"failed", "not_tolerated", "switched_from"})  # and why
+RECORD_TREATMENTS = (
+    frozenset({"regimen", "medication", "past_regimen", "past_procedure", "operation"}) | OUTCOMES | STOPPED
+)
+PAST_SLOTS = (
+    frozenset({"past_problem", "past_regimen", "past_procedure", "allergen", "reaction", "side_effect"}) | STOPPED
+)
+# Words of the record that are an entity only if they name a drug or a disease: a food or a cough is none.
+PERHAPS_DISEASES = frozenset({"reaction", "side_effect"})
+PERHAPS_TREATMENTS = frozenset({"allergen"})
+DISEASE_SLOTS = RECORD_DISEASES | PERHAPS_DISEASES | {"disease"}
+TREATMENT_SLOTS = RECORD_TREATMENTS | PERHAPS_TREATMENTS | {"drug", "drug_class", "procedure", "therapy", "treatment"}
 ENTITY_SLOTS = DISEASE_SLOTS | TREATMENT_SLOTS
-RECORD_SLOTS = RECORD_DISEASES | RECORD_TREATMENTS
+RECORD_SLOTS = RECORD_DISEASES | RECORD_TREATMENTS | PERHAPS_TREATMENTS
 LABELS = {"D": DISEASE, "T": TREATMENT}
 RECORD_DISEASE, RECORD_TREATMENT = "a disease of the record", "a treatment of the record"
+ALLERGEN, INTOLERANCE, IMPROVEMENT = "an allergen", "what was not tolerated", "what has improved something"
 REFERS_TO = {  # what has to be named before
     ECHO: ECHO,
-    "onset_year": RECORD_DISEASE,
+    "diagnosed_year": RECORD_DISEASE,
     "end_year": RECORD_DISEASE,
     "its_dose": RECORD_TREATMENT,
     "its_year": RECORD_TREATMENT,
     "its_end": RECORD_TREATMENT,
+    "reaction": ALLERGEN,
+    "side_effect": INTOLERANCE,
+    "its_measure": IMPROVEMENT,
+    "its_before": IMPROVEMENT,
+    "its_after": IMPROVEMENT,
 }
 NONE_OF = {  # slots that write nothing, for sentences that are true only of who has none of these
     "no_problem": ("problem", "past_problem"),
     "no_regimen": ("regimen",),
     "no_procedure": ("past_procedure", "operation"),
+    "no_allergy": ("allergen",),
+    "no_family": ("family",),
+    "no_fever": ("fever",),
 }
+KNOWN_ONLY = frozenset({"weight", "bmi", "pack_years", "weeks", "weeks_at_birth"})  # never made up for a patient
 Wants = tuple[tuple[str, int], ...]  # of a case: how many treatments each slot asks for
 
 MARKS = r"((?::[a-z]+|#\d)*)"  # in either order
@@ -107,8 +126,9 @@ class Template:
 
     @cached_property
     def diseases(self) -> list[str]:
-        """The diseases that are written out."""
-        found = (piece for piece in walk(self.pieces) if isinstance(piece, Mention) and piece.label == DISEASE)
+        """The diseases that are written out, but those of a family."""
+        mentions = (piece for piece in walk(self.pieces) if isinstance(piece, Mention) and piece.label == DISEASE)
+        found = (mention for mention in mentions if mention.assertion != "family")
         return ["".join(mention.pieces) for mention in found if all(isinstance(part, str) for part in mention.pieces)]  # type: ignore[arg-type]
 
     @cached_property
@@ -121,6 +141,16 @@ class Template:
     def none_of(self) -> tuple[str, ...]:
         """The slots of the record of which the subject must have nothing."""
         return tuple(asked for name in sorted(self.names & NONE_OF.keys()) for asked in NONE_OF[name])
+
+    @cached_property
+    def tells_of_family(self) -> bool:
+        """Whether the template asks for a disease of the family."""
+        return any(slot.name == "disease" and slot.assertion == "family" for slot in self.slots)
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The slots that are told of a patient only if the record says them."""
+        return tuple(sorted(self.names & KNOWN_ONLY))
 
     @cached_property
     def links(self) -> dict[str, tuple[str, Wants]]:
@@ -301,6 +331,9 @@ NAMES = {
     **dict.fromkeys(ENTITY_SLOTS, frozenset({ECHO})),
     **dict.fromkeys(RECORD_DISEASES, frozenset({ECHO, RECORD_DISEASE})),
     **dict.fromkeys(RECORD_TREATMENTS, frozenset({ECHO, RECORD_TREATMENT})),
+    "allergen": frozenset({ECHO, ALLERGEN}),
+    "not_tolerated": frozenset({ECHO, RECORD_TREATMENT, INTOLERANCE}),
+    "improving": frozenset({ECHO, RECORD_TREATMENT, IMPROVEMENT}),
 }
 
 

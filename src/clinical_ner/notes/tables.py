@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,16 +12,14 @@ import pandas as pd
 from clinical_ner.core.params import NotesParams
 from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SECTIONS, SEGMENTS, Table
 from clinical_ner.core.span import DISEASE
+from clinical_ner.notes.charts import Chart, Record, charts
 from clinical_ner.notes.compose import Earlier, compose
 from clinical_ner.notes.draws import Draws
-from clinical_ner.notes.subjects import Row, invented, of_record
-from clinical_ner.notes.templates import kinds, literature
+from clinical_ner.notes.subjects import invented, of_record
+from clinical_ner.notes.templates import literature
 from clinical_ner.notes.terms import Lexis
+from clinical_ner.notes.visits import DAYS_A_YEAR, YEARS_BACK, Plan, plan, possible
 from clinical_ner.notes.writing import Page
-
-OPERATIVE = "operative"  # written on the day of a procedure of the record, if there is one
-DAYS_A_YEAR = 365
-YEARS_BACK = 4  # notes are written in the last years before the reference date
 
 
 class Writing(NamedTuple):
@@ -35,23 +32,6 @@ class Writing(NamedTuple):
     sections: pd.DataFrame
 
 
-class Record(NamedTuple):
-    """The population as its clinicians know it: patients with the name of their `provider`, known conditions."""
-
-    patients: pd.DataFrame
-    conditions: pd.DataFrame
-    treatments: pd.DataFrame
-
-
-def record_of(
-    patients: pd.DataFrame, providers: pd.DataFrame, conditions: pd.DataFrame, treatments: pd.DataFrame
-) -> Record:
-    """What can be written about: what nobody has diagnosed is left out."""
-    doctors = providers.set_index("provider_id")["name"]
-    known = conditions[conditions["diagnosed_date"].notna()]
-    return Record(patients.assign(provider=patients["provider_id"].map(doctors)), known, treatments)
-
-
 class Written(NamedTuple):
     """One text with what is known of it: rows of the tables, without the note's id where there are several."""
 
@@ -60,14 +40,6 @@ class Written(NamedTuple):
     segments: list[tuple[Any, ...]]
     relations: list[tuple[Any, ...]]
     sections: list[tuple[Any, ...]]
-
-
-class Chart(NamedTuple):
-    """What the record holds of one patient."""
-
-    patient: Row
-    conditions: list[Row]
-    treatments: list[Row]
 
 
 def write_notes(record: Record, lexis: Lexis, params: NotesParams, reference_date: date) -> Writing:
@@ -112,50 +84,34 @@ def notes_metrics(writing: Writing) -> dict[str, Any]:
 
 
 def _about_patients(record: Record, lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
-    conditions, treatments = _by_patient(record.conditions), _by_patient(record.treatments)
-    for patient in _rows(record.patients):
-        patient_id = patient["patient_id"]
-        yield from _visits(Chart(patient, conditions[patient_id], treatments[patient_id]), lexis, params, end)
+    for chart in charts(record):
+        yield from _of_patient(chart, lexis, params, end)
 
 
-def _visits(chart: Chart, lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
+def _of_patient(chart: Chart, lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
     """The notes about a patient; one may repeat parts of those before it, which depend on streams of their own."""
     patient_id = chart.patient["patient_id"]
-    undeniable = _undeniable(chart, lexis)
+    choices, made = possible(chart, end), list[Plan]()
+    guarded = _guarded(chart, lexis)
     earlier: list[Earlier] = []
-    for visit in range(params.notes_per_patient):
-        draws = Draws(params.seed, f"note/{patient_id}/{visit}")
-        kind = draws.weighted(kinds())
-        written_on = _visit_date(kind, draws, chart, end)
-        subject = replace(of_record(*chart, written_on), record=undeniable)
+    for number in range(params.notes_per_patient):
+        draws = Draws(params.seed, f"note/{patient_id}/{number}")
+        kind, written_on, visit = chosen = plan(choices, draws, chart, end, made)
+        subject = replace(of_record(chart, written_on, visit), **guarded)
         page = compose(kind, subject, lexis, draws, params, earlier)
+        made.append(chosen)
         earlier.append(Earlier(subject, page))
-        yield _written(f"N{patient_id[1:]}{visit:02d}", patient_id, kind, written_on, page)
+        yield _written(f"N{patient_id[1:]}{number:02d}", patient_id, kind, written_on, page)
 
 
-def _undeniable(chart: Chart, lexis: Lexis) -> frozenset[str]:
-    """The concepts of the whole record, also of what is not known yet, and what goes with them."""
+def _guarded(chart: Chart, lexis: Lexis) -> dict[str, frozenset[str]]:
+    """What is never denied of the patient, be it known already or not, and of the family: all and what goes with it."""
     named = {lexis.concept_of(DISEASE, row["name"]) for row in chart.conditions}
     given = {lexis.treatment_id(row["name"]) for row in chart.treatments}
-    return lexis.undeniable(row["concept_id"] for row in chart.conditions) | named | given
-
-
-def _by_patient(frame: pd.DataFrame) -> defaultdict[str, list[Row]]:
-    grouped: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in _rows(frame):
-        grouped[row["patient_id"]].append(row)
-    return grouped
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    """The rows, with dates as `date` or None: far faster to compare than timestamps."""
-    days = {str(name): _days(frame[name]) for name in frame if str(name).endswith("_date")}
-    return frame.assign(**days).to_dict("records")
-
-
-def _days(column: pd.Series[Any]) -> pd.Series[Any]:
-    days = [None if pd.isna(day) else day.date() for day in column]
-    return pd.Series(days, index=column.index, dtype=object)
+    allergens = {lexis.treatment_id(row["substance"]) for row in chart.allergies}
+    of_patient = lexis.undeniable(row["concept_id"] for row in chart.conditions)
+    of_family = lexis.undeniable(row["concept_id"] for row in chart.family)
+    return {"record": of_patient | named | given | allergens, "family_concepts": of_family}
 
 
 def _literature(lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:
@@ -165,19 +121,6 @@ def _literature(lexis: Lexis, params: NotesParams, end: date) -> Iterator[Writte
         written_on = end - timedelta(days=draws.below(YEARS_BACK * DAYS_A_YEAR))
         page = compose(kind, invented(draws, written_on), lexis, draws, params)
         yield _written(f"L{number:09d}", None, kind, written_on, page)
-
-
-def _visit_date(kind: str, draws: Draws, chart: Chart, end: date) -> date:
-    """A day of the last years of the patient's life; an operation is written down on its day."""
-    last: date = min(end, chart.patient["death_date"] or end)
-    days = min(YEARS_BACK * DAYS_A_YEAR, max(1, (last - chart.patient["birth_date"]).days))
-    if kind == OPERATIVE:
-        first = last - timedelta(days=days)
-        done = [t["start_date"] for t in chart.treatments if t["kind"] == "procedure"]
-        recent: list[date] = [day for day in done if first < day <= last]
-        if recent:
-            return draws.pick(recent)
-    return last - timedelta(days=draws.below(days))
 
 
 def _frame(table: Table, rows: list[tuple[Any, ...]]) -> pd.DataFrame:

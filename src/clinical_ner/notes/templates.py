@@ -17,10 +17,13 @@ from clinical_ner.notes.syntax import ECHO, ENTITY_SLOTS, NONE_OF, REFERS_TO, Pi
 RESOURCES = Path(__file__).with_name("resources")
 CLINICAL = ("prose", "shorthand")  # the two ways of writing about a patient, with the same sections
 # Slots that are no entity and no list of words: from the record, drawn as numbers, about the person, and others.
-DETAILS = ("patient_name", "surname", "birth_date", "note_date", "provider", "smoking", "weight", "bmi")
-NUMBERS = ("adult_age", "bp", "code", "duration", "interval", "n", "pack_years", "percent", "ratio", "size", "temp")
+DETAILS = (
+    *("patient_name", "surname", "birth_date", "note_date", "provider"),
+    *("smoking", "alcohol", "etoh", "weeks", "weeks_at_birth"),
+)
+NUMBERS = ("adult_age", "bp", "code", "duration", "interval", "n", "pack_years", "percent", "ratio", "size")
 PERSONAL = ("age", "sex", "sex_letter", "he", "his", "him", "honorific")
-COMPUTED = ("value", "lab", "marker", "year", "past_date", *REFERS_TO, *NONE_OF)
+COMPUTED = ("value", "lab", "marker", "year", "past_date", "healthy_relative", *REFERS_TO, *NONE_OF)
 OWN_HEADING = re.compile(r"([A-Z][A-Za-z /&-]+): ?")
 
 
@@ -33,6 +36,7 @@ class Part(NamedTuple):
     items: str  # the section whose templates are the items; empty: there is no list
     low_items: int
     high_items: int
+    whole: str  # the slot of which all that the record has is listed; empty: so many sentences or items
 
 
 class Author(NamedTuple):
@@ -51,6 +55,24 @@ class Author(NamedTuple):
     sentences: float  # how many, against the layout
     typos: float  # how many, against the parameter
     repeats: float  # sections taken over from an earlier note
+
+
+class Kind(NamedTuple):
+    """A kind of note about a patient."""
+
+    weight: float  # among those that can be written
+    at: frozenset[str]  # kinds of encounters
+
+
+class Gauge(NamedTuple):
+    """A measurement: what is written of it, and where the record has it."""
+
+    range: tuple[float, float]  # of anybody
+    decimals: int
+    usual: tuple[float, float] | None = None  # of a patient of whom the record does not say it
+    child: tuple[float, float] | None = None  # the same of a child
+    loinc: str = ""
+    days: int = 0  # for which a value is told
 
 
 class Genre(NamedTuple):
@@ -139,16 +161,16 @@ def layout(kind: str) -> tuple[Part, ...]:
     return tuple(_part(section, **row) for section, row in _content("layouts")[kind].items())
 
 
-def _part(section: str, sentences: list[int], items: dict[str, list[int]] | None = None) -> Part:
+def _part(section: str, sentences: list[int], items: dict[str, list[int]] | None = None, whole: str = "") -> Part:
     low, high = sentences
     name, (low_items, high_items) = next(iter((items or {"": [0, 0]}).items()))
-    return Part(section, low, high, name, low_items, high_items)
+    return Part(section, low, high, name, low_items, high_items, whole)
 
 
 @cache
-def kinds() -> dict[str, float]:
-    """How often each kind of note about a patient is written, as weights."""
-    return dict(_content("authors")["kinds"])
+def kinds() -> dict[str, Kind]:
+    """The kinds of notes about a patient."""
+    return {name: Kind(row["weight"], frozenset(row["at"])) for name, row in _content("authors")["kinds"].items()}
 
 
 @cache
@@ -173,9 +195,13 @@ def headings() -> dict[str, Heading]:
 
 
 @cache
-def unfit(sex: str, *, child: bool) -> re.Pattern[str]:
+def unfit(sex: str, *, child: bool, expecting: bool) -> re.Pattern[str]:
     """Finds the words that are never said of such a person."""
-    groups = (f"unfit_{sex}", "unfit_child" if child else "unfit_adult")
+    groups = (
+        f"unfit_{sex}",
+        "unfit_child" if child else "unfit_adult",
+        *(() if expecting else ("unfit_not_pregnant",)),
+    )
     return re.compile(
         rf"\b({'|'.join(re.escape(word) for group in groups for word in fillers()[group])})", re.IGNORECASE
     )
@@ -194,9 +220,12 @@ def fillers() -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def ranges() -> dict[str, tuple[float, float, int]]:
-    """Measurements by slot name: the lowest, the highest, and how many decimals are written."""
-    return {name: (float(low), float(high), digits) for name, (low, high, digits) in _content("ranges").items()}
+def ranges() -> dict[str, Gauge]:
+    """Measurements by slot name."""
+    return {
+        name: Gauge(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+        for name, row in _content("ranges").items()
+    }
 
 
 @cache

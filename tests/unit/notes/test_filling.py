@@ -116,7 +116,7 @@ def test_a_mention_around_a_slot_is_one_entity_of_the_concept_inside(study: Any)
 
 def test_the_year_of_onset_is_that_of_the_problem_named_last(study: Any) -> None:
     for seed in range(20):
-        problem, year = fill(study, WOMAN, "{problem} since {onset_year}", seed)
+        problem, year = fill(study, WOMAN, "{problem} since {diagnosed_year}", seed)
         assert year.text == {"D006973": "2011", "D003924": "2015"}[problem.concept_id]
 
 

@@ -17,7 +17,9 @@ from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SECTIONS, SEGME
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.filling import OTHERS_DISEASE, initials
 from clinical_ner.notes.syntax import Mention, walk
-from clinical_ner.notes.tables import Record, Writing, notes_metrics
+from clinical_ner.notes.charts import Record
+from clinical_ner.notes.subjects import SMOKING_WORDS
+from clinical_ner.notes.tables import Writing, notes_metrics
 from clinical_ner.notes.templates import CLINICAL, headings, kinds, layout, literature, templates
 
 ABOUT_PATIENTS = tuple(kinds())
@@ -103,7 +105,7 @@ def test_spans_of_a_text_do_not_overlap(written: Any, seed: int) -> None:
 @over_seeds
 @given(SEEDS)
 def test_segments_follow_each_other_and_hold_every_entity(written: Any, seed: int) -> None:
-    between = re.compile(r"\s*(([A-Z][A-Za-z/& -]*:)?\s*(-|\*|•|#|#?\d+[:.)])?)?\s*")  # a heading, a bullet
+    between = re.compile(r";? ?|\s*(([A-Z][A-Za-z/& -]*:)?\s*(-|\*|•|#|#?\d+[:.)])?)?\s*")  # a heading, a bullet
     for note in texts(written(seed)):
         position = 0
         for segment in note["segments"]:
@@ -178,7 +180,7 @@ def test_what_is_denied_suspected_or_a_relatives_is_not_in_the_record(
     study: Any, written: Any, forms: Any, seed: int
 ) -> None:
     for note in own(written(seed)):
-        recorded = set(of_patient(study.record.conditions, note)["concept_id"])
+        recorded = set(of_patient(study.record.conditions, note)["concept_id"])  # known or not
         words = {form for concept_id in recorded for form in forms[concept_id]}
         others = [m for m in note["entities"] if m.label == DISEASE and m.assertion in OTHERS_DISEASE]
         assert {m.concept_id for m in others} & study.lexis.undeniable(recorded) == set()
@@ -190,7 +192,8 @@ def test_what_is_denied_suspected_or_a_relatives_is_not_in_the_record(
 def test_what_is_present_is_under_way_on_the_day_of_the_note(study: Any, written: Any, seed: int) -> None:
     supportive = supportive_treatments(study.lexis)
     for note in own(written(seed)):
-        active = under_way(of_patient(study.record.conditions, note), "onset_date", "resolved_date", note["written_on"])
+        mine = of_patient(study.record.conditions, note)
+        active = under_way(mine, "diagnosed_date", "resolved_date", note["written_on"])
         given_ = of_patient(study.record.treatments, note)
         taken = under_way(given_, "start_date", "stop_date", note["written_on"])
         today = given_[(given_["kind"] == "procedure") & (given_["start_date"] == note["written_on"])]
@@ -210,9 +213,100 @@ def test_what_is_historical_was_over_by_the_day_of_the_note(study: Any, written:
         ids = given_["name"].map(study.lexis.treatment_ids)
         done, begun = set(ids[given_["stop_date"] <= day]), set(ids)
         past = [m for m in note["entities"] if m.assertion == "historical"]
-        assert {m.concept_id for m in past if m.label == DISEASE} <= over
-        told = {m.concept_id for m in past if m.label == TREATMENT}
-        assert told & begun <= done  # the others are those that were not tolerated
+        allergies = of_patient(study.record.allergies, note)
+        allergies = allergies[allergies["onset_date"] <= day]
+        effects = {
+            study.lexis.concept_of(DISEASE, words)
+            for words in (*allergies["reaction"], *given_["adverse_effect"].dropna())
+        }
+        allergens = {study.lexis.treatment_id(name) for name in allergies["substance"]}
+        assert {m.concept_id for m in past if m.label == DISEASE} <= over | effects
+        assert {m.concept_id for m in past if m.label == TREATMENT} <= done | allergens
+        assert not ({m.concept_id for m in past if m.label == TREATMENT} & begun) - done - allergens
+
+
+RECORDED_RELATIVE = re.compile(r"\b(mother|father|sister|brother)\b", re.IGNORECASE)
+
+
+@over_seeds
+@given(SEEDS)
+def test_a_disease_of_a_relative_is_of_the_record_or_of_one_too_distant_to_be_in_it(
+    study: Any, written: Any, seed: int
+) -> None:
+    for note in own(written(seed)):
+        family = of_patient(study.record.family_history, note)
+        pairs = set(zip(family["relative"], family["concept_id"], strict=True))
+        for segment in note["segments"]:
+            within = [m for m in note["entities"] if segment.start <= m.start < segment.end and m.assertion == "family"]
+            relatives = {
+                words.lower() for words in RECORDED_RELATIVE.findall(note["text"][segment.start : segment.end])
+            }
+            diseases = {m.concept_id for m in within if m.label == DISEASE}
+            if within and relatives & set(family["relative"]):
+                assert diseases & set(family["concept_id"])
+            assert {relative for relative, key in pairs if key in diseases} >= relatives & set(family["relative"])
+            assert not diseases & set(family["concept_id"]) or relatives
+
+
+@over_seeds
+@given(SEEDS)
+def test_allergies_are_all_told_or_denied_only_of_who_has_none(study: Any, written: Any, seed: int) -> None:
+    for note in own(written(seed)):
+        mine = of_patient(study.record.allergies, note)
+        known = set(mine.loc[mine["onset_date"] <= note["written_on"], "substance"])
+        items = [s for s in note["segments"] if s.template_id.startswith("allergy_item/")]
+        told = " ".join(note["text"][s.start : s.end].lower() for s in items)
+        assert not items or all(substance[:4] in told for substance in known)
+        assert not (known and re.search(r"NKD?A\b|no known drug allergies|no allergies", note["text"], re.IGNORECASE))
+
+
+@over_seeds
+@given(SEEDS)
+def test_smoking_and_pregnancy_are_those_of_the_day(study: Any, written: Any, seed: int) -> None:
+    for note in own(written(seed)):
+        patient, day = of_patient(study.record.patients, note).iloc[0], note["written_on"]
+        status = (
+            "former" if patient["smoking_stop"] <= day else "current" if patient["smoking_start"] <= day else "never"
+        )
+        text = " ".join(note["text"].lower().split())
+        assert not any(words in text for key, words in SMOKING_WORDS.items() if key != status)
+        spells = of_patient(study.record.pregnancies, note)
+        weeks = {(day - start).days // 7 for start in under_way(spells, "start_date", "end_date", day)["start_date"]}
+        said = re.findall(
+            r"(\d+)(?: weeks pregnant|w pregnant)|(?:pregnancy|now) at (\d+) weeks|iup (?:at )?(\d+)w", text
+        )
+        assert {int(number) for groups in said for number in groups if number} <= weeks
+
+
+TOLD = {  # how a value is told, and its code
+    "4548-4": r"\ba1c (\d+\.\d)%?",
+    "2160-0": r"creatinine (\d\.\d)",
+    "29463-7": r"\b(?:weight|wt) +(\d+) ?kg",
+    "8480-6": r"\bbp +(\d+)/",
+}
+
+
+@over_seeds
+@given(SEEDS)
+def test_a_value_is_the_one_measured_at_the_visit_or_before_it(study: Any, written: Any, seed: int) -> None:
+    for note in own(written(seed)):
+        mine, text = of_patient(study.record.observations, note), " ".join(note["text"].lower().split())
+        for loinc, pattern in TOLD.items():
+            found = mine[(mine["loinc"] == loinc) & (mine["date"] == note["written_on"])]["value"]
+            told = {float(number) for number in re.findall(pattern, text)}
+            assert found.empty or all(abs(number - found.iloc[0]) <= 0.5 for number in told)
+            assert loinc != "29463-7" or not told or (mine["loinc"] == loinc).any()
+
+
+@over_seeds
+@given(SEEDS)
+def test_a_note_is_written_at_an_encounter_of_a_kind_that_fits(study: Any, written: Any, seed: int) -> None:
+    for note in own(written(seed)):
+        visits = of_patient(study.record.encounters, note)
+        on_day = visits[(visits["start_date"] <= note["written_on"]) & (note["written_on"] <= visits["end_date"])]
+        fitting = kinds()[note["kind"]].at
+        operated = (of_patient(study.record.treatments, note)["start_date"] == note["written_on"]).any()
+        assert visits.empty or set(on_day["kind"]) & fitting or (note["kind"] == "operative" and operated)
 
 
 @over_seeds
@@ -371,18 +465,27 @@ def records(draw: st.DrawFn, study: Any) -> Record:
     patient_id = patients["patient_id"].iloc[0]
     conditions, treatments = [], []
     for number, (concept_id, name) in enumerate(draw(st.lists(st.sampled_from(CONCEPTS), max_size=5))):
-        onset, end = sorted((draw(DAYS), draw(DAYS)))
-        resolved = draw(st.sampled_from((None, end)))
-        conditions.append((f"C{number}", patient_id, concept_id, name, onset, resolved))
+        onset, found, end = sorted((draw(DAYS), draw(DAYS), draw(DAYS)))
+        resolved, known = draw(st.sampled_from((None, end))), draw(st.booleans())
+        conditions.append((f"C{number}", patient_id, concept_id, name, onset, found if known else None, resolved))
+        if not known:
+            continue
         for kind in draw(st.lists(st.sampled_from(sorted(NAMES)), max_size=3)):
-            start = draw(st.dates(onset.date(), (resolved or end).date()).map(pd.Timestamp))
+            start = draw(st.dates(found.date(), (resolved or end).date()).map(pd.Timestamp))
             stop = start if kind == "procedure" else draw(st.sampled_from((resolved, end)))
             row = (patient_id, f"C{number}", kind, draw(st.sampled_from(NAMES[kind])), None, start, stop)
-            treatments.append((f"T{len(treatments)}", *row))
-    return Record(
-        patients,
-        pd.DataFrame(conditions, columns=study.record.conditions.columns).astype(study.record.conditions.dtypes),
-        pd.DataFrame(treatments, columns=study.record.treatments.columns).astype(study.record.treatments.dtypes),
+            response = draw(st.sampled_from((None, "none", "partial", "full")))
+            why = draw(st.sampled_from(("no_response", "adverse_effect"))) if stop is not None else None
+            effect = draw(st.sampled_from((None, "nausea", "epilepsy")))
+            treatments.append((f"T{len(treatments)}", *row, why, response, effect))
+    return study.record._replace(
+        patients=patients,
+        conditions=pd.DataFrame(conditions, columns=study.record.conditions.columns).astype(
+            study.record.conditions.dtypes
+        ),
+        treatments=pd.DataFrame(treatments, columns=study.record.treatments.columns).astype(
+            study.record.treatments.dtypes
+        ),
     )
 
 
@@ -397,6 +500,11 @@ def test_a_note_never_contradicts_its_record(study: Any, data: st.DataObject, se
     for check in (
         test_what_is_present_is_under_way_on_the_day_of_the_note,
         test_what_is_historical_was_over_by_the_day_of_the_note,
+        test_a_disease_of_a_relative_is_of_the_record_or_of_one_too_distant_to_be_in_it,
+        test_allergies_are_all_told_or_denied_only_of_who_has_none,
+        test_smoking_and_pregnancy_are_those_of_the_day,
+        test_a_value_is_the_one_measured_at_the_visit_or_before_it,
+        test_a_note_is_written_at_an_encounter_of_a_kind_that_fits,
         test_who_has_been_treated_or_operated_on_is_not_said_not_to_have_been,
         test_a_note_is_written_in_life_and_tells_nothing_later,
         test_the_age_in_the_text_is_the_patients_on_that_day,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.subjects import age_on, invented, of_record
-from clinical_ner.notes.tables import Chart
+from clinical_ner.notes.charts import Chart
 
 DATES = st.dates(date(1900, 1, 1), date(2030, 1, 1))
 
@@ -26,12 +26,12 @@ def test_an_age_is_the_number_of_birthdays_past(one: date, other: date) -> None:
 
 def told(chart: Chart, day: str, slot: str) -> dict[str, list[str]]:
     """The treatments of a slot, by case, as known on that day."""
-    subject = of_record(*chart, date.fromisoformat(day))
+    subject = of_record(chart, date.fromisoformat(day))
     return {case.name: [given.name for given in case.given.get(slot, ())] for case in subject.cases}
 
 
 def problems(chart: Chart, day: str, slot: str) -> list[str]:
-    return [case.name for case in of_record(*chart, date.fromisoformat(day)).cases_for(slot)]
+    return [case.name for case in of_record(chart, date.fromisoformat(day)).cases_for(slot)]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_therapy_is_a_regimen_but_no_medication(bob: Chart) -> None:
 
 
 def test_cases_are_asked_for_with_the_treatments_that_a_sentence_wants(ann: Chart) -> None:
-    subject = of_record(*ann, date(2023, 8, 1))
+    subject = of_record(ann, date(2023, 8, 1))
 
     assert [case.name for case in subject.cases_for("problem", (("regimen", 2),))] == ["hypertension"]
     assert [case.name for case in subject.cases_for("problem", (("regimen", 1),))] == [
@@ -98,7 +98,7 @@ def test_cases_are_asked_for_with_the_treatments_that_a_sentence_wants(ann: Char
 
 
 def test_the_record_is_quoted_literally(ann: Chart) -> None:
-    subject = of_record(*ann, date(2024, 5, 16))
+    subject = of_record(ann, date(2024, 5, 16))
 
     assert subject.details == {
         "patient_name": "Ann Lee",
@@ -116,7 +116,7 @@ def test_the_record_is_quoted_literally(ann: Chart) -> None:
 def test_two_days_without_a_change_of_the_record_have_equal_cases(ann: Chart) -> None:
     days = [date(2023, 9, 1), date(2023, 12, 31), date(2024, 1, 1)]
 
-    one, same, other = (of_record(*ann, day).cases for day in days)
+    one, same, other = (of_record(ann, day).cases for day in days)
 
     assert one == same != other
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from clinical_ner.core.span import SECTIONS
 from clinical_ner.notes.compose import REPEATED, fitting
 from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.filling import NUMBERS, OWN_WORDS, Filling
-from clinical_ner.notes.subjects import Case, Given, Subject
+from clinical_ner.notes.measurements import Series
+from clinical_ner.notes.subjects import Allergy, Case, Given, Relative, Subject, Trend
 from clinical_ner.notes.syntax import (
+    RECORD_TREATMENTS,
     ECHO,
     ENTITY_SLOTS,
     NONE_OF,
@@ -51,9 +54,10 @@ ABOUT_PATIENTS = tuple(kinds())
 LITERATURE = tuple(literature())
 STYLES = (*CLINICAL, *LITERATURE)
 ALL = [(style, template) for style in STYLES for section in templates(style).values() for template in section]
+TREND = Trend(("uric acid", "urate"), "9.1", "7.2")
 GIVEN = {
-    slot: tuple(Given(f"drug {number}", "5 mg", 2011, 2012) for number in range(3))
-    for slot in ("regimen", "medication", "past_regimen", "past_procedure", "operation")
+    slot: tuple(Given(f"drug {number}", "5 mg", 2011, 2012, "nausea", TREND) for number in range(3))
+    for slot in RECORD_TREATMENTS
 }
 SUBJECT = Subject(
     "female",
@@ -63,7 +67,15 @@ SUBJECT = Subject(
         Case(f"D{number}", f"problem {number}", 2011, end, GIVEN)
         for number, end in enumerate((None, None, None, 2012, 2012))
     ),
-    details={name: name for name in DETAILS},
+    details={name: name for name in (*DETAILS, "pack_years")},
+    birth_date=date(1974, 1, 1),
+    measured={
+        "29463-7": Series([date(2024, 6, 1).toordinal()], [61.0]),
+        "39156-5": Series([date(2024, 6, 1).toordinal()], [23.9]),
+    },
+    allergies=(Allergy("penicillin", True, "hives"),),
+    family=(Relative("mother", "D006073", "gout"),),
+    pregnant=True,
 )
 
 
@@ -95,7 +107,7 @@ def test_every_slot_of_a_template_is_filled(study: Any, style: str, template: Te
         ("Gave {drug#1} and [T#1 rest].", "link #1 does not join a treatment and a disease"),
         ("({abbr}) {disease}", "'abbr' has nothing before it"),
         ("<{disease}|it> ({abbr})", "'abbr' has nothing before it"),
-        ("Since {onset_year} {problem}.", "'onset_year' has nothing before it"),
+        ("Since {diagnosed_year} {problem}.", "'diagnosed_year' has nothing before it"),
         ("{problem}{its_dose}", "'its_dose' has nothing before it"),
         ("Has [D gout.", "']' is missing"),
         ("Has [D gout ].", "ends with a space"),
@@ -161,7 +173,7 @@ def test_a_template_whose_own_words_do_not_fit_is_not_for_that_person(monkeypatc
     fitting.cache_clear()
 
     counts = {
-        (sex, child): len(fitting("case_report", "x", sex, child))
+        (sex, child): len(fitting("case_report", "x", sex, child, True))
         for sex in ("male", "female")
         for child in (False, True)
     }
@@ -175,7 +187,7 @@ def test_a_sentence_of_a_study_fits_whoever_it_does_not_speak_of(monkeypatch: py
     monkeypatch.setattr("clinical_ner.notes.compose.templates", lambda _: {"x": tuple(own)})
     fitting.cache_clear()
 
-    found = [fitting("genetics", "x", sex, False) for sex in ("male", "female")]
+    found = [fitting("genetics", "x", sex, False, True) for sex in ("male", "female")]
     fitting.cache_clear()
 
     assert found == [(own[0],), tuple(own)]
@@ -185,6 +197,20 @@ def test_only_notes_about_patients_ask_for_the_record() -> None:
     asked = {slot.name for style, template in ALL if style in LITERATURE for slot in template.slots}
 
     assert asked & {*DETAILS, *RECORD_SLOTS, *NONE_OF, *REFERS_TO} == {ECHO}
+
+
+def test_what_is_said_of_a_pregnancy_is_for_who_is_pregnant_and_known_to_be(study: Any) -> None:
+    said = {
+        subject.pregnant: [
+            t.template_id
+            for style, t in ALL
+            if style in CLINICAL and "weeks" in t.names and all(map(subject.knows, t.needs))
+        ]
+        for subject in (SUBJECT, replace(SUBJECT, pregnant=False, details={}))
+    }
+
+    assert len(said[True]) >= 4
+    assert said[False] == []
 
 
 def test_what_the_record_has_is_neither_denied_nor_suspected() -> None:
@@ -241,7 +267,7 @@ def test_every_section_of_a_layout_has_templates_enough(kind: str) -> None:
 @pytest.mark.parametrize("kind", ABOUT_PATIENTS)
 def test_a_childs_note_without_a_problem_has_templates_enough(kind: str) -> None:
     for part in layout(kind):
-        pool = fitting(CLINICAL[0], part.section, "male", True)
+        pool = fitting(CLINICAL[0], part.section, "male", True, False)
         assert len([t for t in pool if not t.counts]) >= part.low, part.section
 
 
@@ -273,7 +299,7 @@ def test_one_author_at_least_repeats_earlier_notes_and_all_shares_are_shares() -
 
 def test_every_filler_is_asked_for_and_no_choice_is_twice() -> None:
     asked = {slot.name for _, template in ALL for slot in template.slots}
-    ours = {"unit", "unfit_male", "unfit_female", "unfit_child", "unfit_adult", "fit_anyway"}
+    ours = {"unit", "unfit_male", "unfit_female", "unfit_not_pregnant", "unfit_child", "unfit_adult", "fit_anyway"}
 
     assert set(fillers()) - asked == ours
     assert set(ranges()) - asked == set()
