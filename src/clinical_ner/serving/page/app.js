@@ -210,8 +210,10 @@ function choose(id) {
 function goTo(id) {
   choose(id);
   const mark = reading.mark(id);
-  mark?.focus({ preventScroll: true });
-  mark?.scrollIntoView({ block: "nearest" });
+  if (!mark) return;
+  mark.tabIndex = -1;
+  mark.focus({ preventScroll: true });
+  mark.scrollIntoView({ block: "nearest" });
 }
 
 function goToWords(words) {
@@ -446,6 +448,8 @@ function wireCorrecting() {
   const markOf = (event) => event.target.closest?.(".entity");
   on("note", "keydown", pressInNote);
   on("note", "focusin", (event) => markOf(event) && choose(Number(markOf(event).dataset.id)));
+  // In Chromium no selection stays inside of what a press can focus; the click that follows focuses it all the same.
+  on("note", "pointerdown", (event) => markOf(event)?.removeAttribute("tabindex"));
   on("note", "click", (event) => markOf(event) && getSelection().isCollapsed && goTo(Number(markOf(event).dataset.id)));
   letEndsBeDragged($("note"), reading, {
     ends: () => ({ ...chosenEntity(), note: session.note }),

@@ -6,6 +6,8 @@ import { isChanged } from "./corrections.js";
 import { element } from "./elements.js";
 import { probability, said } from "./names.js";
 
+const LONG_LINE = 4_000; // UTF-16 units: to lay one out anew takes a noticeable time
+
 export class Reading {
   #root;
   #note = null;
@@ -93,9 +95,9 @@ export class Reading {
     let [start, next] = [0, 0];
     while (start < text.length) {
       const inside = [];
-      let end = lineEnd(text, start);
+      let end = blockEnd(text, start, start);
       while (next < entities.length && this.#note.unit(entities[next].start) < end) {
-        end = Math.max(end, lineEnd(text, this.#note.unit(entities[next].end) - 1));
+        end = Math.max(end, blockEnd(text, start, this.#note.unit(entities[next].end) - 1));
         inside.push(entities[next++]);
       }
       blocks.push({ start, end, inside, key: [start, end, ...inside.map(lookOf)].join() });
@@ -138,9 +140,13 @@ export class Reading {
   }
 }
 
-function lineEnd(text, unit) {
+/** Where the line of this unit ends; one that is far too long, for the block that starts here, after its next space. */
+function blockEnd(text, start, unit) {
   const newline = text.indexOf("\n", unit);
-  return newline < 0 ? text.length : newline + 1;
+  const end = newline < 0 ? text.length : newline + 1;
+  if (end - start <= LONG_LINE) return end;
+  const space = text.indexOf(" ", Math.max(unit, start + LONG_LINE / 2));
+  return space < 0 || space >= end ? end : space + 1;
 }
 
 /** What an entity looks like: blocks that look alike are not drawn again. */
