@@ -84,7 +84,7 @@ class Api:
             raise RefusedError(problems.NOT_ALLOWED if route else problems.NOT_FOUND)
         if self._in_hand >= self._settings.max_concurrent and route.path not in QUIET:
             raise RefusedError(problems.BUSY)
-        self._in_hand += 1
+        self._take_in_hand(1)
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 return await self._handle(route, exchange)
@@ -92,7 +92,11 @@ class Api:
             slow = bool(route.takes) and not exchange.complete
             raise RefusedError(problems.TOO_SLOW if slow else problems.TIMEOUT) from None
         finally:
-            self._in_hand -= 1
+            self._take_in_hand(-1)
+
+    def _take_in_hand(self, more: int) -> None:
+        self._in_hand += more
+        metrics.IN_HAND.set(self._in_hand)
 
     async def _handle(self, route: Route, exchange: Exchange) -> Reply:
         reply: Reply = await self._handlers[route.name](exchange)
@@ -121,7 +125,6 @@ class Api:
         method = route.method if isinstance(route, Route) else UNMATCHED
         metrics.REQUESTS.labels(path, method, reply.status).inc()
         metrics.REQUEST_SECONDS.labels(path).observe(seconds)
-        metrics.IN_HAND.set(self._in_hand)
         if reply.problem:
             metrics.REJECTS.labels(path, reply.problem.code).inc()
         if self._settings.log_requests and path not in QUIET:

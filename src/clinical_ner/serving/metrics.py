@@ -45,7 +45,7 @@ def exposition() -> bytes:
     if FOLDER not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 
@@ -55,4 +55,4 @@ def forget_the_dead() -> None:
     pids = {int(found[1]) for file in files if (found := LIVE_FILE.fullmatch(file.name))}
     for pid in pids:
         if not Path(f"/proc/{pid}").exists():
-            mark_process_dead(pid)
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]

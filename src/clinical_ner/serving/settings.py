@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from clinical_ner.core.errors import UserError, closest
+from clinical_ner.serving.places import METRICS, MODEL
 
 PREFIX = "CLINICAL_NER_"
 
@@ -21,8 +22,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    model: Path = Field(default=Path("models/tagger.crfsuite"), description="the model, its other files beside it")
-    metrics: Path = Field(default=Path("metrics/evaluate.json"), description="its scores; may be absent")
+    model: Path = Field(default=MODEL, description="the model, its other files beside it")
+    metrics: Path = Field(default=METRICS, description="its scores; may be absent")
     workers: int = Field(default=1, ge=1, description="processes; in a container one, and more containers instead")
 
     local: bool = Field(default=False, description="no keys, and answers only to clients on this machine")

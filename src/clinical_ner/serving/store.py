@@ -7,7 +7,8 @@ compares. Times are UTC and aware, also where SQLite keeps none of that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import (
     JSON,
     URL,
     Column,
+    Connection,
     DateTime,
     Dialect,
     Engine,
@@ -131,7 +133,8 @@ class Store:
             StoreDownError: the store cannot be reached or written now; nothing is stored, and it is worth trying again.
             RejectedError: it will not take these rows; nothing is stored.
         """
-        self._add(PREDICTIONS, rows)
+        with self._writing() as connection:
+            connection.execute(self._insert(PREDICTIONS).on_conflict_do_nothing(), rows)
 
     def add_feedback(self, row: Mapping[str, Any]) -> bool:
         """Store feedback once; whether it was new.
@@ -139,7 +142,9 @@ class Store:
         Raises:
             StoreDownError, RejectedError: as of predictions.
         """
-        return self._add(FEEDBACK, [row]) == 1
+        statement = self._insert(FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.feedback_id)
+        with self._writing() as connection:
+            return connection.execute(statement, row).first() is not None
 
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older; how many rows went, by table.
@@ -147,30 +152,28 @@ class Store:
         Raises:
             StoreDownError: the store cannot be reached or written now; nothing is deleted.
         """
-        try:
-            with self._engine.begin() as connection:
-                return {
-                    table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
-                    for table in (PREDICTIONS, FEEDBACK)
-                }
-        except SQLAlchemyError as error:
-            raise _told_apart(error) from None
+        with self._writing() as connection:
+            return {
+                table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
+                for table in (PREDICTIONS, FEEDBACK)
+            }
 
     def close(self) -> None:
         """Close its connections."""
         self._engine.dispose()
 
-    def _add(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
-        statement = self._insert(table).on_conflict_do_nothing()
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction; what the driver complains about is told apart, and its message dropped: it quotes rows."""
         try:
             with self._engine.begin() as connection:
-                return connection.execute(statement, rows).rowcount
+                yield connection
         except SQLAlchemyError as error:
             raise _told_apart(error) from None
 
 
 def _told_apart(error: Exception) -> StoreDownError | RejectedError:
-    """Whether rows are refused for good or the store is down; the original message, which quotes rows, is dropped."""
+    """Whether rows are refused for good, or the store is down."""
     refused = isinstance(error, IntegrityError | DataError)
     return RejectedError(type(error).__name__) if refused else StoreDownError(type(error).__name__)
 
