@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme learning-curve cross-validate bench data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme learning-curve cross-validate picture bench data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,9 @@ learning-curve: data ## How many annotated reports the synthetic notes are worth
 
 cross-validate: data ## The scores of training on annotated reports, with and without the synthetic notes (CORPUS, FORMAT)
 	$(BIN)/python docs/learning_curve.py "$(CORPUS)" --format "$(FORMAT)" --cross-validate $(OPTIONS)
+
+picture: data ## Take the picture of the page that README shows (needs Chromium)
+	$(BIN)/python docs/page.py
 
 bench: data ## Measure the speed of reading, writing and training on one core (TEXTS=folder: of its *.txt files too)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/speed.py $(if $(TEXTS),--texts "$(TEXTS)")
