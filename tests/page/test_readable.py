@@ -128,6 +128,18 @@ def test_what_happens_is_said_in_a_live_region(site: Site, visit: Opened) -> Non
     expect(status).to_contain_text("Removed")
 
 
+def test_an_error_is_in_view_wherever_the_reader_is_and_takes_no_focus(site: Site, visit: Opened) -> None:
+    there = visit(site, viewport={"width": 360, "height": 740})
+    there.read(NOTE)
+    there.page.route("**/feedback", lambda route: route.fulfill(status=503, body=""))
+    there.page.get_by_role("radio", name="5 all right").check()
+
+    there.page.get_by_role("button", name="Send feedback").press("Enter")
+
+    expect(there.page.get_by_role("alert")).to_be_in_viewport()
+    expect(there.page.locator("#send")).to_be_focused()
+
+
 def luminance(colour: str) -> float:
     """The relative luminance of #rrggbb, as WCAG 2.2 defines it."""
     parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

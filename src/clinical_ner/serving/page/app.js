@@ -66,19 +66,24 @@ async function find() {
     say("There is no note yet: paste or open one.");
     return $("text").focus();
   }
+  await busy($("extract"), async () => {
+    say("Reading…");
+    try {
+      receive(text, await extract(text));
+    } catch (problem) {
+      say("");
+      showProblem(problem, find);
+    }
+  });
+}
+
+/** Do what a button is for, unless it is being done; the button keeps the focus, so it is not disabled. */
+async function busy(button, act) {
+  if (button.ariaBusy === "true") return;
   hideProblem();
-  $("writing").setAttribute("aria-busy", "true");
-  $("extract").disabled = true;
-  say("Reading…");
-  try {
-    receive(text, await extract(text));
-  } catch (problem) {
-    say("");
-    showProblem(problem, find);
-  } finally {
-    $("writing").removeAttribute("aria-busy");
-    $("extract").disabled = false;
-  }
+  button.ariaBusy = "true";
+  await act();
+  button.ariaBusy = null;
 }
 
 function receive(text, answer) {
@@ -141,13 +146,13 @@ function show() {
 function showTables(shown) {
   const rows = ordered(shown, $("order").value);
   const pages = Math.max(1, Math.ceil(rows.length / ROWS));
-  session.page = Math.min(session.page, pages - 1);
+  session.page = Math.min(Math.max(session.page, 0), pages - 1);
   drawEntities($("entities").tBodies[0], rows.slice(session.page * ROWS, (session.page + 1) * ROWS), session.chosen, goTo);
   $("entities-count").textContent = summary(shown.length, entities().length);
   $("pages").hidden = pages === 1;
   $("page").textContent = `Page ${session.page + 1} of ${pages}`;
-  $("previous").disabled = session.page === 0;
-  $("next").disabled = session.page === pages - 1;
+  $("previous").ariaDisabled = session.page === 0;
+  $("next").ariaDisabled = session.page === pages - 1;
   drawTreatments($("treatments").tBodies[0], session.answer.treatments, goToWords);
 }
 
@@ -181,8 +186,8 @@ function showChanges(shown) {
   const made = Object.entries({ added, changed, removed }).filter(([, number]) => number);
   $("changes").textContent = made.length ? `(${made.map(([name, number]) => `${number} ${name}`).join(", ")})` : "";
   $("treatments-hint").textContent = made.length ? "As the model found them: corrections do not change this table." : "";
-  $("undo").disabled = !history.canUndo;
-  $("redo").disabled = !history.canRedo;
+  $("undo").ariaDisabled = !history.canUndo; // disabled, it would lose the focus
+  $("redo").ariaDisabled = !history.canRedo;
   const hidden = entities().length - shown.length;
   $("hidden-count").textContent = hidden ? `${hidden} hidden; they stay in what is sent` : "";
 }
@@ -324,7 +329,7 @@ function pressOnChosen(key) {
   if (label) relabelChosen(label);
   else if (assertion) judgeChosen(assertion);
   else if (key === "Delete" || key === "Backspace") removeChosen();
-  else if (key === "Enter" || key === " ") $("chosen-form").elements.label.value && focusFields();
+  else if (key === "Enter" || key === " ") focusFields();
   else return false;
   return true;
 }
@@ -356,16 +361,14 @@ async function send() {
     spans: withSpans ? sent.map(({ start, end, label, assertion }) => ({ start, end, label, assertion })) : null,
     text: $("with-text").checked ? session.note.text : null,
   });
-  hideProblem();
-  $("send").disabled = true;
-  try {
-    confirmSent(await sendFeedback(feedback), withSpans ? sent : null);
-  } catch (problem) {
-    $("sent").textContent = "Not sent.";
-    showProblem(problem, send);
-  } finally {
-    $("send").disabled = false;
-  }
+  await busy($("send"), async () => {
+    try {
+      confirmSent(await sendFeedback(feedback), withSpans ? sent : null);
+    } catch (problem) {
+      $("sent").textContent = "Not sent.";
+      showProblem(problem, send);
+    }
+  });
 }
 
 /** The same id if it is the same feedback as the last, which then is stored once, however often it is sent. */
