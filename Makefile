@@ -24,7 +24,8 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme methodology learning-curve cross-validate bench bench-population data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service \
+	data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -71,8 +72,8 @@ format: $(INSTALLED) ## Rewrite the code in the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-serve: data ## Start the service of bentofile.yaml on http://127.0.0.1:3000
-	$(BIN)/bentoml serve --host 127.0.0.1
+serve: data ## Start the service on http://127.0.0.1:3000, for clients on this machine, without keys
+	CLINICAL_NER_LOCAL=true $(BIN)/bentoml serve --host 127.0.0.1
 
 readme: data ## Write the figures into README.md (CORPORA=folder: measure on real text first)
 	$(BIN)/python docs/readme.py $(if $(CORPORA),--corpora "$(CORPORA)")
@@ -88,12 +89,18 @@ learning-curve: data ## How many annotated reports the synthetic notes are worth
 cross-validate: data ## The scores of training on annotated reports, with and without the synthetic notes (CORPUS, FORMAT)
 	$(BIN)/python docs/learning_curve.py "$(CORPUS)" --format "$(FORMAT)" --cross-validate $(OPTIONS)
 
+picture: data ## Take the picture of the page that README shows (needs Chromium)
+	$(BIN)/python docs/page.py
+
 bench: data ## Measure the speed of reading, writing and training on one core (TEXTS=folder: of its *.txt files too)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/speed.py $(if $(TEXTS),--texts "$(TEXTS)")
 
 bench-population: $(INSTALLED) ## Measure how fast people are made and how memory grows (FULL=1: up to a million, WORKERS=2)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ARROW_NUM_THREADS=1 $(BIN)/python docs/population_speed.py \
 		$(if $(FULL),--full) $(if $(WORKERS),--workers "$(WORKERS)")
+
+bench-service: data ## Measure what the service costs beside a bare uvicorn application
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build
