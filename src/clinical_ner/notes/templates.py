@@ -222,10 +222,12 @@ def fillers() -> dict[str, tuple[str, ...]]:
 @cache
 def ranges() -> dict[str, Gauge]:
     """Measurements by slot name."""
-    return {
-        name: Gauge(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
-        for name, row in _content("ranges").items()
-    }
+    return {name: _gauge(**row) for name, row in _content("ranges").items()}
+
+
+def _gauge(range: list[float], decimals: int, **rest: Any) -> Gauge:  # noqa: A002 - named as in the file
+    spans = {name: tuple(rest.pop(name)) for name in ("usual", "child") if name in rest}
+    return Gauge((range[0], range[1]), decimals, **spans, **rest)
 
 
 @cache
