@@ -121,18 +121,11 @@ def test_a_treatment_is_told_with_why_it_was_stopped_and_what_took_its_place(ann
 
 
 def test_a_value_that_fell_on_a_treatment_is_told_with_the_one_before(ann: Chart) -> None:
-    days = ("2023-10-19", "2023-10-20")
+    before, after = (of_record(ann, date(2023, 10, day)) for day in (19, 20))
 
-    trends = [
-        [
-            given.trend
-            for case in of_record(ann, date.fromisoformat(day)).cases
-            for given in case.given.get("improving", ())
-        ]
-        for day in days
-    ]
-
-    assert trends == [Trend(("hemoglobin A1c", "A1c"), "9.1", "7.2")]
+    assert before.cases_for("problem", (("improving", 1),)) == ()
+    (case,) = after.cases_for("problem", (("improving", 1),))
+    assert case.given["improving"][0].trend == Trend(("hemoglobin A1c", "A1c"), "9.1", "7.2")
 
 
 def test_smoking_is_that_of_the_day(ann: Chart) -> None:
