@@ -225,9 +225,8 @@ def ranges() -> dict[str, Gauge]:
     return {name: _gauge(**row) for name, row in _content("ranges").items()}
 
 
-def _gauge(range: list[float], decimals: int, **rest: Any) -> Gauge:  # noqa: A002 - named as in the file
-    spans = {name: tuple(rest.pop(name)) for name in ("usual", "child") if name in rest}
-    return Gauge((range[0], range[1]), decimals, **spans, **rest)
+def _gauge(**row: Any) -> Gauge:
+    return Gauge(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
 
 
 @cache
