@@ -226,7 +226,8 @@ def ranges() -> dict[str, Gauge]:
 
 
 def _gauge(**row: Any) -> Gauge:
-    return Gauge(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return Gauge(**values)
 
 
 @cache
