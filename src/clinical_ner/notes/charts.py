@@ -130,7 +130,7 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
-    """The values, with days as `date`, which are far faster to compare than timestamps, and None where one is missing."""
+    """The values, None where one is missing; days as `date`, far faster to compare than timestamps."""
     if column.dtype.kind == "M":
         days: list[date | None] = column.to_numpy("datetime64[D]").tolist()
         return days

@@ -227,7 +227,7 @@ class Filling:
             term = self._familial()
         elif slot.assertion in OTHERS_DISEASE:
             record = self._of_anybody if self._family_section else self._subject.record
-            term = self._draw(self._lexis.diseases, (record, self._used, self._others), others=self._family_section)
+            term = self._draw(self._lexis.diseases, (record, self._used, self._others))
             if self._subject.birth_date:
                 self._others.add(term.concept_id)
         else:

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from datetime import date
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ def by_patient(observations: pd.DataFrame) -> dict[str, Measured]:
     cuts = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(run)]
     days, values = day[order].tolist(), told["value"].to_numpy()[order].tolist()
     found: dict[str, Measured] = {}
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         who, what = divmod(int(run[start]), len(codes))
         found.setdefault(patients[who], {})[codes[what]] = Series(days[start:end], values[start:end])
     return found

@@ -92,26 +92,26 @@ def _of_patient(chart: Chart, lexis: Lexis, params: NotesParams, end: date) -> I
     """The notes about a patient; one may repeat parts of those before it, which depend on streams of their own."""
     patient_id = chart.patient["patient_id"]
     choices, made = possible(chart, end), list[Plan]()
-    guarded = _guarded(chart, lexis)
+    of_patient, of_family = _undeniable(chart, lexis)
     earlier: list[Earlier] = []
     for number in range(params.notes_per_patient):
         draws = Draws(params.seed, f"note/{patient_id}/{number}")
         kind, written_on, visit = chosen = plan(choices, draws, chart, end, made)
-        subject = replace(of_record(chart, written_on, visit), **guarded)
+        subject = replace(of_record(chart, written_on, visit), record=of_patient, family_concepts=of_family)
         page = compose(kind, subject, lexis, draws, params, earlier)
         made.append(chosen)
         earlier.append(Earlier(subject, page))
         yield _written(f"N{patient_id[1:]}{number:02d}", patient_id, kind, written_on, page)
 
 
-def _guarded(chart: Chart, lexis: Lexis) -> dict[str, frozenset[str]]:
+def _undeniable(chart: Chart, lexis: Lexis) -> tuple[frozenset[str], frozenset[str]]:
     """What is never denied of the patient, be it known already or not, and of the family: all and what goes with it."""
     named = {lexis.concept_of(DISEASE, row["name"]) for row in chart.conditions}
     given = {lexis.treatment_id(row["name"]) for row in chart.treatments}
     allergens = {lexis.treatment_id(row["substance"]) for row in chart.allergies}
     of_patient = lexis.undeniable(row["concept_id"] for row in chart.conditions)
     of_family = lexis.undeniable(row["concept_id"] for row in chart.family)
-    return {"record": of_patient | named | given | allergens, "family_concepts": of_family}
+    return of_patient | named | given | allergens, of_family
 
 
 def _literature(lexis: Lexis, params: NotesParams, end: date) -> Iterator[Written]:

@@ -222,10 +222,12 @@ def fillers() -> dict[str, tuple[str, ...]]:
 @cache
 def ranges() -> dict[str, Gauge]:
     """Measurements by slot name."""
-    return {
-        name: Gauge(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
-        for name, row in _content("ranges").items()
-    }
+    return {name: _gauge(**row) for name, row in _content("ranges").items()}
+
+
+def _gauge(**row: Any) -> Gauge:
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    return Gauge(**values)
 
 
 @cache

@@ -105,8 +105,10 @@ class Page:
                 self.headings.append((start + shift, section))
                 self._section = section
         within = range(block.start, block.end)
-        self.mentions += [
-            m._replace(start=m.start + shift, end=m.end + shift) for m in earlier.mentions if m.start in within
+        self.mentions += [  # under the heading that stands above them here
+            m._replace(start=m.start + shift, end=m.end + shift, section=self._section)
+            for m in earlier.mentions
+            if m.start in within
         ]
         self.segments += [
             s._replace(start=s.start + shift, end=s.end + shift) for s in earlier.segments if s.start in within

@@ -12,8 +12,8 @@ import pytest
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import NotesParams
-from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.charts import Chart, Record, charts
+from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.tables import Writing, write_notes
 from clinical_ner.notes.templates import short_names
 from clinical_ner.notes.terms import Lexis, lexis

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.notes.draws import Draws
-from clinical_ner.notes.subjects import age_on, invented, of_record
 from clinical_ner.notes.charts import Chart
+from clinical_ner.notes.draws import Draws
+from clinical_ner.notes.subjects import Trend, age_on, invented, of_record, smoking_on
 
 DATES = st.dates(date(1900, 1, 1), date(2030, 1, 1))
 
@@ -49,7 +49,7 @@ def bob(chart: Any) -> Chart:
 def test_a_subject_has_the_cases_and_treatments_that_are_known_on_that_day(ann: Chart) -> None:
     assert told(ann, "2022-01-10", "regimen") == {
         "hypertension": ["lisinopril"],
-        "type 2 diabetes": ["metformin"],
+        "type 2 diabetes": [],
         "pneumonia": ["amoxicillin"],
     }
     assert told(ann, "2023-09-01", "regimen")["hypertension"] == ["lisinopril"]
@@ -94,7 +94,64 @@ def test_cases_are_asked_for_with_the_treatments_that_a_sentence_wants(ann: Char
         "regimen": 3,
         "medication": 3,
         "past_regimen": 1,
+        "effective": 1,
+        "tolerated": 2,
+        "allergen": 2,
+        "family": 3,
     }
+
+
+def test_what_nobody_has_diagnosed_is_not_among_the_problems(ann: Chart) -> None:
+    assert problems(ann, "2023-06-30", "problem") == ["hypertension", "type 2 diabetes"]
+    assert problems(ann, "2024-12-31", "problem") == ["hypertension", "type 2 diabetes", "gout"]
+
+
+def test_a_treatment_is_told_with_why_it_was_stopped_and_what_took_its_place(ann: Chart) -> None:
+    slots = ("not_tolerated", "switched_from", "switched_to", "ineffective", "effective")
+
+    found = {slot: told(ann, "2024-01-01", slot)["hypertension"] for slot in slots}
+
+    assert found == {
+        "not_tolerated": ["amlodipine"],
+        "switched_from": ["amlodipine"],
+        "switched_to": ["warfarin"],
+        "ineffective": ["warfarin"],
+        "effective": ["lisinopril"],
+    }
+
+
+def test_a_value_that_fell_on_a_treatment_is_told_with_the_one_before(ann: Chart) -> None:
+    before, after = (of_record(ann, date(2023, 10, day)) for day in (19, 20))
+
+    assert before.cases_for("problem", (("improving", 1),)) == ()
+    (case,) = after.cases_for("problem", (("improving", 1),))
+    assert case.given["improving"][0].trend == Trend(("hemoglobin A1c", "A1c"), "9.1", "7.2")
+
+
+def test_smoking_is_that_of_the_day(ann: Chart) -> None:
+    days = ("1979-12-31", "1980-01-01", "2022-05-31", "2022-06-01")
+
+    assert [smoking_on(ann.patient, date.fromisoformat(day)) for day in days] == [
+        "never",
+        "current",
+        "current",
+        "former",
+    ]
+
+
+def test_a_pregnancy_is_known_from_the_sixth_week_to_the_birth(ann: Chart) -> None:
+    subjects = [
+        of_record(ann, date.fromisoformat(day)) for day in ("2022-08-11", "2022-08-12", "2023-03-19", "2023-03-20")
+    ]
+
+    assert [subject.details.get("weeks") for subject in subjects] == [None, "6", "37", None]
+    assert [subject.pregnant for subject in subjects] == [False, True, True, False]
+
+
+def test_a_value_is_the_latest_one_that_is_not_too_old(ann: Chart) -> None:
+    days = ("2021-05-31", "2021-06-01", "2021-06-15", "2021-06-16")
+
+    assert [of_record(ann, date.fromisoformat(day)).value("sbp") for day in days] == [None, 147.0, 147.0, None]
 
 
 def test_the_record_is_quoted_literally(ann: Chart) -> None:
@@ -106,15 +163,16 @@ def test_the_record_is_quoted_literally(ann: Chart) -> None:
         "birth_date": "1960-05-17",
         "note_date": "05/16/2024",
         "provider": "Dr. Smith",
-        "smoking": "current smoker",
-        "weight": "61",
-        "bmi": "23.9",
+        "smoking": "former smoker",
+        "pack_years": "21",
+        "alcohol": "drinks on social occasions only",
+        "etoh": "EtOH occ",
     }
     assert (subject.age, subject.adult, subject.sex) == (63, True, "female")
 
 
 def test_two_days_without_a_change_of_the_record_have_equal_cases(ann: Chart) -> None:
-    days = [date(2023, 9, 1), date(2023, 12, 31), date(2024, 1, 1)]
+    days = [date(2022, 5, 1), date(2022, 8, 31), date(2022, 9, 1)]
 
     one, same, other = (of_record(ann, day).cases for day in days)
 
