@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -188,6 +190,78 @@ def train(
         f" {sum(part.widened for part in prepared)} gold spans widened to whole tokens,"
         f" {sum(part.dropped for part in prepared)} dropped as overlapping"
     )
+
+
+keys_app = typer.Typer(no_args_is_help=True, help="API keys of the service; it sees a change with the next request.")
+store_app = typer.Typer(no_args_is_help=True, help="The service's store of predictions and feedback.")
+app.add_typer(keys_app, name="keys")
+app.add_typer(store_app, name="store")
+KeyFile = Annotated[Path, typer.Option("--keys", envvar="CLINICAL_NER_KEYS", help="The file of keys.")]
+StoreUrl = Annotated[str, typer.Option("--store", envvar="CLINICAL_NER_STORE", help="SQLAlchemy's URL.")]
+KEYS, STORE = Path("keys.json"), "sqlite:///clinical-ner.sqlite"
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    role: Annotated[list[str], typer.Option(help="extract, feedback, metrics or admin; may be repeated.")],
+    file: KeyFile = KEYS,
+) -> None:
+    """Make a key and print it, this once: the file keeps its SHA-256 alone."""
+    from clinical_ner.serving import keys
+
+    key, secret = keys.create(file, name, keys.roles(role), now())
+    typer.echo(f"{key.id}: {key.name}, {', '.join(key.roles)}; it is not shown again:", err=True)
+    typer.echo(secret)
+
+
+@keys_app.command("list")
+def keys_list(file: KeyFile = KEYS) -> None:
+    """List the keys of the file, and which are revoked."""
+    from clinical_ner.serving import keys
+
+    for key in keys.read(file).keys:
+        state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else "valid"
+        typer.echo(f"{key.id}  {','.join(key.roles):<24}  {key.created:%Y-%m-%d}  {state:<18}  {key.name}")
+
+
+@keys_app.command("revoke")
+def keys_revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As listed.")], file: KeyFile = KEYS) -> None:
+    """Revoke a key; the service refuses it from the next request on."""
+    from clinical_ner.serving import keys
+
+    typer.echo(f"{keys.revoke(file, key_id, now()).id} is revoked")
+
+
+@store_app.command("migrate")
+def store_migrate(url: StoreUrl = STORE) -> None:
+    """Bring the store's tables up to date."""
+    from clinical_ner.serving import store
+
+    store.migrate(url)
+
+
+@store_app.command("prune")
+def store_prune(
+    older_than: Annotated[str, typer.Option(metavar="DAYS", help="Such as 90d.")], url: StoreUrl = STORE
+) -> None:
+    """Delete predictions and feedback older than this many days, texts included."""
+    from clinical_ner.serving import store
+
+    for table, rows in store.Store.open(url).prune(now() - _days(older_than)).items():
+        typer.echo(f"{table}: {rows} rows deleted")
+
+
+def _days(written: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,4})d", written)
+    if not found:
+        raise UserError("--older-than: not a number of days", "write it as 90d")
+    return timedelta(days=int(found[1]))
+
+
+def now() -> datetime:
+    """The time, aware."""
+    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def main() -> None:

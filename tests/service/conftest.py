@@ -1,19 +1,26 @@
-"""One server of the repository's service and one Bento, each with a BentoML home of its own."""
+"""Real servers of the repository's service, a Bento and a PostgreSQL, each with folders of its own."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.serving import local
+from clinical_ner.serving import keys, local
+from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[2]
+SERVICE = "clinical_ner.serving.service:Service"
+POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +30,35 @@ def tagger(model_path: Path) -> Tagger:
 
 @pytest.fixture(scope="session")
 def server(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.Server]:
+    """For local use: no keys."""
     home = tmp_path_factory.mktemp("server")
-    target = "clinical_ner.serving.service:Service"
-    with local.running(target, ROOT, home, CLINICAL_NER_MODEL=str(model_path)) as running:
+    with local.running(SERVICE, ROOT, home, CLINICAL_NER_MODEL=str(model_path)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A key of each role, by its name, and the path of the file that keeps them."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    made = {role.value: keys.create(file, f"the {role} key", [role], now())[1] for role in Role}
+    return made | {"file": str(file)}
+
+
+@pytest.fixture(scope="session")
+def keyed(
+    model_path: Path, secrets: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[local.Server]:
+    """With keys, and limits that are easily reached."""
+    home = tmp_path_factory.mktemp("keyed")
+    limits = {
+        "CLINICAL_NER_MAX_BODY_BYTES": "20000",
+        "CLINICAL_NER_MAX_NOTE_CHARACTERS": "5000",
+        "CLINICAL_NER_MAX_NOTES": "3",
+        "CLINICAL_NER_TIMEOUT_SECONDS": "2",
+        "CLINICAL_NER_MAX_CONCURRENT": "4",
+    }
+    model = {"CLINICAL_NER_MODEL": str(model_path), "CLINICAL_NER_KEYS": secrets["file"]}
+    with local.running(SERVICE, ROOT, home, **model, **limits) as running:
         yield running
 
 
@@ -43,3 +76,55 @@ def bento(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:  
     )
     assert done.returncode == 0, done.stderr
     return home / "bentos" / done.stdout.strip().replace(":", "/")
+
+
+class Postgresql:
+    """A PostgreSQL of our own on a free loopback port, which can be stopped and started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = local.free_port()
+        self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # it refuses to run as root
+        if self._as_user:
+            shutil.chown(folder, "postgres")
+        self._call("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D", str(folder / "data"))
+        self.start()
+
+    def _call(self, program: str, *arguments: str) -> None:
+        command = [*self._as_user, str(POSTGRESQL / program), *arguments]
+        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self) -> None:
+        options = f"-p {self._port} -h 127.0.0.1 -k {self._folder} -c fsync=off"
+        log = str(self._folder / "log")
+        self._call("pg_ctl", "-w", "-D", str(self._folder / "data"), "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        self._call("pg_ctl", "-w", "-m", "immediate", "-D", str(self._folder / "data"), "stop")
+
+    def database(self, name: str) -> str:
+        """The URL of a new, empty database."""
+        self._call("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres", name)
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{name}"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    if not POSTGRESQL.is_dir():
+        pytest.skip(f"no PostgreSQL in {POSTGRESQL}")
+    with tempfile.TemporaryDirectory(prefix="postgresql-", ignore_cleanup_errors=True) as folder:
+        running = Postgresql(Path(folder))
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, of SQLite and of a real PostgreSQL in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite'}"
+    running: Postgresql = request.getfixturevalue("postgresql")
+    return running.database(f"test_{time.monotonic_ns()}")

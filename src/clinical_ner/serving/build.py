@@ -20,10 +20,10 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.model import MANIFEST, PARTS, part
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import local
-from clinical_ner.serving.places import MODEL, WHEEL
+from clinical_ner.serving.places import METRICS, MODEL, WHEEL
 
 MODEL_FILES = tuple(part(MODEL, suffix) for suffix in (*PARTS, MANIFEST))
-PACKED = (Path("bentofile.yaml"), Path("requirements-serving.txt"), *MODEL_FILES)
+PACKED = (Path("bentofile.yaml"), Path("requirements-serving.txt"), METRICS, *MODEL_FILES)
 QUESTION = "Type 2 diabetes mellitus was treated with metformin; her asthma needed no treatment."
 
 

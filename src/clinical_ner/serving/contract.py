@@ -1,45 +1,51 @@
-"""What `POST /extract` takes and gives; no message about either ever holds a piece of a note."""
+"""What every route takes and gives; no message about any of it ever holds a piece of a note.
+
+The limits on bodies, notes and lists are settings of the service (`settings.py`); those here are of the contract.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from clinical_ner.core.span import AssertionName, SectionName
 
-MAX_CHARACTERS = 100_000  # some forty printed pages, tagged in about a second; more than that is a batch
 MAX_ID_CHARACTERS = 200
+MAX_SPANS = 10_000  # of one note; a note of the longest length has fewer
+MAX_OFFSET = 10_000_000
 
+LabelName = Literal["DISEASE", "TREATMENT"]
 NoteId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, description="repeated in the response")]
 
 
 class Message(BaseModel):
     """Unknown fields are refused, and a validation error does not repeat its input."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+# --- POST /extract --------------------------------------------------------------------------------
 class Note(Message):
-    """The request: one note. A text sent by mistake as the *name* of a field is not repeated either."""
+    """One note."""
 
-    text: str = Field(max_length=MAX_CHARACTERS, description="the note, in plain text")
+    text: str = Field(description="the note, in plain text")
     id: NoteId | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def names_are_known(cls, body: Any) -> Any:
-        """Refuse unknown fields before pydantic does: its error would name them."""
-        if isinstance(body, dict) and not body.keys() <= cls.model_fields.keys():
-            raise ValueError(f"unknown field; known: {', '.join(cls.model_fields)}")
-        return body
+
+class Notes(Message):
+    """Several notes in one request, answered in their order."""
+
+    notes: list[Note] = Field(min_length=1)
 
 
 class Trigger(Message):
@@ -65,7 +71,7 @@ class Entity(Message):
 
     start: int = Field(ge=0)
     end: int = Field(ge=1)
-    label: Literal["DISEASE", "TREATMENT"]
+    label: LabelName
     text: str
     confidence: float = Field(ge=0, le=1, description="that boundaries and label are right")
     assertion: AssertionName = Field(
@@ -76,10 +82,18 @@ class Entity(Message):
     concept: Concept | None = Field(description="null if no term of the vocabulary is close enough")
 
 
+class Answer(Message):
+    """What every answer carries; the headers X-Request-ID and X-Model-Version say the same."""
+
+    request_id: str
+    model_version: str
+
+
 class Extraction(Message):
-    """The response: what `ner.extraction.extract` returns, after the id if the request had one."""
+    """What one note holds: what `ner.extraction.extract` returns, after the note's id if it had one."""
 
     id: NoteId | None = None
+    prediction_id: UUID = Field(description="to name it by in feedback")
     entities: list[Entity]
     treatments: dict[str, list[str]] = Field(
         description="the treatments of each disease that the patient has, had or may have, as they are written"
@@ -91,3 +105,110 @@ class Extraction(Message):
         if self.id is None:
             del fields["id"]
         return fields
+
+
+class NoteAnswer(Extraction, Answer):
+    """The answer to one note."""
+
+
+class NotesAnswer(Answer):
+    """The answer to several notes, in their order."""
+
+    notes: list[Extraction]
+
+
+# --- POST /feedback -------------------------------------------------------------------------------
+class CorrectSpan(Message):
+    """An entity as it should have been found; offsets count Unicode code points of the note."""
+
+    start: int = Field(ge=0, le=MAX_OFFSET)
+    end: int = Field(ge=1, le=MAX_OFFSET)
+    label: LabelName
+    assertion: AssertionName | None = Field(default=None, description="null: not judged")
+
+    @model_validator(mode="after")
+    def is_not_empty(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("start must be less than end")
+        return self
+
+
+class Feedback(Message):
+    """What a reader makes of a prediction: corrected spans, a rating, or both."""
+
+    prediction_id: UUID
+    feedback_id: UUID | None = Field(
+        default=None, description="made by the client, so that sending it again after a failure stores it once"
+    )
+    rating: int | None = Field(default=None, ge=1, le=5, description="from 1, useless, to 5, all right")
+    spans: list[CorrectSpan] | None = Field(
+        default=None, max_length=MAX_SPANS, description="all entities of the note; []: there is none; null: not judged"
+    )
+    text: str | None = Field(
+        default=None, description="the note; stored if it is sent, so only with the right to keep it"
+    )
+
+    @field_validator("text")
+    @classmethod
+    def can_be_stored(cls, text: str | None) -> str | None:
+        if text is not None and "\0" in text:
+            raise ValueError("the character U+0000 cannot be stored")
+        return text
+
+    @model_validator(mode="after")
+    def says_something(self) -> Self:
+        if self.rating is None and self.spans is None:
+            raise ValueError("send a rating, spans, or both")
+        return self
+
+    @model_validator(mode="after")
+    def spans_are_of_the_text(self) -> Self:
+        ends = [0, *(span.end for span in self.spans or ())]
+        if self.text is not None and max(ends) > len(self.text):
+            raise ValueError("a span ends after the text")
+        return self
+
+
+class FeedbackAnswer(Answer):
+    """The feedback is stored."""
+
+    feedback_id: UUID
+    prediction_id: UUID
+    repeated: bool = Field(description="it had been stored before, as it was sent then")
+
+
+# --- GET /model -----------------------------------------------------------------------------------
+class ModelAnswer(Answer):
+    """The model that answers."""
+
+    labels: list[LabelName]
+    assertions: list[AssertionName]
+    sections: list[SectionName]
+    manifest: dict[str, Any] = Field(description="the hashes of its files, how and on what it was trained")
+    metrics: dict[str, Any] | None = Field(description="its scores when it was built; null if they are not at hand")
+
+
+# --- every error ----------------------------------------------------------------------------------
+class Detail(Message):
+    """One thing that is wrong: where, in the request's own names, and what; never what was sent."""
+
+    place: str = Field(description="such as notes.3.text; empty: the whole body")
+    problem: str
+
+
+class Fault(Message):
+    """What went wrong, and what to do about it."""
+
+    status: int
+    code: str = Field(description="for programs; stays the same when a message is reworded")
+    message: str
+    remedy: str
+    details: list[Detail] = Field(default=[])
+
+
+class ErrorAnswer(Message):
+    """The one shape of every error."""
+
+    error: Fault
+    request_id: str
+    model_version: str | None = Field(description="null as long as no model is loaded")

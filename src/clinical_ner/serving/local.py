@@ -16,33 +16,40 @@ from typing import Any
 import httpx
 import psutil  # type: ignore[import-untyped]
 
-from clinical_ner.serving.places import MODEL_VARIABLE
+from clinical_ner.serving.settings import PREFIX
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-# Of the caller's environment these must not decide what is served.
-DROPPED = (MODEL_VARIABLE, "BENTOML_CONFIG", "BENTOML_CONFIG_OPTIONS", "PROMETHEUS_MULTIPROC_DIR")
+# Of the caller's environment these must not decide what is served, nor any setting.
+DROPPED = ("BENTOML_CONFIG", "BENTOML_CONFIG_OPTIONS", "PROMETHEUS_MULTIPROC_DIR")
+KEYS = f"{PREFIX}KEYS"
 FAILED = "Application startup failed"  # a worker's last words; its parent would start another one for ever
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its address and its log."""
+    """A running server: its address, its log, and the process that started its workers."""
 
     url: str
     log: Path
+    pid: int
 
     def ask(self, text: str) -> Any:
-        """The answer of `POST /extract` to one note without an id."""
+        """The entities and treatments of one note, without ids, as `ner.extraction.extract` returns them."""
         answer = httpx.post(f"{self.url}/extract", json={"text": text}, timeout=30)
         answer.raise_for_status()
-        return answer.json()
+        return {name: answer.json()[name] for name in ("entities", "treatments")}
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
-    """The caller's environment with BentoML kept inside `home` and silent, and `extra` on top."""
-    kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
-    return kept | {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", **extra}
+    """The caller's environment with everything that is written inside `home`, for local use, and `extra` on top."""
+    kept = {name: value for name, value in os.environ.items() if name not in DROPPED and not name.startswith(PREFIX)}
+    inside = {
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+        f"{PREFIX}STORE": f"sqlite:///{home / 'store.sqlite'}",
+    }
+    return kept | inside | ({} if KEYS in extra else {f"{PREFIX}LOCAL": "true"}) | extra
 
 
 @contextmanager
@@ -62,7 +69,7 @@ def running(target: str, cwd: Path, home: Path, **extra: str) -> Iterator[Server
             command, cwd=cwd, env=environment(home, **extra), stdout=output, stderr=output, start_new_session=True
         )
     try:
-        server = Server(f"http://127.0.0.1:{port}", log)
+        server = Server(f"http://127.0.0.1:{port}", log, process.pid)
         _wait_until_ready(server, process)
         yield server
     finally:

@@ -1,69 +1,93 @@
-"""The HTTP service: the tagger behind `POST /extract`.
+"""The BentoML service: starts a worker with the model, the keys and the store, and hands it every request.
 
-A worker holds the tagger and little else: whatever imports pandas or scikit-learn stays out of this process.
+A worker holds the tagger and little else: whatever imports pandas or scikit-learn stays out of this process. What only
+a worker needs is imported where it starts: the process that starts workers imports this module too, and first.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 
 import bentoml
+from bentoml.exceptions import BentoMLConfigException
 from bentoml.images import Image
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clinical_ner.ner.extraction import extract
-from clinical_ner.ner.tagger import Tagger
-from clinical_ner.serving.contract import Extraction, Note
-from clinical_ner.serving.places import WHEEL, model_path
+from clinical_ner.core.errors import UserError
+from clinical_ner.serving import logs, settings
+from clinical_ner.serving.places import WHEEL, existing
 
-MODEL_PATH = model_path()  # no service and no Bento without a model
-# BentoML keeps a timer for each request this long, and many live timers make garbage collection slow.
-TIMEOUT_SECONDS = 5
+try:
+    SETTINGS = settings.from_environment(os.environ)
+    MODEL_PATH = existing(SETTINGS.model)  # no service and no Bento without a model
+except UserError as error:
+    raise BentoMLConfigException(str(error)) from None  # which BentoML prints without a traceback
+# BentoML's own deadline answers in a shape of its own, so ours comes first. It keeps a timer for each request this
+# long, and many live timers make garbage collection slow: no more than a few seconds later.
+LAST_RESORT_SECONDS = SETTINGS.timeout_seconds + 5
+WARM_UP = "Asthma was treated with albuterol."  # the first note ever read takes a hundred times as long as the next
 
 # distro="none": the base image is complete, nothing is to be installed by a package manager.
 IMAGE = Image(base_image="python:3.11-slim", distro="none").python_packages(f"./{WHEEL}").build_include("wheels")
 
-NOT_JSON = {
-    "error": "the body is not declared as JSON",
-    "detail": [{"type": "media_type", "loc": [], "msg": "send Content-Type: application/json"}],
-}
 
-
-class JsonOnly:
-    """Refuse with 415 a body that is not declared as JSON: no form, multipart or pickle parser ever sees a note."""
+class Front:
+    """Hands every HTTP request to the worker's `Api` and none to BentoML's own routes."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self._bentoml = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on everything but a POST of another type."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            kind = Headers(scope=scope).get("content-type", "application/json")
-            if kind.partition(";")[0].strip().lower() != "application/json":
-                return await JSONResponse(NOT_JSON, status_code=415)(scope, receive, send)
-        return await self.app(scope, receive, send)
+        """Hand on; what is left to BentoML is to start and to stop."""
+        app = self._bentoml if scope["type"] == "lifespan" else bentoml.get_current_service().api
+        await app(scope, receive, send)
 
 
-@bentoml.service(name="clinical_ner", image=IMAGE, workers=1, traffic={"timeout": TIMEOUT_SECONDS})
+@bentoml.service(
+    name="clinical_ner",
+    image=IMAGE,
+    workers=SETTINGS.workers,
+    traffic={"timeout": LAST_RESORT_SECONDS},
+    metrics={"enabled": False},  # these have a series for every path that a scan asks for; ours are at /metrics
+    logging={"access": {"enabled": False}},  # these hold the path that was asked for; ours hold the route's
+    tracing={"excluded_urls": ".*"},
+)
 class Service:
     """Find diseases and treatments in clinical text."""
 
     def __init__(self) -> None:
-        """Load the model named by CLINICAL_NER_MODEL, or the one at its usual place.
+        """Load the model, read the keys and open the store.
 
         Raises:
-            UserError: a file of the model is missing or damaged.
+            UserError: a file of the model is missing or damaged, or a setting is wrong.
         """
-        self.tagger = Tagger.load(MODEL_PATH)
+        from clinical_ner.ner.tagger import Tagger
+        from clinical_ner.serving import access
+        from clinical_ner.serving.api import Api
+        from clinical_ner.serving.endpoints import Endpoints
+        from clinical_ner.serving.store import Store
+
+        logs.configure(SETTINGS.log_level)
+        gate = access.gate(SETTINGS)
+        tagger = Tagger.load(MODEL_PATH)
+        tagger.read(WARM_UP)
+        self._endpoints = Endpoints(SETTINGS, tagger, Store.open(SETTINGS.store))
+        self.api = Api(SETTINGS, gate, self._endpoints)
         gc.collect()
         gc.freeze()  # the model is never garbage: later collections need not walk it
 
-    @bentoml.api  # type: ignore[untyped-decorator] # it promises to keep the signature, without types
-    def extract(self, note: Note, /) -> Extraction:
-        """The diseases and treatments of one note, and which treatment is for which disease."""
-        return Extraction(id=note.id, **extract(self.tagger, note.text))
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    def prepare() -> None:
+        """Once, before any worker starts: refuse what cannot work, and bring the store's tables up to date."""
+        from clinical_ner.serving.start import prepare
+
+        prepare(SETTINGS)
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        """Store what waits."""
+        self._endpoints.stop()
 
 
-Service.add_asgi_middleware(JsonOnly)  # type: ignore[attr-defined] # the decorator made the class a bentoml.Service
+Service.add_asgi_middleware(Front)  # type: ignore[attr-defined] # the decorator made the class a bentoml.Service

@@ -1,0 +1,119 @@
+"""Who may do what: the key of a request, and whether it has the role that the route asks for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from pathlib import Path
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.serving import keys
+from clinical_ner.serving.exchange import Exchange
+from clinical_ner.serving.keys import Key, Keys, Role
+from clinical_ner.serving.logs import logger
+from clinical_ner.serving.problems import NO_KEY, NO_KEYS, NO_ROLE, NOT_LOCAL, UNKNOWN_KEY, RefusedError
+from clinical_ner.serving.settings import Settings
+
+Stamp = tuple[int, int, int]  # of a file: when it was written, its size, its number
+
+
+class KeyRing:
+    """The keys in the file as it is now: a change is seen with the next request, without a restart."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = self._stamp_now()
+        self._keys: Keys | None = keys.read(path)
+
+    def find(self, secret: str) -> Key | None:
+        """The valid key with this secret.
+
+        Raises:
+            RefusedError: the file can no longer be read; then no key is let in, as a revoked one might be among them.
+        """
+        stamp = self._stamp_now()
+        if stamp != self._stamp:
+            self._stamp, self._keys = stamp, self._read_again()
+        if self._keys is None:
+            raise RefusedError(NO_KEYS)
+        return self._keys.find(secret)
+
+    def _read_again(self) -> Keys | None:
+        try:
+            return keys.read(self._path)
+        except UserError:
+            logger.error("the file of keys cannot be read any more: no key is let in")
+            return None
+
+    def _stamp_now(self) -> Stamp | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class LocalUse:
+    """No keys: whoever is on this machine may do all, and nobody else anything."""
+
+    def authorise(self, exchange: Exchange, role: Role | None) -> None:  # noqa: ARG002
+        """Let the request pass, or raise `RefusedError`."""
+        client = exchange.scope.get("client")
+        if client and not ipaddress.ip_address(client[0]).is_loopback:
+            raise RefusedError(NOT_LOCAL)
+
+
+class KeyNeeded:
+    """A valid key with the role."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    def authorise(self, exchange: Exchange, role: Role | None) -> None:
+        """Let the request pass and note whose key it is, or raise `RefusedError`."""
+        secret = presented(exchange)
+        if not secret:
+            raise RefusedError(NO_KEY)
+        exchange.key = self._ring.find(secret)
+        if exchange.key is None:
+            raise RefusedError(UNKNOWN_KEY)
+        if not exchange.key.may(role):
+            raise RefusedError(NO_ROLE, [("", f"the role '{role}' is needed")])
+
+
+def presented(exchange: Exchange) -> str:
+    """The key in the header `X-API-Key` or `Authorization`: as a bearer token, or as the password of any user."""
+    scheme, _, value = exchange.header(b"authorization").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        return _password(value.strip())
+    return exchange.header(b"x-api-key")
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def gate(settings: Settings) -> LocalUse | KeyNeeded:
+    """What stands before every route but the probes.
+
+    Raises:
+        UserError: nobody could use the service, or everybody: there is no valid key and it is not for local use.
+    """
+    if settings.local and settings.keys:
+        raise UserError("CLINICAL_NER_LOCAL and CLINICAL_NER_KEYS exclude each other", "unset one of them")
+    if settings.local:
+        return LocalUse()
+    if settings.keys is None:
+        raise UserError(
+            "no API keys are configured: CLINICAL_NER_KEYS is not set",
+            "make one with 'clinical-ner keys create', or set CLINICAL_NER_LOCAL=true for use on this machine alone",
+        )
+    if not keys.read(settings.keys).valid:
+        raise UserError(f"{settings.keys} holds no valid API key", "make one with 'clinical-ner keys create'")
+    return KeyNeeded(KeyRing(settings.keys))

@@ -1,0 +1,58 @@
+"""What Prometheus scrapes: of all workers together, and never a word of a note.
+
+The label `route` is the route's own path and never the one asked for, so that a scan of paths makes no new series.
+This module must be imported after BentoML has set PROMETHEUS_MULTIPROC_DIR, as it has in every worker.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1)
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1)
+
+REQUESTS = Counter("clinical_ner_requests", "Requests answered.", ["route", "method", "status"])
+REQUEST_SECONDS = Histogram("clinical_ner_request_seconds", "From first byte to last.", ["route"], buckets=SECONDS)
+IN_HAND = Gauge("clinical_ner_requests_in_hand", "Requests being answered.", multiprocess_mode="livesum")
+REJECTS = Counter("clinical_ner_rejects", "Requests refused, by the code of the error.", ["route", "code"])
+
+NOTES = Counter("clinical_ner_notes", "Notes read.")
+TOKENS = Counter("clinical_ner_tokens", "Tokens read.")
+ENTITIES = Counter("clinical_ner_entities", "Entities found.", ["label"])
+EMPTY = Counter("clinical_ner_empty_results", "Notes without any entity.")
+CONFIDENCE = Histogram("clinical_ner_mean_confidence", "Mean confidence of a note's tags.", buckets=CONFIDENCES)
+UNKNOWN = Histogram("clinical_ner_out_of_vocabulary_rate", "Share of a note's tokens never seen.", buckets=SHARES)
+
+FEEDBACK = Counter("clinical_ner_feedback", "Feedback stored.", ["kind"])  # rating, spans, both
+RATINGS = Counter("clinical_ner_ratings", "Ratings given.", ["rating"])
+STORE_FAILURES = Counter("clinical_ner_store_failures", "Writes to the store that failed.", ["table"])
+LOST = Counter("clinical_ner_predictions_lost", "Predictions answered and not stored: the gap.")
+WAITING = Gauge("clinical_ner_predictions_waiting", "Predictions not stored yet.", multiprocess_mode="livesum")
+MODEL = Gauge("clinical_ner_model_info", "The model that answers: 1.", ["version"], multiprocess_mode="livemax")
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+LIVE_FILE = re.compile(r"gauge_live\w+_(\d+)\.db")
+
+
+def exposition() -> bytes:
+    """All figures of all workers, in the text format of Prometheus."""
+    if FOLDER not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget_the_dead() -> None:
+    """Drop the gauges of workers that were killed: what they had in hand is in nobody's."""
+    files = Path(os.environ[FOLDER]).glob("gauge_live*.db") if FOLDER in os.environ else ()
+    pids = {int(found[1]) for file in files if (found := LIVE_FILE.fullmatch(file.name))}
+    for pid in pids:
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]

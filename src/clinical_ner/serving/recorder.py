@@ -1,0 +1,85 @@
+"""Predictions on their way to the store: written in the background, in batches, so that no request waits for it.
+
+While the store is down they wait, as many as the queue holds; what does not fit is lost, and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from clinical_ner.serving import metrics
+from clinical_ner.serving.logs import logger
+from clinical_ner.serving.store import RejectedError, Store, StoreDownError
+
+BATCH = 500
+EVERY_SECONDS = 0.25
+AGAIN_SECONDS = 1.0  # after a failure
+
+Row = Mapping[str, Any]
+
+
+class Recorder:
+    """Takes rows from any thread, and writes them in one of its own."""
+
+    def __init__(self, store: Store, limit: int) -> None:
+        self._store = store
+        self._limit = limit
+        self._waiting: deque[Row] = deque()
+        self._stopping = threading.Event()
+        self._down = False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def add(self, row: Row) -> None:
+        """Let the row be stored soon; if too many wait already, count it as lost."""
+        if len(self._waiting) < self._limit:
+            self._waiting.append(row)
+        else:
+            metrics.LOST.inc()
+
+    def stop(self) -> None:
+        """Write what waits, if the store takes it; what it does not take is lost, and counted."""
+        self._stopping.set()
+        self._thread.join()
+        while self._waiting and self._write():
+            pass
+        self._lose(len(self._waiting))
+        self._waiting.clear()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(AGAIN_SECONDS if self._down else EVERY_SECONDS):
+            while self._waiting and self._write():
+                pass
+            metrics.WAITING.set(len(self._waiting))
+
+    def _write(self) -> bool:
+        """Write one batch; whether the store is up. Rows leave the queue only when their fate is known."""
+        batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
+        try:
+            self._store.add_predictions(batch)
+        except StoreDownError as error:
+            self._failed("the store is down", error)
+            self._down = True
+            return False
+        except RejectedError as error:
+            self._failed("the store rejects predictions", error)
+            self._lose(len(batch))
+        for _ in batch:
+            self._waiting.popleft()
+        if self._down:
+            logger.info("the store is up again")
+        self._down = False
+        return True
+
+    def _failed(self, message: str, error: Exception) -> None:
+        metrics.STORE_FAILURES.labels("predictions").inc()
+        if not self._down:
+            logger.warning("%s (%s); %d predictions wait", message, error, len(self._waiting))
+
+    def _lose(self, rows: int) -> None:
+        if rows:
+            metrics.LOST.inc(rows)
+            logger.warning("%d predictions are lost", rows)

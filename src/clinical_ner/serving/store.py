@@ -1,0 +1,241 @@
+"""The store: predictions in figures, without text, and feedback, with text only where the user sent it.
+
+SQLite in WAL mode by default, PostgreSQL by URL. The tables are those of the newest migration in `migrations/`; a test
+compares. Times are UTC and aware, also where SQLite keeps none of that.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    URL,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    delete,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+
+from clinical_ner.core.errors import UserError
+
+BUSY_SECONDS = 5.0  # how long a writer of SQLite waits for another one
+CONNECT_SECONDS = 2  # a PostgreSQL that does not answer counts as down; less means the same to it
+STATEMENT_MILLISECONDS = 4_000
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 7_264_019  # any number of our own
+
+
+class StoreDownError(Exception):
+    """The store did not take what it was given; the message holds nothing of it."""
+
+
+class RejectedError(Exception):
+    """The store will never take these rows; the message holds nothing of them."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, stored as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return value and (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+METADATA = MetaData()
+PREDICTIONS = Table(
+    "predictions",
+    METADATA,
+    Column("prediction_id", Uuid, primary_key=True),
+    Column("request_id", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("model_version", String(12), nullable=False),
+    Column("key_id", String(64), comment="whose key it was; null: local use"),
+    Column("milliseconds", Float, nullable=False, comment="to read the note"),
+    Column("characters", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("tokens_per_sentence", Float, nullable=False),
+    Column("diseases_per_100_tokens", Float, nullable=False),
+    Column("treatments_per_100_tokens", Float, nullable=False),
+    Column("out_of_vocabulary_rate", Float, nullable=False),
+    Column("mean_confidence", Float, nullable=False),
+    Column("unsure_token_rate", Float, nullable=False),
+    Column("diseases", Integer, nullable=False),
+    Column("treatments", Integer, nullable=False),
+    Column("assertions", JSON, nullable=False, comment="entities by assertion"),
+    Column("sections", JSON, nullable=False, comment="entities by section; those under no heading: none"),
+    Index("predictions_created_at", "created_at"),
+)
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("feedback_id", Uuid, primary_key=True),
+    # No foreign key: feedback to a prediction that fell into a gap, or was pruned, is still worth having.
+    Column("prediction_id", Uuid, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("key_id", String(64), comment="whose key it was; null: local use"),
+    Column("rating", SmallInteger, comment="1 to 5; null: not rated"),
+    Column("spans", JSON(none_as_null=True), comment="all entities of the note; null: not judged"),
+    Column("text", Text, comment="the note, only where the user sent it"),
+    Index("feedback_created_at", "created_at"),
+    Index("feedback_prediction_id", "prediction_id"),
+)
+
+
+class Store:
+    """The tables behind a URL; opening it connects to nothing, so a store that is down stops nobody."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """The store at SQLAlchemy's URL.
+
+        Raises:
+            UserError: it is no URL of SQLite or PostgreSQL; the message does not repeat it, as it may hold a password.
+        """
+        return cls(_engine(url))
+
+    def add_predictions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store predictions; those that are stored already stay as they are.
+
+        Raises:
+            StoreDownError: the store cannot be reached or written now; nothing is stored, and it is worth trying again.
+            RejectedError: it will not take these rows; nothing is stored.
+        """
+        with self._writing() as connection:
+            connection.execute(self._insert(PREDICTIONS).on_conflict_do_nothing(), rows)
+
+    def add_feedback(self, row: Mapping[str, Any]) -> bool:
+        """Store feedback once; whether it was new.
+
+        Raises:
+            StoreDownError, RejectedError: as of predictions.
+        """
+        statement = self._insert(FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.feedback_id)
+        with self._writing() as connection:
+            return connection.execute(statement, row).first() is not None
+
+    def prune(self, before: datetime) -> dict[str, int]:
+        """Delete what is older; how many rows went, by table.
+
+        Raises:
+            StoreDownError: the store cannot be reached or written now; nothing is deleted.
+        """
+        with self._writing() as connection:
+            return {
+                table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
+                for table in (PREDICTIONS, FEEDBACK)
+            }
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction; what the driver complains about is told apart, and its message dropped: it quotes rows."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise _told_apart(error) from None
+
+
+def _told_apart(error: Exception) -> StoreDownError | RejectedError:
+    """Whether rows are refused for good, or the store is down."""
+    refused = isinstance(error, IntegrityError | DataError)
+    return RejectedError(type(error).__name__) if refused else StoreDownError(type(error).__name__)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ENGINES:
+            raise ArgumentError
+        return ENGINES[parsed.get_backend_name()](parsed)
+    except (ArgumentError, ImportError) as error:
+        needs = " (the extra 'postgresql' is not installed)" if isinstance(error, ImportError) else ""
+        raise UserError(
+            f"CLINICAL_NER_STORE is no URL of a store{needs}", "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        ) from None
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    """WAL lets readers read while one writes; transactions begin when SQLAlchemy says so, tables included."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _postgresql(url: URL) -> Engine:
+    """An engine that checks a pooled connection before it is used, and gives up soon where nobody answers."""
+    arguments = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}"}
+    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=arguments, hide_parameters=True)
+
+
+ENGINES: dict[str, Callable[[URL], Engine]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the tables up to this revision; several servers may do so at once.
+
+    Raises:
+        UserError: it is no URL of a store.
+        StoreDownError: the store cannot be reached or changed now.
+    """
+    from alembic import command  # a worker needs neither Alembic nor its templates
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = _engine(url)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+    except SQLAlchemyError as error:
+        raise _told_apart(error) from None
+    finally:
+        engine.dispose()

@@ -1,0 +1,282 @@
+"""The store, on SQLite and on a real PostgreSQL: what goes in comes out, once, and only figures go in unasked."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Table, create_engine, inspect, select
+from typer.testing import CliRunner
+
+from clinical_ner import cli
+from clinical_ner.core.errors import UserError
+from clinical_ner.serving import store
+from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SCRIPTS = ScriptDirectory(str(store.MIGRATIONS))
+REVISIONS = [revision.revision for revision in reversed(list(SCRIPTS.walk_revisions()))]
+
+
+def prediction(created_at: datetime = NOON, **changed: Any) -> dict[str, Any]:
+    rates = ("tokens_per_sentence", "diseases_per_100_tokens", "treatments_per_100_tokens")
+    shares = ("out_of_vocabulary_rate", "mean_confidence", "unsure_token_rate")
+    counts = ("characters", "tokens", "diseases", "treatments")
+    known = {
+        "prediction_id": uuid4(),
+        "request_id": "r-1",
+        "created_at": created_at,
+        "model_version": "0123456789ab",
+        "key_id": "key-1",
+        "milliseconds": 1.5,
+        "assertions": {"present": 2},
+        "sections": {"none": 2},
+    }
+    return known | dict.fromkeys(rates, 2.5) | dict.fromkeys(shares, 0.25) | dict.fromkeys(counts, 3) | changed
+
+
+def feedback(created_at: datetime = NOON, **changed: Any) -> dict[str, Any]:
+    known = {
+        "feedback_id": uuid4(),
+        "prediction_id": uuid4(),
+        "request_id": "r-2",
+        "created_at": created_at,
+        "key_id": None,
+        "rating": 4,
+        "spans": [{"start": 0, "end": 4, "label": "DISEASE", "assertion": None}],
+        "text": None,
+    }
+    return known | changed
+
+
+def rows(url: str, table: Table) -> list[dict[str, Any]]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = [dict(row) for row in connection.execute(select(table).order_by(table.c.created_at)).mappings()]
+    engine.dispose()
+    return found
+
+
+@pytest.fixture
+def opened(store_url: str) -> Iterator[Store]:
+    store.migrate(store_url)
+    found = Store.open(store_url)
+    yield found
+    found.close()
+
+
+# --- rows ---------------------------------------------------------------------------------------
+def test_what_goes_in_comes_out(opened: Store, store_url: str) -> None:
+    one, said = prediction(), feedback(text="Gout — 💊", rating=None)
+
+    opened.add_predictions([one])
+    is_new = opened.add_feedback(said)
+
+    assert rows(store_url, PREDICTIONS) == [one]
+    assert rows(store_url, FEEDBACK) == [said]
+    assert is_new
+
+
+def test_times_are_kept_as_utc_whatever_their_zone(opened: Store, store_url: str) -> None:
+    east = datetime(2026, 3, 1, 23, 30, tzinfo=timezone(timedelta(hours=9)))
+
+    opened.add_predictions([prediction(created_at=east)])
+
+    (found,) = rows(store_url, PREDICTIONS)
+    assert found["created_at"] == east
+    assert found["created_at"].tzinfo is UTC
+
+
+def test_spans_that_nobody_judged_differ_from_none_at_all(opened: Store, store_url: str) -> None:
+    opened.add_feedback(feedback(spans=None, created_at=NOON))
+    opened.add_feedback(feedback(spans=[], created_at=NOON + timedelta(hours=1)))
+
+    assert [row["spans"] for row in rows(store_url, FEEDBACK)] == [None, []]
+
+
+def test_the_same_feedback_sent_again_is_stored_once(opened: Store, store_url: str) -> None:
+    said = feedback()
+
+    news = [opened.add_feedback(said), opened.add_feedback(said | {"rating": 1})]
+
+    assert news == [True, False]
+    assert [row["rating"] for row in rows(store_url, FEEDBACK)] == [4]
+
+
+def test_a_batch_written_again_after_a_lost_answer_is_stored_once(opened: Store, store_url: str) -> None:
+    batch = [prediction(), prediction()]
+
+    opened.add_predictions(batch)
+    opened.add_predictions([*batch, prediction()])
+
+    assert len(rows(store_url, PREDICTIONS)) == 3
+
+
+def test_rows_that_will_never_fit_are_told_apart_from_a_store_that_is_down(opened: Store, store_url: str) -> None:
+    with pytest.raises(RejectedError):
+        opened.add_predictions([prediction(), prediction(model_version=None)])
+    assert rows(store_url, PREDICTIONS) == []
+
+
+def test_an_error_quotes_nothing_of_a_row(opened: Store) -> None:
+    with pytest.raises(RejectedError) as caught:
+        opened.add_feedback(feedback(prediction_id=None, text="Zyxwvut"))
+
+    shown = repr([caught.value, caught.value.__cause__, caught.value.__suppress_context__])
+    assert "Zyxwvut" not in shown
+    assert caught.value.__suppress_context__
+
+
+def test_a_store_without_tables_is_down(store_url: str) -> None:
+    opened = Store.open(store_url)
+
+    with pytest.raises(StoreDownError):
+        opened.add_predictions([prediction()])
+
+
+def test_sqlite_writes_ahead(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store.migrate(url)
+
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://somebody:secret@host/name", "sqlite+secret://x"])
+def test_another_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(UserError, match="CLINICAL_NER_STORE") as caught:
+        Store.open(url)
+
+    assert "secret" not in str(caught.value)
+
+
+# --- two writers ----------------------------------------------------------------------------------
+def write_many(url: str, start: Any) -> None:
+    opened = Store.open(url)
+    start.wait()
+    for _ in range(40):
+        opened.add_predictions([prediction() for _ in range(5)])
+        opened.add_feedback(feedback())
+
+
+def test_of_what_two_processes_write_at_once_nothing_is_lost(opened: Store, store_url: str) -> None:  # noqa: ARG001
+    context = multiprocessing.get_context("spawn")
+    start = context.Event()
+    writers = [context.Process(target=write_many, args=(store_url, start)) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    start.set()
+    for writer in writers:
+        writer.join(120)
+
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert len(rows(store_url, PREDICTIONS)) == 400
+    assert len(rows(store_url, FEEDBACK)) == 80
+
+
+# --- migrations -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("revision", [None, *REVISIONS])
+def test_from_every_revision_the_tables_come_up_to_date(store_url: str, revision: str | None) -> None:
+    if revision:
+        store.migrate(store_url, revision)
+
+    store.migrate(store_url)
+
+    engine = create_engine(store_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == SCRIPTS.get_current_head()
+
+
+def test_rows_survive_a_migration_to_where_they_are(opened: Store, store_url: str) -> None:
+    opened.add_predictions([prediction()])
+
+    store.migrate(store_url)
+
+    assert len(rows(store_url, PREDICTIONS)) == 1
+
+
+def test_the_first_revision_can_be_taken_back(store_url: str) -> None:
+    from alembic import command
+
+    store.migrate(store_url)
+    config = Config()
+    config.set_main_option("script_location", str(store.MIGRATIONS))
+    engine = create_engine(store_url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+
+
+def migrate_when_told(url: str, start: Any) -> None:
+    start.wait()
+    store.migrate(url)
+
+
+def test_two_servers_may_migrate_at_once(store_url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    start = context.Event()
+    both = [context.Process(target=migrate_when_told, args=(store_url, start)) for _ in range(2)]
+    for process in both:
+        process.start()
+    start.set()
+    for process in both:
+        process.join(120)
+
+    assert [process.exitcode for process in both] == [0, 0]
+
+
+# --- retention ----------------------------------------------------------------------------------------
+def test_what_is_older_goes_and_the_rest_stays(opened: Store, store_url: str) -> None:
+    ages = {name: NOON - timedelta(days=days) for name, days in {"old": 91, "young": 89}.items()}
+    for created_at in ages.values():
+        opened.add_predictions([prediction(created_at)])
+        opened.add_feedback(feedback(created_at))
+
+    gone = opened.prune(NOON - timedelta(days=90))
+
+    assert gone == {"predictions": 1, "feedback": 1}
+    assert [row["created_at"] for table in (PREDICTIONS, FEEDBACK) for row in rows(store_url, table)] == 2 * [
+        ages["young"]
+    ]
+
+
+def test_the_commands_make_and_prune_a_store(store_url: str) -> None:
+    run = CliRunner().invoke
+    environment = {"CLINICAL_NER_STORE": store_url}
+
+    made = run(cli.app, ["store", "migrate"], env=environment)
+    opened = Store.open(store_url)
+    opened.add_predictions([prediction(cli.now() - timedelta(days=31)), prediction(cli.now())])
+    pruned = run(cli.app, ["store", "prune", "--older-than", "30d"], env=environment)
+
+    assert made.exit_code == pruned.exit_code == 0
+    assert pruned.stdout == "predictions: 1 rows deleted\nfeedback: 0 rows deleted\n"
+    assert len(rows(store_url, PREDICTIONS)) == 1
+
+
+@pytest.mark.parametrize("age", ["90", "0d", "-1d", "all", "1.5d"])
+def test_an_age_that_is_none_deletes_nothing(age: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["store", "prune", "--older-than", age, "--store", f"sqlite:///{tmp_path}/s"])
+
+    assert isinstance(done.exception, UserError)
+    assert "--older-than" in str(done.exception)
+
+
+def test_ids_come_back_as_uuids(opened: Store, store_url: str) -> None:
+    opened.add_predictions([prediction()])
+
+    assert isinstance(rows(store_url, PREDICTIONS)[0]["prediction_id"], UUID)
