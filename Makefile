@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme learning-curve cross-validate bench data test check format serve bento metrics-diff reproducible lock hooks clean
+.PHONY: help repro figures readme learning-curve cross-validate bench bench-service data test check format serve bento metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -71,8 +71,8 @@ format: $(INSTALLED) ## Rewrite the code in the common format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-serve: data ## Start the service of bentofile.yaml on http://127.0.0.1:3000
-	$(BIN)/bentoml serve --host 127.0.0.1
+serve: data ## Start the service on http://127.0.0.1:3000, for clients on this machine, without keys
+	CLINICAL_NER_LOCAL=true $(BIN)/bentoml serve --host 127.0.0.1
 
 readme: data ## Write the figures into README.md (CORPORA=folder: measure on real text first)
 	$(BIN)/python docs/readme.py $(if $(CORPORA),--corpora "$(CORPORA)")
@@ -86,6 +86,9 @@ cross-validate: data ## The scores of training on annotated reports, with and wi
 
 bench: data ## Measure the speed of reading, writing and training on one core (TEXTS=folder: of its *.txt files too)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/speed.py $(if $(TEXTS),--texts "$(TEXTS)")
+
+bench-service: data ## Measure what the service costs beside a bare uvicorn application
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build

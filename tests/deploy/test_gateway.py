@@ -224,7 +224,7 @@ def test_of_two_services_one_that_is_down_fails_no_request(service, start_gatewa
     assert statuses == {200}
 
 
-def test_nothing_that_was_sent_is_in_the_log_of_the_gateway(start_gateway, gateway, secrets) -> None:
+def test_nothing_that_was_sent_is_in_the_log_of_the_gateway(start_gateway, gateway) -> None:
     down = start_gateway(f"127.0.0.1:{local.free_port()}")
     limited = start_gateway("127.0.0.1:1", GATEWAY_RATE_PER_KEY="1r/m", GATEWAY_BURST="1")
     headers = bearer(f"{MARK}-key") | {"User-Agent": MARK, "Referer": MARK, "X-Request-ID": f"{MARK} gout"}

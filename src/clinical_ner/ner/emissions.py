@@ -86,7 +86,9 @@ class Emissions:
         rows = self._words.rows(padded)
         if None in rows:
             padded = [word if word is None or len(word) <= LONGEST_WORD else readable(word) for word in padded]
-            self._learn(self._words.unknown(padded))
+            unknown = self._words.unknown(padded)
+            if unknown:  # none are, if all that is new is long and reads like a word that is known
+                self._learn(unknown)
             rows = self._words.rows(padded)
         return np.array(rows, np.intp)
 

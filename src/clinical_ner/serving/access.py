@@ -83,13 +83,19 @@ class KeyNeeded:
 
 
 def presented(exchange: Exchange) -> str:
-    """The key in the header `X-API-Key` or `Authorization`: as a bearer token, or as the password of any user."""
+    """The key in the header `X-API-Key`, else in `Authorization`: as a bearer token, or as the password of any user.
+
+    A gateway may keep `Authorization` for a login of its own and send the key in the other.
+    """
+    named = exchange.header(b"x-api-key")
+    if named:
+        return named
     scheme, _, value = exchange.header(b"authorization").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
     if scheme.lower() == "basic":
         return _password(value.strip())
-    return exchange.header(b"x-api-key")
+    return ""
 
 
 def _password(credentials: str) -> str:

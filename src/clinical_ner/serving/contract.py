@@ -136,6 +136,15 @@ class CorrectSpan(Message):
 class Feedback(Message):
     """What a reader makes of a prediction: corrected spans, a rating, or both."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["rating"], "properties": {"rating": {"type": "integer"}}},
+                {"required": ["spans"], "properties": {"spans": {"type": "array"}}},
+            ]
+        }
+    )
+
     prediction_id: UUID
     feedback_id: UUID | None = Field(
         default=None, description="made by the client, so that sending it again after a failure stores it once"

@@ -119,3 +119,12 @@ def test_scores_are_the_same_bits_whatever_was_scored_before(
     assert [row for sentence in sentences for row in fresh(sentence, [0, len(sentence)], ABBREVIATED).tolist()] == [
         *fresh(*flat(sentences), ABBREVIATED).tolist()
     ]
+
+
+def test_a_word_too_long_to_be_one_is_scored_again_as_it_was_before(weights: Weights) -> None:
+    emit = Emissions(weights, Gazetteer.build([]), GROUPS)
+    words, bounds = flat([["takes", "1" * 70]])
+
+    first = emit(words, bounds, {})
+
+    assert np.array_equal(emit(words, bounds, {}), first)

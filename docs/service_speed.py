@@ -1,0 +1,216 @@
+"""Measure what the service costs beside a bare uvicorn application with the same tagger and the same payload.
+
+    python docs/service_speed.py                       everything, one run
+    python docs/service_speed.py --requests 2000 --long 0    a quick look
+
+Both servers run at once and are asked in turn, so that what else the machine does weighs on both alike; figures are
+ratios within the run: processor time a request, and the median and 99th percentile of the time to an answer, at 1, 8
+and 32 connections. Then the service is asked as often as `--long` says, and its failures and its memory are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Annotated
+
+import psutil  # type: ignore[import-untyped]
+from typer import Option
+
+from clinical_ner.core.commands import run
+from clinical_ner.serving import keys, local
+from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.keys import Role
+
+ROOT = Path(__file__).parents[1]
+SERVICE = "clinical_ner.serving.service:Service"
+CONNECTIONS = (1, 8, 32)
+ROUNDS = 8  # in which the two take turns
+BARS = {"CPU": 2.0, "p50": 2.0, "p99": 3.0}
+SHORT = "Type 2 diabetes mellitus was treated with metformin. She has asthma and takes albuterol."
+BARE = """
+import json, os
+from pathlib import Path
+from clinical_ner.ner.extraction import extract
+from clinical_ner.ner.tagger import Tagger
+
+TAGGER = Tagger.load(Path(os.environ["MODEL"]))
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    answer = json.dumps(extract(TAGGER, json.loads(body)["text"])).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+"""
+
+
+@dataclass
+class Target:
+    """A server under measurement."""
+
+    name: str
+    port: int
+    pid: int
+    key: str = ""
+    seconds: list[float] = field(default_factory=list)
+    failures: int = 0
+
+    def processor_seconds(self) -> float:
+        """Of the process and all that it started."""
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes())
+
+    def processes(self) -> list[psutil.Process]:
+        """The process and all that it started."""
+        parent = psutil.Process(self.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def worker_bytes(self) -> int:
+        """The memory of the process that answers."""
+        return int(self.processes()[-1].memory_info().rss)
+
+    def request(self, text: str) -> bytes:
+        """The bytes of a request for this text."""
+        body = json.dumps({"text": text}).encode()
+        lines = ["POST /extract HTTP/1.1", "Host: x", "Content-Type: application/json", f"X-API-Key: {self.key}"]
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def main(
+    requests: Annotated[int, Option(min=800, help="At each number of connections, of each server.")] = 8_000,
+    long: Annotated[int, Option(min=0, help="Requests of the long run.")] = 100_000,
+) -> None:
+    """Print a table for a short note and one for a page, then the long run."""
+    page = (ROOT / "docs/example.txt").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="clinical-ner-") as folder:
+        started = time.monotonic()
+        with service(Path(folder) / "service") as ours:
+            print(f"ready after {time.monotonic() - started:.1f} s")
+            with bare(Path(folder) / "bare") as theirs:
+                for name, text, share in (("88 characters", SHORT, 1), (f"{len(page)} characters", page, 4)):
+                    compare(name, text, (ours, theirs), requests // share)
+            if long:
+                endure(ours, long)
+
+
+# --- the servers ------------------------------------------------------------------------------------
+@contextmanager
+def service(home: Path) -> Iterator[Target]:
+    """The service as it is deployed: keys, store, metrics and logs, one worker."""
+    key_file = home / "keys.json"
+    secret = keys.create(key_file, "bench", [Role.EXTRACT], now())[1]
+    model = str(ROOT / "models/tagger.crfsuite")
+    with local.running(SERVICE, ROOT, home, CLINICAL_NER_MODEL=model, CLINICAL_NER_KEYS=str(key_file)) as server:
+        yield Target("service", int(server.url.rpartition(":")[2]), server.pid, secret)
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[Target]:
+    """The tagger behind the least that uvicorn needs."""
+    folder.mkdir()
+    (folder / "bare.py").write_text(BARE, encoding="utf-8")
+    port = local.free_port()
+    command = [sys.executable, "-m", "uvicorn", "bare:app", "--port", str(port), "--no-access-log", "--app-dir", "."]
+    environment = local.environment(folder, MODEL=str(ROOT / "models/tagger.crfsuite"))
+    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    target = Target("bare uvicorn", port, process.pid)
+    try:
+        asyncio.run(wait_for(target))
+        yield target
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def wait_for(target: Target) -> None:
+    """Return when the server answers, or raise `RuntimeError` if it has ended."""
+    while psutil.Process(target.pid).status() != psutil.STATUS_ZOMBIE:
+        try:
+            return await ask(target, target.request(SHORT), 1)
+        except OSError:
+            await asyncio.sleep(0.1)
+    raise RuntimeError(f"{target.name} has ended")
+
+
+# --- the load ---------------------------------------------------------------------------------------
+async def ask(target: Target, request: bytes, times: int) -> None:
+    """One connection that asks one question after the other; what is not answered with 200 is counted."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    for _ in range(times):
+        start = time.perf_counter()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+        target.seconds.append(time.perf_counter() - start)
+        target.failures += not head.startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def load(target: Target, request: bytes, requests: int, connections: int) -> float:
+    """Ask over several connections at once; the processor time that a request took the server, in milliseconds."""
+    start = target.processor_seconds()
+    await asyncio.gather(*(ask(target, request, requests // connections) for _ in range(connections)))
+    return 1000 * (target.processor_seconds() - start) / requests
+
+
+def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> None:
+    """Print a line for each number of connections."""
+    print(f"\n{name:<24}{'CPU ms':>16}{'p50 ms':>18}{'p99 ms':>18}")
+    for connections in CONNECTIONS:
+        rows = [[0.0] for _ in targets]
+        for target in targets:
+            target.seconds = []
+        for _ in range(ROUNDS):
+            for row, target in zip(rows, targets, strict=True):
+                request = target.request(text)
+                row.append(asyncio.run(load(target, request, requests // ROUNDS, connections)))
+        ours, theirs = ([median(row[1:]), *times(target)] for row, target in zip(rows, targets, strict=True))
+        shown = [f"{a:>7.2f}/{b:<5.2f}={a / b:>4.2f}" for a, b in zip(ours, theirs, strict=True)]
+        missed = [bar for bar, a, b in zip(BARS, ours, theirs, strict=True) if a > BARS[bar] * b]
+        print(
+            f"{connections:>3} connections        {' '.join(shown)}{'  missed: ' + ', '.join(missed) if missed else ''}"
+        )
+
+
+def times(target: Target) -> list[float]:
+    """The median and the 99th percentile, in milliseconds."""
+    return [1000 * median(target.seconds), 1000 * quantiles(target.seconds, n=100)[98]]
+
+
+def endure(target: Target, requests: int) -> None:
+    """Print the failures, and the memory at each tenth of many requests."""
+    target.failures = 0
+    sizes = [target.worker_bytes()]
+    for _ in range(10):
+        asyncio.run(load(target, target.request(SHORT), requests // 10, 32))
+        target.seconds = []
+        sizes.append(target.worker_bytes())
+    growth = [(after - before) / 1e6 for before, after in pairwise(sizes)]
+    print(
+        f"\n{requests} requests: {target.failures} failed; a worker {sizes[0] / 1e6:.0f} MB, then by tenths "
+        f"{' '.join(f'{step:+.1f}' for step in growth)}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

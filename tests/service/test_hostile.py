@@ -1,0 +1,139 @@
+"""Whatever comes, the service answers as its OpenAPI document says, and never with a failure of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+
+from clinical_ner.core.seeds import stream
+from clinical_ner.serving.local import Server
+
+BODIES = 1_000
+GROWTH_BYTES = 8_000_000  # of a worker that has seen as many bodies before; a leak of the bodies would be 20 times it
+# What the document cannot state is left out: that a span starts before it ends, and that of two keys the first counts.
+CHECKS = (
+    *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance"),
+    *("response_schema_conformance", "negative_data_rejection", "missing_required_header", "unsupported_method"),
+    "allow_header_conformance",
+)
+
+
+def test_what_the_openapi_document_allows_is_answered_as_it_says(
+    keyed: Server, secrets: dict[str, str], tmp_path: Path
+) -> None:
+    headers = {"X-API-Key": secrets["admin"]}
+    document = tmp_path / "openapi.json"
+    document.write_text(httpx.get(f"{keyed.url}/openapi.json", headers=headers).text)
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run", str(document), "--url", keyed.url]
+    options = ["--checks", ",".join(CHECKS), "-n", "50", "--seed", "1", "--continue-on-failure", "--no-color"]
+
+    done = subprocess.run(
+        [*command, *options, "-H", f"X-API-Key: {secrets['admin']}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert re.search(r"\b[1-9]\d{2,} passed", done.stdout)
+
+
+# --- hostile bodies ---------------------------------------------------------------------------------
+Draws = np.random.Generator
+
+
+def noise(draws: Draws) -> bytes:
+    return draws.bytes(int(draws.integers(0, 5000)))
+
+
+def deep(draws: Draws) -> bytes:
+    opening = [b"[", b'{"text":', b'{"notes":[', b'[{"":'][draws.integers(4)]
+    return opening * int(draws.integers(100, 20_000))
+
+
+def numbers(draws: Draws) -> bytes:
+    digits = b"9" * int(draws.integers(1, 20_000))
+    return b'{"text": ' + [digits, b"-" + digits, b"1e" + digits, b"NaN", b"-Infinity"][draws.integers(5)] + b"}"
+
+
+def keys(draws: Draws) -> bytes:
+    return json.dumps({"text": "gout"} | {f"k{n}": n for n in range(int(draws.integers(1, 3000)))}).encode()
+
+
+def repeated(draws: Draws) -> bytes:
+    return b'{"text": "gout"' + b', "text": "asthma"' * int(draws.integers(1, 2000)) + b"}"
+
+
+def escapes(draws: Draws) -> bytes:
+    units = draws.integers(0, 0xFFFF, int(draws.integers(1, 1500)))
+    return b'{"text": "' + b"".join(b"\\u%04x" % unit for unit in units.tolist()) + b'"}'
+
+
+def code_points(draws: Draws) -> bytes:
+    points = draws.integers(0, 0x10FFFF, int(draws.integers(1, 4000))).tolist()
+    return json.dumps(
+        {"text": "".join(map(chr, points)).encode("utf-8", "ignore").decode()}, ensure_ascii=False
+    ).encode()
+
+
+def runs(draws: Draws) -> bytes:
+    """Texts that a careless regular expression would read for ever."""
+    sign = ["a", " ", ".", "-", "(", "\n", "1", "\u0301", "aA", "a-", "no ", "PMH:\n", "A.", "mg/"][draws.integers(14)]
+    return json.dumps({"text": (sign * 5000)[: int(draws.integers(1, 5000))]}).encode()
+
+
+def wrong_types(draws: Draws) -> bytes:
+    value: Any = [None, True, 7, 1.5, [], {}, [[]], "gout", [{"text": 1}]][draws.integers(9)]
+    return json.dumps([{"text": value}, {"notes": value}, {"id": value, "text": ""}, value][draws.integers(4)]).encode()
+
+
+def spans(draws: Draws) -> bytes:
+    offsets = draws.integers(-(2**62), 2**62, (int(draws.integers(1, 100)), 2)).tolist()
+    found = [{"start": start, "end": end, "label": "DISEASE"} for start, end in offsets]
+    return json.dumps({"prediction_id": "0" * 32, "spans": found}).encode()
+
+
+KINDS: tuple[Callable[[Draws], bytes], ...] = (
+    *(noise, deep, numbers, keys, repeated),
+    *(escapes, code_points, runs, wrong_types, spans),
+)
+
+
+def hostile_bodies() -> Iterator[bytes]:
+    draws = stream(1, "tests/hostile")
+    for place in range(BODIES):
+        yield KINDS[place % len(KINDS)](draws)
+
+
+def answered(server: Server) -> list[int]:
+    with httpx.Client(headers={"Content-Type": "application/json"}, timeout=60) as client:
+        return [
+            client.post(server.url + path, content=body).status_code
+            for body in hostile_bodies()
+            for path in ("/extract", "/feedback")
+        ]
+
+
+def resident(server: Server) -> int:
+    return max(child.memory_info().rss for child in psutil.Process(server.pid).children(recursive=True))
+
+
+def test_a_thousand_hostile_bodies_are_answered_and_leave_nothing_behind(server: Server) -> None:
+    statuses = answered(server)
+    before = resident(server)
+    again = answered(server)
+
+    assert len(statuses) == 2 * BODIES
+    assert set(statuses) == {200, 400}
+    assert again == statuses
+    assert resident(server) - before < GROWTH_BYTES

@@ -1,0 +1,97 @@
+"""A key is shown once; the file keeps its hash, in no other way than whole, and nobody else may read it."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.serving import keys
+from clinical_ner.serving.keys import Role
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "secrets" / "keys.json"
+
+
+def test_a_key_is_found_by_its_secret_until_it_is_revoked(file: Path) -> None:
+    key, secret = keys.create(file, "ward 7", [Role.FEEDBACK, Role.EXTRACT, Role.EXTRACT], NOON)
+
+    before = keys.read(file).find(secret)
+    keys.revoke(file, key.id, NOON + timedelta(days=1))
+
+    assert before == key
+    assert key.roles == (Role.EXTRACT, Role.FEEDBACK)
+    assert keys.read(file).find(secret) is None
+    assert keys.read(file).keys[0].revoked == NOON + timedelta(days=1)
+
+
+def test_secrets_have_256_bits_and_are_not_in_the_file(file: Path) -> None:
+    made = [keys.create(file, "n", [Role.ADMIN], NOON)[1] for _ in range(20)]
+
+    assert len(set(made)) == 20
+    assert all(len(secret.removeprefix("cner_")) == 43 for secret in made)  # 6 bits each
+    assert not any(secret in file.read_text() for secret in made)
+
+
+def test_only_the_owner_may_read_the_file_also_after_a_change(file: Path) -> None:
+    key, _ = keys.create(file, "n", [Role.ADMIN], NOON)
+    file.chmod(0o644)
+
+    keys.revoke(file, key.id, NOON)
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_second_revocation_keeps_the_time_of_the_first(file: Path) -> None:
+    key, _ = keys.create(file, "n", [Role.ADMIN], NOON)
+
+    keys.revoke(file, key.id, NOON)
+
+    assert keys.revoke(file, key.id, NOON + timedelta(days=9)).revoked == NOON
+
+
+def test_an_unknown_id_is_refused_and_the_right_one_suggested(file: Path) -> None:
+    key, _ = keys.create(file, "n", [Role.ADMIN], NOON)
+
+    with pytest.raises(UserError, match=f"did you mean '{key.id}'"):
+        keys.revoke(file, key.id[:-1] + "z", NOON)
+
+
+def test_of_keys_made_at_once_none_is_lost(file: Path) -> None:
+    threads = [Thread(target=keys.create, args=(file, f"n{n}", [Role.EXTRACT], NOON)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {key.name for key in keys.read(file).keys} == {f"n{n}" for n in range(12)}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"keys": [{"id": "x"}]}', '{"kys": []}'])
+def test_a_damaged_file_is_no_empty_one(file: Path, content: str) -> None:
+    file.parent.mkdir()
+    file.write_text(content)
+
+    with pytest.raises(UserError, match="no file of keys"):
+        keys.read(file)
+
+
+def test_admin_may_all_and_the_others_what_they_are_called(file: Path) -> None:
+    admin, extract = (keys.create(file, "n", [role], NOON)[0] for role in (Role.ADMIN, Role.EXTRACT))
+
+    assert all(admin.may(role) for role in [None, *Role])
+    assert [role for role in Role if extract.may(role)] == [Role.EXTRACT]
+    assert extract.may(None)
+
+
+def test_an_unknown_role_is_named(file: Path) -> None:  # noqa: ARG001
+    with pytest.raises(UserError, match=r"'extrct'(?s:.*)did you mean 'extract'"):
+        keys.roles(["extrct"])

@@ -1,0 +1,63 @@
+"""Predictions reach the store in order and once, wait while it is down, and are counted where they are lost."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from clinical_ner.serving import recorder
+from clinical_ner.serving.recorder import Recorder
+from clinical_ner.serving.store import RejectedError, StoreDownError
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written but when the recorder stops, so that no test depends on the clock."""
+    monkeypatch.setattr(recorder, "EVERY_SECONDS", 3600)
+
+
+def lost() -> float:
+    return REGISTRY.get_sample_value("clinical_ner_predictions_lost_total") or 0.0
+
+
+def rows(count: int) -> list[dict[str, int]]:
+    return [{"number": number} for number in range(count)]
+
+
+def record(shelf: Any, given: list[dict[str, int]], limit: int = 10_000) -> None:
+    running = Recorder(shelf, limit)
+    for row in given:
+        running.add(row)
+    running.stop()
+
+
+@pytest.mark.parametrize("count", [0, 1, recorder.BATCH, 2 * recorder.BATCH + 1])
+def test_every_row_is_stored_once_and_in_order(shelf: Any, count: int) -> None:
+    record(shelf, rows(count))
+
+    assert shelf.rows == rows(count)
+
+
+def test_what_does_not_fit_into_the_queue_is_counted(shelf: Any) -> None:
+    before = lost()
+
+    record(shelf, rows(7), limit=5)
+
+    assert shelf.rows == rows(5)
+    assert lost() - before == 2
+
+
+@pytest.mark.parametrize("failure", [StoreDownError, RejectedError])
+def test_what_the_store_does_not_take_before_the_end_is_counted_and_said(
+    shelf: Any, failure: type[StoreDownError], caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.failure, before = failure, lost()
+
+    with caplog.at_level(logging.WARNING):
+        record(shelf, rows(7))
+
+    assert (shelf.rows, lost() - before) == ([], 7)
+    assert "7 predictions are lost" in caplog.text
