@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from pydantic_core import to_json
 from starlette.types import Receive, Scope
 
 from clinical_ner.serving.keys import Key
@@ -89,4 +89,4 @@ def _request_id(given: str) -> str:
 
 def dump(content: Any) -> bytes:
     """The content as JSON in UTF-8."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json(content)

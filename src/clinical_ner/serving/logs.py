@@ -6,12 +6,13 @@ Elastic's own `ecs-logging` would log the message, and costs five times as much 
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
+
+from pydantic_core import to_json
 
 ECS_VERSION = "8.11.0"
 SERVICE_NAME = "clinical-ner"
@@ -40,7 +41,7 @@ class EcsFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0]:
             line["error.type"] = record.exc_info[0].__name__
             line["error.stack_trace"] = _places(record.exc_info[2])
-        return json.dumps(line)
+        return to_json(line).decode()
 
 
 def _places(trace: TracebackType | None) -> str:
