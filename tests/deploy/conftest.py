@@ -77,7 +77,7 @@ class Gateway:
 StartGateway = Callable[..., Gateway]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def start_gateway(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
     """Start nginx with the template before a service, `host:port`; keywords change what `GATEWAY_...` states."""
     with ExitStack() as stack:
@@ -107,6 +107,6 @@ def start_gateway(certificate: Certificate, tmp_path_factory: pytest.TempPathFac
         yield start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gateway(service: local.Server, start_gateway: StartGateway) -> Gateway:
     return start_gateway(service.url.removeprefix("http://"))

@@ -7,13 +7,13 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
 import pytest
-from programs import DEPLOY, wait_until
+from programs import wait_until
 
 from clinical_ner.serving import contract, local
 
@@ -251,11 +251,3 @@ def test_every_line_of_the_log_is_json_with_the_fields_of_the_schema(gateway) ->
     last = [line for line in logged if line["url.path"] == "/model"][-1]
     assert (last["http.request.method"], last["http.response.status_code"]) == ("GET", 401)
     assert 0 < last["event.duration"] < 10e9 or last["event.duration"] == 0
-
-
-def test_compose_states_every_setting_of_the_gateway(compose: Callable[[str], dict[str, Any]]) -> None:
-    template = (DEPLOY / "gateway/nginx.conf.template").read_text()
-
-    asked = set(re.findall(r"\$\{(GATEWAY_\w+)\}", template))
-    stated = {name for name in compose("gateway")["environment"] if name.startswith("GATEWAY_")}
-    assert asked == stated
