@@ -7,7 +7,8 @@ set -eu
 
 image=${1:-clinical-ner:latest}
 here=$(dirname "$0")
-bento=$(bentoml get clinical_ner:latest --output tag | sed 's/^__tag__://')
+folder=$(bentoml get clinical_ner:latest --output path)
+bento=clinical_ner:$(basename "$folder")
 
 works() {
     case $1 in

@@ -16,7 +16,9 @@ def bill(image: str, bento: str, inventory: Iterable[str]) -> Bom:
     """The bill of `image`, made of `bento`, with a component for each line that `inventory.sh` printed."""
     bom = Bom(components=[component(line.split()) for line in sorted(set(inventory)) if line.strip()])
     name, _, version = image.rpartition(":")
-    bom.metadata.component = Component(name=name, version=version, type=ComponentType.CONTAINER, description=bento)
+    described = Component(name=name, version=version, type=ComponentType.CONTAINER, description=bento)
+    bom.metadata.component = described
+    bom.register_dependency(described, bom.components)
     return bom
 
 
