@@ -1,18 +1,20 @@
 #!/bin/sh
 # Start an image as compose.yaml does - read-only, without capabilities - and ask it one question.
 #   BUILDER=docker deploy/container/smoke.sh IMAGE
-# buildah starts containers for building alone: with it the image is asked without these limits.
+# buildah starts containers for building alone: with it the image is asked without these limits, and on this machine's
+# own network.
 set -eu
 
 image=$1
 name=clinical-ner-smoke-$$
 question='
-import json, time, urllib.error, urllib.request
+import json, os, time, urllib.error, urllib.request
+address = "http://127.0.0.1:{}/extract".format(os.environ.get("PORT", 3000))
 deadline = time.monotonic() + 60
 while True:
     try:
         body = json.dumps({"text": "Asthma was treated with albuterol."}).encode()
-        asked = urllib.request.Request("http://127.0.0.1:3000/extract", body, {"Content-Type": "application/json"})
+        asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         answer = json.load(urllib.request.urlopen(asked, timeout=10))
         break
     except urllib.error.URLError:
@@ -26,10 +28,11 @@ print("the container answers:", found)
 
 case $BUILDER in
     buildah)
+        port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
         container=$(buildah from "$image")
         trap 'buildah rm "$container" >/dev/null' EXIT
         # shellcheck disable=SC2016 # for the shell inside
-        buildah run ${ISOLATION:+--isolation=$ISOLATION} --env CLINICAL_NER_LOCAL=true \
+        buildah run ${ISOLATION:+--isolation=$ISOLATION} --env CLINICAL_NER_LOCAL=true --env "PORT=$port" \
             "$container" -- bash -c '
                 cd "$BENTO_PATH"
                 env/docker/entrypoint.sh serve & server=$!
@@ -39,7 +42,7 @@ case $BUILDER in
         ;;
     *)
         # No keys, and so only who is inside is answered.
-        "$BUILDER" run --detach --name "$name" --read-only --tmpfs /tmp --tmpfs /var/lib/clinical-ner:mode=1777 \
+        "$BUILDER" run --detach --name "$name" --network none --read-only --tmpfs /tmp --tmpfs /var/lib/clinical-ner:mode=1777 \
             --cap-drop ALL --security-opt no-new-privileges --env CLINICAL_NER_LOCAL=true \
             "$image" >/dev/null
         trap '"$BUILDER" rm --force "$name" >/dev/null' EXIT

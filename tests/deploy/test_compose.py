@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 import yaml
 from programs import DEPLOY, call, found, wait_until
 
-from clinical_ner.serving import settings
+from clinical_ner.serving import local, settings
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
@@ -104,6 +105,20 @@ def test_the_script_makes_each_secret_but_the_keys_and_keeps_what_is_there(tmp_p
     assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     assert made["store_password"] in made["store_service.conf"]
+
+
+def test_the_store_is_found_by_the_file_that_the_script_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found("openssl")
+    (tmp_path / "secrets.sh").write_bytes((DEPLOY / "secrets.sh").read_bytes())
+    call("sh", tmp_path / "secrets.sh")
+    file = tmp_path / "secrets/store_service.conf"
+    port = local.free_port()
+    file.write_text(file.read_text().replace("host=store", f"host=127.0.0.1\nport={port}"))
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+
+    engine = sqlalchemy.create_engine(SERVICES["service"]["environment"]["CLINICAL_NER_STORE"])
+    with pytest.raises(sqlalchemy.exc.OperationalError, match=f"port {port} failed"):
+        engine.connect()
 
 
 # --- the logs --------------------------------------------------------------------------------------------
