@@ -168,9 +168,9 @@ async def ask(target: Target, request: bytes, times: int) -> None:
 
 async def load(target: Target, request: bytes, requests: int, connections: int) -> float:
     """Ask over several connections at once; the processor time that a request took the server, in milliseconds."""
-    start = target.processor_seconds()
-    await asyncio.gather(*(ask(target, request, requests // connections) for _ in range(connections)))
-    return 1000 * (target.processor_seconds() - start) / requests
+    start, each = target.processor_seconds(), max(1, requests // connections)
+    await asyncio.gather(*(ask(target, request, each) for _ in range(connections)))
+    return 1000 * (target.processor_seconds() - start) / (each * connections)
 
 
 def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> None:

@@ -15,7 +15,7 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import build, local
 from clinical_ner.serving.build import MODEL_FILES, PACKED, pack
-from clinical_ner.serving.places import WHEEL
+from clinical_ner.serving.places import METRICS, WHEEL
 
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"^[\w.-]+==[\w.]+|--hash=\S+", re.MULTILINE)  # versions and hashes; markers are reformatted
@@ -106,7 +106,7 @@ def test_links_to_the_model_are_packed_as_files(root: Path, tmp_path: Path) -> N
 def test_the_bento_holds_the_model_the_wheel_and_nothing_more(bento: Path) -> None:
     packed = {path.relative_to(bento / "src") for path in (bento / "src").rglob("*") if path.is_file()}
 
-    assert packed == {Path("bentofile.yaml"), Path(WHEEL), *MODEL_FILES}
+    assert packed == {Path("bentofile.yaml"), Path(WHEEL), METRICS, *MODEL_FILES}
     assert all((bento / "src" / path).read_bytes() == (ROOT / path).read_bytes() for path in MODEL_FILES)
 
 

@@ -143,6 +143,13 @@ def test_a_store_without_tables_is_down(store_url: str) -> None:
         opened.add_predictions([prediction()])
 
 
+def test_a_store_where_nothing_may_be_written_is_down() -> None:
+    opened = Store.open("sqlite:////dev/null/folder/store.sqlite")
+
+    with pytest.raises(StoreDownError):
+        opened.add_predictions([prediction()])
+
+
 def test_sqlite_writes_ahead(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
     store.migrate(url)
