@@ -99,7 +99,7 @@ SBOM ?= build/sbom.json
 
 container: bento ## Build the container's image with docker, podman or buildah, ask it one question, list what is inside
 	@mkdir -p $(dir $(SBOM))
-	deploy/container/build.sh "$(IMAGE)" > "$(SBOM)"
+	deploy/container/build.sh "$(IMAGE)" > "$(SBOM)" || { status=$$?; rm "$(SBOM)"; exit $$status; }
 	@echo "Image: $(IMAGE); what is inside: $(SBOM)"
 
 test-container: data ## Test that the image is built and answers: minutes, and a builder is needed

@@ -4,6 +4,7 @@
 set -eu
 
 image=$1
+# shellcheck disable=SC2016 # for the shell inside
 list='
 /app/.venv/bin/python -c "
 from importlib.metadata import distributions

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,18 @@ def test_the_index_has_every_field_of_the_logs_and_no_other(
     of_failures = {"error.type", "error.stack_trace"}  # which the service logs when it fails; see its own tests
     of_the_shipper = {"container.name"}
     assert logged_fields(service.log) | logged_fields(gateway.log) | of_failures | of_the_shipper == FIELDS
+
+
+def test_the_shipper_reads_the_time_of_both_logs(service: Any, gateway: Any) -> None:
+    gateway.client.get(f"{gateway.url}/model")
+    stated = re.search(r"Time_Format +(\S+)", (LOGGING / "parsers.conf").read_text())
+    assert stated is not None
+    form = stated[1].replace(".%L", ".%f")  # as Python writes it
+
+    for log in (service.log, gateway.log):
+        wait_until(lambda log=log: "url.path" in logged_fields(log), 10, f"a request in {log}")
+        times = [json.loads(line)["@timestamp"] for line in log.read_text().splitlines() if line.startswith("{")]
+        assert all(datetime.strptime(one, form).tzinfo for one in times)  # noqa: DTZ007 - its zone is asserted
 
 
 def test_kibana_shows_only_fields_of_the_index() -> None:

@@ -280,6 +280,12 @@ def test_every_figure_that_an_alert_asks_for_is_one_of_the_service(watch: Watch)
     wait_until(lambda: not missing(), 30, "all figures are there")
 
 
+def test_the_memory_of_a_worker_is_that_of_a_loaded_model(watch: Watch) -> None:
+    held = wait_until(lambda: watch.series("clinical_ner_resident_memory_bytes"), 30, "the memory is there")
+
+    assert 50e6 < float(held[0]["value"][1]) < 350e6  # where the alert begins
+
+
 def test_no_rule_fails_when_it_is_evaluated(watch: Watch) -> None:
     def health() -> set[str]:
         return {rule["health"] for group in watch.api("rules")["groups"] for rule in group["rules"]}
