@@ -25,7 +25,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service \
-	data test check format serve bento metrics-diff reproducible lock hooks clean
+	data test check format serve bento container test-container metrics-diff reproducible lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -104,6 +104,18 @@ bench-service: data ## Measure what the service costs beside a bare uvicorn appl
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build
+
+# BUILDER=docker|podman|buildah chooses one, IMAGE=name:tag names the image.
+IMAGE ?= clinical-ner:latest
+SBOM ?= build/sbom.json
+
+container: bento ## Build the container's image with docker, podman or buildah, ask it one question, list what is inside
+	@mkdir -p $(dir $(SBOM))
+	deploy/container/build.sh "$(IMAGE)" > "$(SBOM)" || { status=$$?; rm "$(SBOM)"; exit $$status; }
+	@echo "Image: $(IMAGE); what is inside: $(SBOM)"
+
+test-container: data ## Test that the image is built and answers: minutes, and a builder is needed
+	CLINICAL_NER_TEST_CONTAINER=1 $(BIN)/pytest tests/deploy/test_container.py
 
 metrics-diff: $(INSTALLED) ## Figures and parameters before and after, as Markdown (BASE=commit)
 	@figures=$$($(BIN)/dvc metrics diff --all --md "$(BASE)") || exit 1; \

@@ -44,6 +44,7 @@ class Endpoints:
         self._reading = ThreadPoolExecutor(1, "reading")
         self._storing = ThreadPoolExecutor(STORE_THREADS, "storing")
         self._metrics = NoteMetrics()
+        metrics.MODEL.labels(self.version).set(1)
         self._files = pages.files()
         self._described = described(settings, tagger)
         self._openapi = dump(openapi.document(self.version))

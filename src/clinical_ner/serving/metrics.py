@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+from clinical_ner.core.span import LABELS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1)
@@ -36,6 +41,12 @@ LOST = Counter("clinical_ner_predictions_lost", "Predictions answered and not st
 WAITING = Gauge("clinical_ner_predictions_waiting", "Predictions not stored yet.", multiprocess_mode="livesum")
 MODEL = Gauge("clinical_ner_model_info", "The model that answers: 1.", ["version"], multiprocess_mode="livemax")
 
+# A series must be there before it grows, or its first step is seen by no rate.
+for label in LABELS:
+    ENTITIES.labels(label)
+for table in ("predictions", "feedback"):
+    STORE_FAILURES.labels(table)
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 LIVE_FILE = re.compile(r"gauge_live\w+_(\d+)\.db")
 
@@ -46,13 +57,35 @@ def exposition() -> bytes:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    registry.register(Memory())
     return generate_latest(registry)
+
+
+class Memory(Collector):
+    """The memory of all workers at the moment of asking; what they share is counted for each."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One gauge."""
+        held = sum(_resident_bytes(pid) for pid in _workers())
+        yield GaugeMetricFamily("clinical_ner_resident_memory_bytes", "Memory that the workers hold.", value=held)
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except FileNotFoundError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _workers() -> set[int]:
+    """The process ids of all workers that have written gauges, the dead included until they are forgotten."""
+    files = Path(os.environ[FOLDER]).glob("gauge_live*.db") if FOLDER in os.environ else ()
+    return {int(found[1]) for file in files if (found := LIVE_FILE.fullmatch(file.name))}
 
 
 def forget_the_dead() -> None:
     """Drop the gauges of workers that were killed: what they had in hand is in nobody's."""
-    files = Path(os.environ[FOLDER]).glob("gauge_live*.db") if FOLDER in os.environ else ()
-    pids = {int(found[1]) for file in files if (found := LIVE_FILE.fullmatch(file.name))}
-    for pid in pids:
+    for pid in _workers():
         if not Path(f"/proc/{pid}").exists():
             mark_process_dead(pid)  # type: ignore[no-untyped-call]
