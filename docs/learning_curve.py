@@ -27,6 +27,7 @@ from clinical_ner.ner.dataset import examples_of
 from clinical_ner.ner.learning_curve import (
     ALONE,
     PLAIN,
+    SYSTEMS,
     Fold,
     folds,
     learning_curve,
@@ -36,6 +37,7 @@ from clinical_ner.ner.learning_curve import (
     train_synthetic,
     worth,
 )
+from clinical_ner.ner.learning_curve import SYNTHETIC as WITH_SYNTHETIC
 from clinical_ner.ner.training import entries
 
 DOCS = Path(__file__).parent
@@ -51,6 +53,7 @@ def main(
     sentences: Annotated[int, Option(min=1, help="That make a report where the corpus has none.")] = 25,
     cross_validate: Annotated[bool, Option("--cross-validate", help="Only none and all of the reports.")] = False,
     test: Annotated[Path | None, Option(help="A corpus of that format to hold out instead; implies the above.")] = None,
+    baselines: Annotated[bool, Option(help="Also learn from the reports alone, which takes the longest.")] = True,
     out: Annotated[Path, Option(help="The folder for the figures and the plot.")] = DOCS,
 ) -> None:
     """Print the table of the learning curve, and write it with its plot."""
@@ -66,7 +69,9 @@ def main(
         held_out = read_corpus(test, corpus_format, parse_map(label_map or []))
         chosen = [Fold(reports, reports_of(held_out, sentences))]
     is_curve = test is None and not cross_validate
-    points = learning_curve(chosen, found.labels, SIZES if is_curve else (0,), synthetic)
+    points = learning_curve(
+        chosen, found.labels, SIZES if is_curve else (0,), synthetic, SYSTEMS if baselines else (WITH_SYNTHETIC,)
+    )
     print(table(points))
     if not is_curve:
         print(json.dumps(points[-1], indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -83,19 +83,25 @@ def sizes_of(wanted: Iterable[int], available: int) -> list[int]:
 
 # --- the curve ----------------------------------------------------------------------------------
 def learning_curve(
-    chosen: Sequence[Fold], labels: tuple[str, ...], wanted: Iterable[int], synthetic: Synthetic
+    chosen: Sequence[Fold],
+    labels: tuple[str, ...],
+    wanted: Iterable[int],
+    synthetic: Synthetic,
+    systems: Collection[str] = SYSTEMS,
 ) -> list[dict[str, Any]]:
-    """The scores of every system at every number of reports, over the held-out reports of all folds together."""
+    """The scores of the systems at every number of reports, over the held-out reports of all folds together."""
     sizes = sizes_of(wanted, min(len(fold.trained) for fold in chosen))
-    return [{"reports": size, **_point(size, chosen, labels, synthetic)} for size in sizes]
+    return [{"reports": size, **_point(size, chosen, labels, synthetic, systems)} for size in sizes]
 
 
-def _point(size: int, chosen: Sequence[Fold], labels: tuple[str, ...], synthetic: Synthetic) -> dict[str, Any]:
+def _point(
+    size: int, chosen: Sequence[Fold], labels: tuple[str, ...], synthetic: Synthetic, systems: Collection[str]
+) -> dict[str, Any]:
     readings: dict[str, list[Reading]] = {}
     for trained, held_out in chosen:
         documents = [document for report in held_out for document in report]
         known = [document for report in trained[:size] for document in report]
-        for name, tagger in _taggers(prepare(known, labels).examples, synthetic):
+        for name, tagger in _taggers(prepare(known, labels).examples, synthetic, systems):
             readings.setdefault(name, []).extend(read_all(span_reader(tagger), documents, labels))
     return {name: _figures(found) for name, found in readings.items()}
 
@@ -105,7 +111,9 @@ def _figures(readings: Sequence[Reading]) -> dict[str, Any]:
     return {**found["micro"], "token_weighted_f1": found["token_weighted_f1"]}
 
 
-def _taggers(examples: Sequence[Example], synthetic: Synthetic) -> Iterator[tuple[str, Tagger]]:
+def _taggers(
+    examples: Sequence[Example], synthetic: Synthetic, systems: Collection[str]
+) -> Iterator[tuple[str, Tagger]]:
     """The systems that learn from these sentences; without any there is the synthetic model alone."""
     params = synthetic.params
     if not examples:
@@ -114,7 +122,8 @@ def _taggers(examples: Sequence[Example], synthetic: Synthetic) -> Iterator[tupl
     after = adapted(synthetic.tagger.weights, examples, synthetic.hidden, params)[0]
     yield SYNTHETIC, synthetic.tagger.reweighted(after, params)
     plain = tuple(group for group in params.feature_groups if group in PLAIN_GROUPS)
-    for name, own in ((ALONE, params), (PLAIN, params.model_copy(update={"feature_groups": plain}))):
+    alone = ((ALONE, params), (PLAIN, params.model_copy(update={"feature_groups": plain})))
+    for name, own in (system for system in alone if system[0] in systems):
         chosen = tuned(examples, synthetic.hidden, own)
         yield name, synthetic.tagger.reweighted(fitted(examples, synthetic.hidden, chosen), chosen)
 
