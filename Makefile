@@ -25,7 +25,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service \
-	data test check format serve bento container test-container metrics-diff reproducible lock hooks clean
+	data test check format serve bento container test-container metrics-diff reproducible programs lock hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,14 @@ data: $(INSTALLED)
 
 test: data ## Run the tests, on the true model
 	$(BIN)/pytest
+
+# Where there is no apt, or no leave to use it, the tests that need one of them are skipped and say so.
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo -n)
+programs: ## Install the programs that the tests meet: browser, gateway, database, Prometheus (Debian, Ubuntu)
+	@if command -v apt-get > /dev/null && $(SUDO) true; then \
+		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends \
+			$$(cat tests/debian-packages.txt) > /dev/null; \
+	else echo "not installed: $$(paste -sd ' ' tests/debian-packages.txt)"; fi
 
 check: $(INSTALLED) ## Lint, types, workflows, and whether dvc.lock is true
 	$(BIN)/ruff check .
