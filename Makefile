@@ -57,13 +57,12 @@ data: $(INSTALLED)
 test: data ## Run the tests, on the true model
 	$(BIN)/pytest
 
-# Where there is no apt, or no leave to use it, the tests that need one of them are skipped and say so.
-SUDO := $(if $(filter-out 0,$(shell id -u)),sudo -n)
+# A test whose program cannot be had is skipped and says so.
+APT := $(if $(filter-out 0,$(shell id -u)),sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -qq
 programs: ## Install the programs that the tests meet: browser, gateway, database, Prometheus (Debian, Ubuntu)
-	@if command -v apt-get > /dev/null && $(SUDO) true; then \
-		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends \
-			$$(cat tests/debian-packages.txt) > /dev/null; \
-	else echo "not installed: $$(paste -sd ' ' tests/debian-packages.txt)"; fi
+	@$(APT) update || true
+	@for program in $$(cat tests/debian-packages.txt); do \
+		$(APT) install -y --no-install-recommends $$program > /dev/null || echo "not installed: $$program"; done
 
 check: $(INSTALLED) ## Lint, types, workflows, and whether dvc.lock is true
 	$(BIN)/ruff check .
