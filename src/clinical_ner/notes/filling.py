@@ -273,7 +273,7 @@ class Filling:
         chosen = self._draws.pick(fresh)
         told.add((chosen.relative, chosen.concept_id))
         if chosen.concept_id in self._lexis.diseases and self._draws.chance(VOCABULARY_SHARE):
-            term = self._lexis.diseases.form(self._draws, chosen.concept_id)
+            term = self._lexis.diseases.of_one(self._lexis.diseases.form(self._draws, chosen.concept_id))
             if not (self._in_full and term.text.isupper()):
                 return Kin(chosen.relative, term)
         return Kin(chosen.relative, Term(chosen.name, chosen.concept_id))
@@ -297,7 +297,7 @@ class Filling:
             if acronym := diseases.acronym(draws, case.concept_id, 0 if self._in_full else self._shorthand):
                 return Term(acronym, case.concept_id)
             if draws.chance(VOCABULARY_SHARE):
-                term = diseases.form(draws, case.concept_id)
+                term = diseases.of_one(diseases.form(draws, case.concept_id))
                 if fits(term.text, *self._person) and not (self._in_full and term.text.isupper()):
                     return term
         return Term(case.name, case.concept_id)
@@ -330,6 +330,8 @@ class Filling:
         free = others or not self._of_subject
         while True:
             term = concepts.draw(self._draws, avoid)
+            if self._of_subject:
+                term = concepts.of_one(term)
             if (free or fits(term.text, *self._person)) and not (self._in_full and term.text.isupper()):
                 return term
 
