@@ -115,6 +115,12 @@ def choices(name: str, sex: str, child: bool, expecting: bool) -> tuple[str, ...
     return tuple(word for word in fillers()[name] if fits(word, sex, child, expecting))
 
 
+@cache
+def listed() -> frozenset[str]:
+    """The slots whose words are one of a list, whatever else is known."""
+    return frozenset(fillers().keys() - {"relative", "distant_relative", "finding"})
+
+
 class Kin(NamedTuple):
     """A relative with a disease."""
 
@@ -383,6 +389,8 @@ class Filling:
 
     # --- what is no entity ------------------------------------------------------------------------
     def _words(self, name: str) -> str:
+        if name in listed():
+            return self._draws.pick(choices(name, *self._person) if self._of_subject else fillers()[name])
         if name in self._subject.details:
             return self._subject.details[name]
         if name in NONE_OF:
