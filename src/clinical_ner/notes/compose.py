@@ -237,9 +237,9 @@ def _write_items(draft: Draft, chosen: Sequence[Template], bullet: str, joint: s
 def _chosen(draft: Draft, styles: Sequence[str], section: str, count: int) -> list[Template]:
     """So many different templates of the section that can be said of the subject, or fewer if there are not enough."""
     chosen: list[Template] = []
+    pools = [_pool(draft, style, section) for style in styles[:count]]
     for number in range(count):
-        pool = _pool(draft, styles[number % len(styles)], section)
-        template = _draw(draft, pool, draft.subject.counts, chosen)
+        template = _draw(draft, pools[number % len(pools)], draft.subject.counts, chosen)
         if template is None:
             break
         chosen.append(template)
@@ -254,9 +254,10 @@ def _draw(
     draft: Draft, pool: Sequence[Template], left: Mapping[str, int], but: Sequence[Template] = ()
 ) -> Template | None:
     """An eligible template of the pool that is not among those taken."""
+    pick = draft.draws.pick
     for _ in range(TRIES if pool else 0):
-        template = draft.draws.pick(pool)
-        if template not in but and _is_eligible(draft, template, left):
+        template = pick(pool)
+        if template not in but and (not template.asks or _is_eligible(draft, template, left)):
             return template
     eligible = [template for template in pool if template not in but and _is_eligible(draft, template, left)]
     return draft.draws.pick(eligible) if eligible else None
@@ -319,8 +320,8 @@ def _write_pieces(page: Page, pieces: tuple[Piece, ...], filling: Filling) -> No
         elif isinstance(piece, Choice):
             _write_pieces(page, filling.choose(piece), filling)
         else:
-            blank = filling.fill(piece)
-            if blank.label:
-                page.mention(blank.text, blank.label, blank.concept_id, blank.assertion, piece.link)
+            text, label, concept_id, assertion = filling.fill(piece)
+            if label:
+                page.mention(text, label, concept_id, assertion, piece.link)
             else:
-                page.write(blank.text)
+                page.write(text)

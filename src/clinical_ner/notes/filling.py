@@ -115,6 +115,12 @@ def choices(name: str, sex: str, child: bool, expecting: bool) -> tuple[str, ...
     return tuple(word for word in fillers()[name] if fits(word, sex, child, expecting))
 
 
+@cache
+def listed() -> frozenset[str]:
+    """The slots whose words are one of a list, whatever else is known."""
+    return frozenset(fillers().keys() - {"relative", "distant_relative", "finding"})
+
+
 class Kin(NamedTuple):
     """A relative with a disease."""
 
@@ -273,7 +279,7 @@ class Filling:
         chosen = self._draws.pick(fresh)
         told.add((chosen.relative, chosen.concept_id))
         if chosen.concept_id in self._lexis.diseases and self._draws.chance(VOCABULARY_SHARE):
-            term = self._lexis.diseases.form(self._draws, chosen.concept_id)
+            term = self._lexis.diseases.of_one(self._lexis.diseases.form(self._draws, chosen.concept_id))
             if not (self._in_full and term.text.isupper()):
                 return Kin(chosen.relative, term)
         return Kin(chosen.relative, Term(chosen.name, chosen.concept_id))
@@ -297,7 +303,7 @@ class Filling:
             if acronym := diseases.acronym(draws, case.concept_id, 0 if self._in_full else self._shorthand):
                 return Term(acronym, case.concept_id)
             if draws.chance(VOCABULARY_SHARE):
-                term = diseases.form(draws, case.concept_id)
+                term = diseases.of_one(diseases.form(draws, case.concept_id))
                 if fits(term.text, *self._person) and not (self._in_full and term.text.isupper()):
                     return term
         return Term(case.name, case.concept_id)
@@ -330,6 +336,8 @@ class Filling:
         free = others or not self._of_subject
         while True:
             term = concepts.draw(self._draws, avoid)
+            if self._of_subject:
+                term = concepts.of_one(term)
             if (free or fits(term.text, *self._person)) and not (self._in_full and term.text.isupper()):
                 return term
 
@@ -381,6 +389,8 @@ class Filling:
 
     # --- what is no entity ------------------------------------------------------------------------
     def _words(self, name: str) -> str:
+        if name in listed():
+            return self._draws.pick(choices(name, *self._person) if self._of_subject else fillers()[name])
         if name in self._subject.details:
             return self._subject.details[name]
         if name in NONE_OF:

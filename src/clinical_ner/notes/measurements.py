@@ -50,11 +50,11 @@ def by_patient(observations: pd.DataFrame) -> dict[str, Measured]:
     order = np.lexsort((day, code, patient))
     run = patient[order] * len(codes) + code[order]
     cuts = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(run)]
+    whose, which = patients[patient[order[cuts[:-1]]]].tolist(), codes[code[order[cuts[:-1]]]].tolist()
     days, values = day[order].tolist(), told["value"].to_numpy()[order].tolist()
     found: dict[str, Measured] = {}
-    for start, end in pairwise(cuts):
-        who, what = divmod(int(run[start]), len(codes))
-        found.setdefault(patients[who], {})[codes[what]] = Series(days[start:end], values[start:end])
+    for who, what, (start, end) in zip(whose, which, pairwise(cuts), strict=True):
+        found.setdefault(who, {})[what] = Series(days[start:end], values[start:end])
     return found
 
 

@@ -153,6 +153,11 @@ class Template:
         return tuple(sorted(self.names & KNOWN_ONLY))
 
     @cached_property
+    def asks(self) -> bool:
+        """Whether there are subjects of whom the record does not allow the template."""
+        return bool(self.counts or self.none_of or self.needs or self.demands or self.diseases)
+
+    @cached_property
     def links(self) -> dict[str, tuple[str, Wants]]:
         """The disease slot of each link ("" for none), and the treatments of the record that its case must have."""
         slots = [slot for slot in self.slots if slot.link and slot.name in RECORD_SLOTS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -36,10 +36,10 @@ class Written(NamedTuple):
     """One text with what is known of it: rows of the tables, without the note's id where there are several."""
 
     note: tuple[Any, ...]
-    entities: list[tuple[Any, ...]]
-    segments: list[tuple[Any, ...]]
-    relations: list[tuple[Any, ...]]
-    sections: list[tuple[Any, ...]]
+    entities: Sequence[tuple[Any, ...]]
+    segments: Sequence[tuple[Any, ...]]
+    relations: Sequence[tuple[Any, ...]]
+    sections: Sequence[tuple[Any, ...]]
 
 
 def write_notes(record: Record, lexis: Lexis, params: NotesParams, reference_date: date) -> Writing:
@@ -63,10 +63,10 @@ def tabulate(texts: Iterable[Written]) -> Writing:
 def _written(note_id: str, patient_id: str | None, kind: str, written_on: date, page: Page) -> Written:
     return Written(
         (note_id, patient_id, kind, written_on, page.shown or page.text),
-        [tuple(mention) for mention in page.mentions],
-        [tuple(segment) for segment in page.segments],
+        page.mentions,
+        page.segments,
         page.relations,
-        [tuple(section) for section in page.sections()],
+        page.sections(),
     )
 
 

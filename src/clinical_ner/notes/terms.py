@@ -24,6 +24,11 @@ TAIL_DRUG = r"[a-z]{6,}"  # a name to write; most others of the registry are cod
 PREFERRED_SHARE = 0.5  # of the mentions of a concept, written as it is usually called
 ACRONYM_SHARE = 0.3  # of the others, where clinicians have an acronym for it
 
+PLURALS = (("ies", "y"), ("ides", "is"), ("ses", "sis"), ("es", ""), ("s", ""))  # and the singular
+SEVERAL_IN_ONE = re.compile(
+    r"(diabetes|stones|calculi|infections|fibroids|cataracts|opacities|injuries)$", re.IGNORECASE
+)
+
 ISCHEMIC = ["I20", "I21", "I22", "I23", "I24", "I25"]  # of who had an infarction nobody denies coronary artery disease
 
 
@@ -45,8 +50,8 @@ class Concepts:
         common_share: float = COMMON_SHARE,
     ) -> None:
         self._forms = forms
-        usual = {key: _of_one(form, forms[key]) for key, form in names.items()}
-        self._preferred = {key: form for key, form in usual.items() if form in forms[key]}
+        self._preferred = {key: form for key, form in names.items() if form in forms[key]}
+        self._singular: dict[Term, Term] = {}
         self._all = sorted(forms)
         self._common = sorted(set(common) & set(forms))
         self._acronyms = {
@@ -90,6 +95,13 @@ class Concepts:
             return Term(self._preferred[concept_id], concept_id)
         return Term(self.acronym(draws, concept_id, ACRONYM_SHARE) or draws.pick(self._forms[concept_id]), concept_id)
 
+    def of_one(self, term: Term) -> Term:
+        """The term as it is said of one person: in the singular, if the concept has it."""
+        if term not in self._singular:
+            forms = self._forms.get(term.concept_id, ())
+            self._singular[term] = Term(_of_one(term.text, forms), term.concept_id)
+        return self._singular[term]
+
     def acronym(self, draws: Draws, concept_id: str, share: float) -> str:
         """In this share of the draws an acronym that clinicians have for a common concept, if there is one."""
         acronyms = self._acronyms.get(concept_id)
@@ -104,9 +116,13 @@ class Concepts:
         return self._kin[concept_id]
 
 
-def _of_one(name: str, forms: Collection[str]) -> str:
-    """A name such as "hyperlipidemias" in the singular, if there is one: a person has hyperlipidemia."""
-    return name.removesuffix("s") if name.endswith("ias") and name.removesuffix("s") in forms else name
+def _of_one(form: str, forms: Collection[str]) -> str:
+    """A form such as "hyperlipidemias" in the singular, if there is one: a person has hyperlipidemia."""
+    if SEVERAL_IN_ONE.search(form):
+        return form
+    endings = (ends for ends in PLURALS if form.lower().endswith(ends[0]))
+    singular = (form[: -len(plural)] + one for plural, one in endings)
+    return next((found for found in singular if found in forms), form)
 
 
 def _words(form: str) -> tuple[str, ...]:

@@ -74,9 +74,10 @@ class Page:
 
     def mention(self, words: str, label: str, concept_id: str, assertion: str, link: str) -> None:
         """Write an entity; it too may be misspelt."""
-        start = self.length
-        self.write(self._entity_typos.applied(words))
-        found = Mention(start, self.length, label, concept_id, assertion, self._section)
+        start, written = self.length, self._entity_typos.applied(words)
+        self._parts.append(written)
+        self.length = end = start + len(written)
+        found = Mention(start, end, label, concept_id, assertion, self._section)
         self.mentions.append(found)
         if link:
             self._links.setdefault(link, []).append(found)

@@ -371,6 +371,9 @@ def test_the_id_of_a_template_changes_with_its_wording_and_section() -> None:
         ("female", False, "ovary", False),
         ("female", False, "daughter", False),
         ("female", True, "daughter", True),
+        ("male", True, "joint pain", True),
+        ("male", True, "kidney stones", True),
+        ("male", False, "kidney stones", False),
     ],
 )
 def test_words_unfit_for_a_person_are_found_by_their_beginning(sex: str, child: bool, words: str, found: bool) -> None:

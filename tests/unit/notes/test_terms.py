@@ -10,7 +10,7 @@ import pytest
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.draws import Draws
-from clinical_ner.notes.terms import ACRONYM_SHARE, COMMON_DRUG_SHARE, Concepts, Lexis, lexis
+from clinical_ner.notes.terms import ACRONYM_SHARE, COMMON_DRUG_SHARE, Concepts, Lexis, Term, lexis
 
 
 def test_words_are_drawn_by_concept_the_common_and_the_usual_more_often() -> None:
@@ -121,13 +121,26 @@ def test_what_is_coded_alike_cannot_be_denied() -> None:
     assert words.undeniable([]) == frozenset()
 
 
-def test_a_state_is_named_in_the_singular_if_there_is_one() -> None:
-    forms = {"D1": ["hyperlipidemia", "hyperlipidemias"], "D2": ["diabetes", "diabete"], "D3": ["arrhythmias"]}
-    names = {"D1": "hyperlipidemias", "D2": "diabetes", "D3": "arrhythmias"}
+@pytest.mark.parametrize(
+    ("written", "of_one"),
+    [
+        ("hyperlipidemias", "hyperlipidemia"),
+        ("Gouts", "Gout"),
+        ("sinusitides", "sinusitis"),
+        ("psoriases", "psoriasis"),
+        ("deficiencies", "deficiency"),
+        ("strokes", "stroke"),
+        ("gallstones", "gallstones"),  # one has several
+        ("diabetes", "diabetes"),
+        ("arrhythmias", "arrhythmias"),  # there is no other form
+        ("measles", "measles"),
+    ],
+)
+def test_a_disease_of_a_person_is_named_in_the_singular_if_there_is_one(written: str, of_one: str) -> None:
+    singular = ["hyperlipidemia", "Gout", "sinusitis", "psoriasis", "deficiency", "stroke", "gallstone", "diabete"]
+    concepts = Concepts({"D1": [*singular, written]}, [], {})
 
-    concepts = Concepts(forms, [], names)
-
-    assert concepts._preferred == {"D1": "hyperlipidemia", "D2": "diabetes", "D3": "arrhythmias"}
+    assert concepts.of_one(Term(written, "D1")) == Term(of_one, "D1")
 
 
 def test_words_name_a_concept_of_the_vocabulary_or_one_of_their_own(study: Any) -> None:
