@@ -281,7 +281,7 @@ def test_smoking_and_pregnancy_are_those_of_the_day(study: Any, written: Any, se
 
 
 TOLD = {  # how a value is told, and its code
-    "4548-4": r"\ba1c (\d+\.\d)%?",
+    "4548-4": r"\ba1c (\d+\.\d)\b(?!%? ->)",  # what it was before has an arrow behind it
     "2160-0": r"creatinine (\d\.\d)",
     "29463-7": r"\b(?:weight|wt) +(\d+) ?kg",
     "8480-6": r"\bbp +(\d+)/",
