@@ -236,9 +236,11 @@ def test_conditions_and_treatments_that_the_resources_name_exist() -> None:
     assert {row["reason"] for row in catalogue.rows("orders.csv")} <= conditions | reasons
     assert {row["cause"] for row in catalogue.rows("effects.csv")} <= conditions | treatments
     assert {row["drug"] for row in catalogue.rows("contraindications.csv")} <= treatments
+    assert {name for pair in catalogue.interactions() for name in pair} <= treatments
+    assert {row["except"] for row in catalogue.rows("contraindications.csv")} <= conditions | {""}
     assert {row["condition"] for row in catalogue.rows("care.csv")} <= conditions
     assert {row["condition"] for row in catalogue.rows("family.csv")} <= conditions
     substances = {row["substance"] for row in catalogue.rows("allergens.csv")}
-    spoken = ("pregnancy", "child to come", "eGFR below 30", "younger than ", "allergy to ")
-    assert all(rule in conditions or rule.startswith(spoken) for rule in rules)
+    spoken = ("pregnancy", "child to come", "eGFR below 30", "eGFR above 20", "younger than ", "allergy to ")
+    assert all(rule.removesuffix(" to come") in conditions or rule.startswith(spoken) for rule in rules)
     assert {rule.removeprefix("allergy to ") for rule in rules if rule.startswith("allergy")} <= substances
