@@ -264,7 +264,6 @@ def treatment_table(people: People, cases: Cases, courses: Courses, encounter: p
             "kind": _words(number, [regimen.kind for regimen in listed]),
             "name": _words(number, [regimen.name for regimen in listed]),
             "concept_id": _words(number, [regimen.concept_id for regimen in listed]),
-            "rxnorm": labels(np.full(len(number), -1), []),
             "dose": _words(number, [regimen.dose for regimen in listed], shown=old_enough),
             "route": _words(number, [regimen.route for regimen in listed]),
             "line": np.array([regimen.line for regimen in listed])[number],
