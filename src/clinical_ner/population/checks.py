@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
-from clinical_ner.population.immunisations import INFLUENZA, INFLUENZA_SINCE, vaccines
+from clinical_ner.population.immunisations import INFLUENZA_SINCE, vaccines
 from clinical_ner.population.observations import (
     BMI,
     CHOLESTEROL,
@@ -821,18 +821,22 @@ def everything_is_measured_once(charts: Charts) -> NDArray[Any]:
 
 # --- vaccines, allergies, family ------------------------------------------------------------------
 def vaccines_are_given_at_their_age(charts: Charts) -> NDArray[Any]:
-    """No dose is given before its age of the schedule, and none before the vaccine was licensed."""
-    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since) for v in vaccines()]
-    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since"])
-    schedule = schedule.groupby(["cvx", "dose_number"], as_index=False).min()
+    """No dose is given before its age of the schedule, and none while the vaccine was not in use."""
+    ever = date(2200, 1, 1)
+    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since, v.until or ever) for v in vaccines()]
+    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since", "until"])
+    schedule = schedule.groupby(["cvx", "dose_number"], as_index=False).agg(
+        {"youngest": "min", "since": "min", "until": "max"}
+    )
     given = charts.population.immunizations[["cvx", "dose_number"]].astype({"cvx": object})
     given = given.merge(schedule, how="left", on=["cvx", "dose_number"])
-    yearly = (given["cvx"] == INFLUENZA[0]).to_numpy()
+    yearly = given["cvx"].isin(INFLUENZA_SINCE).to_numpy()
+    season = given["cvx"].map(INFLUENZA_SINCE)
     youngest = np.where(yearly, DAYS_A_YEAR / 2, given["youngest"].to_numpy(np.float64))
-    since = np.where(yearly, np.datetime64(INFLUENZA_SINCE), pd.to_datetime(given["since"]).to_numpy("datetime64[D]"))
+    since, until = days(pd.to_datetime(given["since"].where(~yearly, season))), days(pd.to_datetime(given["until"]))
     day = charts.days("immunizations", "date")
     old_enough = day - charts.birth[charts.patient("immunizations")] >= np.floor(youngest)
-    return _of(charts, "immunizations", "patient_id", ~(old_enough & (day >= since.astype(np.int64))))
+    return _of(charts, "immunizations", "patient_id", ~(old_enough & (day >= since) & (day <= until)))
 
 
 def doses_are_given_in_order(charts: Charts) -> NDArray[Any]:

@@ -170,11 +170,20 @@ def test_births_are_about_as_common_as_published(town: Population) -> None:
 
 def test_children_are_vaccinated_and_the_old_more_often_against_influenza(town: Population) -> None:
     age = pd.Series(lives(town.patients, REFERENCE_DATE).age, index=town.patients["patient_id"])
-    flu = town.immunizations[town.immunizations["cvx"] == "150"]["patient_id"].value_counts()
+    flu = town.immunizations[town.immunizations["cvx"].isin(["140", "150"])]["patient_id"].value_counts()
     measles = town.immunizations.loc[town.immunizations["cvx"] == "03", "patient_id"]
 
     assert flu.reindex(age.index[age >= 70]).fillna(0).mean() > 1.5 * flu.reindex(age.index[age < 50]).fillna(0).mean()
     assert 0.8 < age.index[(age > 3) & (age < 17)].isin(measles).mean() < 0.97
+
+
+def test_vaccines_are_replaced_when_their_successors_come(town: Population) -> None:
+    given_on = town.immunizations.groupby("cvx")["date"]
+
+    assert given_on.max()["33"] <= pd.Timestamp("2022-01-31") < given_on.min()["216"]
+    assert given_on.max()["133"] <= pd.Timestamp("2023-06-30")
+    assert given_on.max()["150"] < pd.Timestamp("2024-07-01") <= given_on.min()["140"]
+    assert not town.immunizations.duplicated(["patient_id", "cvx", "dose_number"]).any()
 
 
 @given(rate=st.floats(5, 140), age=st.floats(18, 95), female=st.booleans())
