@@ -8,7 +8,6 @@ from typing import Any
 OWN_CODES = "urn:clinical-ner:concept"  # of concepts that are in no registered system
 MESH = "https://www.nlm.nih.gov/mesh"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 LOINC = "http://loinc.org"
 CVX = "http://hl7.org/fhir/sid/cvx"
 UCUM = "http://unitsofmeasure.org"

@@ -214,7 +214,6 @@ TREATMENTS = _table(
         "kind": _text(among=("drug", "procedure", "therapy")),
         "name": _text(NOT_BLANK),
         "concept_id": _text(r"^(MESH|DRUGBANK|NAME|PCS|OWN):\S", nullable=True),  # of the released vocabularies
-        "rxnorm": _text(r"^\d+$", nullable=True),
         "dose": _text(nullable=True),
         "route": _text(NOT_BLANK, nullable=True),
         "line": _count(1),

@@ -58,7 +58,8 @@ class Condition(Row):
 class Regimen(Row):
     """A row of `regimens.csv`: `days` is how long it is taken, 0 for a procedure, None for good.
 
-    Its line is begun within so many days of the diagnosis, or else as soon as the line before has failed.
+    Its line is begun within so many days of the diagnosis, or else as soon as the line before has failed,
+    and not before the year `since`, in which it was licensed for that.
     """
 
     number: int
@@ -75,11 +76,17 @@ class Regimen(Row):
     drug_class: str | None
     concept_id: str
     stay_days: int | None
+    since: int | None
 
     @property
     def group(self) -> str:
         """The row of `drug_classes.csv` that it follows."""
         return self.drug_class or self.kind
+
+    @property
+    def product(self) -> str:
+        """The drug by its route: nobody takes one twice at a time."""
+        return f"{self.name}, {self.route}"
 
 
 class DrugClass(Row):
@@ -182,20 +189,19 @@ def drug_classes() -> dict[str, DrugClass]:
 
 
 @cache
-def contraindications() -> dict[str, tuple[str, ...]]:
-    """Of each drug or class that has any, what forbids it."""
-    listed = rows("contraindications.csv")
-    return {
-        drug: tuple(row["contraindication"] for row in listed if row["drug"] == drug)
-        for drug in dict.fromkeys(row["drug"] for row in listed)
-    }
+def forbidding(regimen: Regimen) -> tuple[str, ...]:
+    """What forbids this regimen, as the treatment or as one of its class, unless it is for the `except`."""
+    return tuple(
+        row["contraindication"]
+        for row in rows("contraindications.csv")
+        if row["drug"] in (regimen.name, regimen.drug_class) and row["except"] != regimen.condition
+    )
 
 
 @cache
-def forbidding(regimen: Regimen) -> tuple[str, ...]:
-    """What forbids this regimen, as the drug or as one of its class."""
-    found = contraindications()
-    return (*found.get(regimen.name, ()), *found.get(regimen.drug_class or "", ()))
+def interactions() -> frozenset[frozenset[str]]:
+    """The pairs of drugs or classes, or single classes, of which nobody takes two at a time."""
+    return frozenset(frozenset((row["one"], row["other"])) for row in rows("interactions.csv"))
 
 
 @cache
@@ -204,12 +210,20 @@ def analytes() -> tuple[Analyte, ...]:
     return tuple(Analyte.model_validate(_filled(row)) for row in rows("observations.csv"))
 
 
+class Effect(Row):
+    """A row of `effects.csv`: what a condition, a class or a treatment adds, a condition for so many days at most."""
+
+    cause: str
+    amount: float
+    lasting_days: int | None
+
+
 @cache
-def effects() -> dict[str, tuple[tuple[str, float], ...]]:
-    """Of each analyte what changes it, a condition, a class or a treatment, and by how much."""
+def effects() -> dict[str, tuple[Effect, ...]]:
+    """Of each analyte what changes it."""
     listed = rows("effects.csv")
     return {
-        loinc: tuple((row["cause"], float(row["amount"])) for row in listed if row["loinc"] == loinc)
+        loinc: tuple(Effect.model_validate(_filled(row)) for row in listed if row["loinc"] == loinc)
         for loinc in dict.fromkeys(row["loinc"] for row in listed)
     }
 

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
-from clinical_ner.population.immunisations import INFLUENZA, INFLUENZA_SINCE, vaccines
+from clinical_ner.population.immunisations import INFLUENZA_SINCE, vaccines
 from clinical_ner.population.observations import (
     BMI,
     CHOLESTEROL,
@@ -32,6 +32,7 @@ from clinical_ner.population.observations import (
     WEIGHT,
     egfr,
 )
+from clinical_ner.population.people import ADULT, PEDIATRICS
 from clinical_ner.population.pregnancies import CONDITIONS as OF_PREGNANCY
 from clinical_ner.population.tables import Population
 from clinical_ner.population.timeline import (
@@ -45,13 +46,18 @@ from clinical_ner.population.timeline import (
     ids,
     keys,
     numbers_of,
+    sum_of_active,
 )
-from clinical_ner.population.treatments import regimens
+from clinical_ner.population.treatments import licensed, regimens
 
 Rule = Callable[["Charts"], NDArray[Any]]
 A_MONTH = 31  # days
 SMOKING_FROM = 8  # years
 MOST_A_DAY = 5.0  # packs
+DRINKING_AGE, FULL_GROWN = 21, 25  # years
+PHYSICIANS_OF_ADULTS = ("family medicine", "internal medicine")
+HIGHEST_ON_DIALYSIS = 30  # mL/min/1.73 m2
+OF_THEIR_OWN = ("eGFR above 20",)  # rules that have a check of their own
 FERTILE = (12, 50)  # years
 LONGEST_PREGNANCY = 310  # days
 NEVER_ISSUED = r"^(?:000|666|9\d\d)-(?:0[1-9]|[1-4]\d)-\d{4}$"  # 50 and more in the middle would be of a taxpayer
@@ -214,14 +220,15 @@ def nobody_dies_in_the_future(charts: Charts) -> NDArray[Any]:
 
 
 def the_dead_died_of_what_they_had(charts: Charts) -> NDArray[Any]:
-    """A cause of death is a condition of the one who has died, and had begun by then."""
+    """A cause of death is a condition of the one who has died, had begun and was not over."""
     cause = charts.numbers("patients", "death_cause")
     place = charts.place("patients", "death_cause", "conditions")
     own = charts.patient("conditions")[place] == np.arange(len(cause)) if len(charts.condition) else place == 0
-    begun = charts.days("conditions", "onset_date")[place] <= charts.end if len(charts.condition) else own
+    onset, over = (charts.days("conditions", f"{name}_date") for name in ("onset", "resolved"))
+    lasted = (onset[place] <= charts.end) & (charts.end <= over[place]) if len(charts.condition) else own
     named = cause >= 0
     dead = charts.days("patients", "death_date") < NEVER
-    return _of(charts, "patients", "patient_id", named & ~((place >= 0) & own & begun & dead))
+    return _of(charts, "patients", "patient_id", named & ~((place >= 0) & own & lasted & dead))
 
 
 def bmi_is_weight_over_height_squared(charts: Charts) -> NDArray[Any]:
@@ -264,6 +271,13 @@ def pack_years_fit_the_years(charts: Charts) -> NDArray[Any]:
     return _of(charts, "patients", "patient_id", packs > MOST_A_DAY * years + 0.05)
 
 
+def children_do_not_drink(charts: Charts) -> NDArray[Any]:
+    """Nobody below 21 is said to drink."""
+    young = (charts.end - charts.birth) / DAYS_A_YEAR < DRINKING_AGE
+    drinks = (charts.column("patients", "alcohol") != "none").to_numpy()
+    return _of(charts, "patients", "patient_id", young & drinks)
+
+
 # --- who belongs to whom --------------------------------------------------------------------------
 OF_A_PATIENT = (
     *("encounters", "conditions", "treatments", "observations"),
@@ -298,6 +312,18 @@ def providers_exist(charts: Charts) -> NDArray[Any]:
     tables = ("patients", "encounters")
     wrong = [_of(charts, t, "patient_id", ~charts.column(t, "provider_id").isin(known).to_numpy()) for t in tables]
     return np.concatenate([np.asarray(ids, dtype=object) for ids in wrong])
+
+
+def providers_fit_the_patient(charts: Charts) -> NDArray[Any]:
+    """Adults have a physician of adults and children a pediatrician of their own; obstetricians see women."""
+    specialty = charts.population.providers.set_index("provider_id")["specialty"]
+    own = charts.column("patients", "provider_id").map(specialty).astype(object)
+    grown = (charts.end - charts.birth) / DAYS_A_YEAR >= ADULT
+    misfit = np.where(grown, ~own.isin(PHYSICIANS_OF_ADULTS), own != PEDIATRICS)
+    seen = charts.column("encounters", "provider_id").map(specialty).astype(object) == "obstetrics"
+    man = seen.to_numpy(dtype=bool) & ~charts.female[charts.patient("encounters")]
+    found = _of(charts, "patients", "patient_id", misfit), _of(charts, "encounters", "patient_id", man)
+    return np.concatenate([np.asarray(ids, dtype=object) for ids in found])
 
 
 # --- birth and death ------------------------------------------------------------------------------
@@ -563,6 +589,89 @@ def alternatives_exclude_each_other(charts: Charts) -> NDArray[Any]:
     return _of(charts, "treatments", "treatment_id", count[place] > 1)
 
 
+def nobody_takes_the_same_drug_twice(charts: Charts) -> NDArray[Any]:
+    """Nobody takes the same drug by the same route for two reasons at a time."""
+    route = pd.factorize(charts.column("treatments", "route").astype(object))[0] + 1
+    drug = (charts.column("treatments", "kind") == "drug").to_numpy()
+    product = charts.patient("treatments") * 10_000 + charts.treatment * 20 + route
+    return _of(charts, "treatments", "treatment_id", _taken_together(charts, product, drug, drug))
+
+
+def no_interacting_pair(charts: Charts) -> NDArray[Any]:
+    """Nobody takes two drugs at a time of which `interactions.csv` says that they do not go together."""
+    wrong = np.zeros(len(charts.treatment), dtype=bool)
+    for pair in catalogue.interactions():
+        one, other = (_are(name)[charts.treatment] for name in (min(pair), max(pair)))
+        wrong |= _taken_together(charts, charts.patient("treatments"), one, other)
+        wrong |= _taken_together(charts, charts.patient("treatments"), other, one)
+    return _of(charts, "treatments", "treatment_id", wrong)
+
+
+@cache
+def _are(cause: str) -> Flags:
+    """Which of `treatment_names` are this drug or of this class."""
+    found = {regimen.name for regimen in regimens() if cause in (regimen.name, regimen.drug_class)}
+    return np.array([name in found for name in treatment_names()])
+
+
+def _taken_together(charts: Charts, whose: Ints, those: Flags, others: Flags) -> Flags:
+    """Which of `those` treatments begin while one of the `others` of the same `whose` is taken, not counting itself."""
+    start, stop = (charts.days("treatments", f"{name}_date") for name in ("start", "stop"))
+    rows = np.flatnonzero(those)
+    rows = rows[np.argsort(keys(whose[rows], start[rows]), kind="stable")]
+    running = sum_of_active(keys(whose[rows], start[rows]), whose[others], start[others], stop[others])
+    itself = others[rows] & (stop[rows] > start[rows])
+    found = np.zeros(len(start), dtype=bool)
+    found[rows] = running - itself > 0.5
+    return found
+
+
+def no_drug_is_given_before_it_was_licensed(charts: Charts) -> NDArray[Any]:
+    """No drug is begun before the year in which it was licensed in the United States."""
+    since = np.array([_licensed(name) for name in treatment_names()])[charts.treatment]
+    return _of(charts, "treatments", "treatment_id", charts.days("treatments", "start_date") < since)
+
+
+def _licensed(name: str) -> int:
+    """The first day of the year from which on the treatment of this name is given."""
+    return min(licensed(regimen) for regimen in regimens() if regimen.name == name)
+
+
+def dialysis_needs_failing_kidneys(charts: Charts) -> NDArray[Any]:
+    """Nobody has an eGFR above 30 while on dialysis for chronic kidney disease."""
+    number = {condition.key: condition.number for condition in catalogue.conditions()}
+    place = charts.place("treatments", "condition_id", "conditions")
+    chronic = charts.condition[place] == number["chronic_kidney_disease"] if len(charts.condition) else place >= 0
+    rows = np.flatnonzero(chronic & _are("hemodialysis")[charts.treatment])
+    start, stop = (charts.days("treatments", f"{name}_date")[rows] for name in ("start", "stop"))
+    measured = charts.measured(EGFR)["row"].to_numpy()
+    patient, day = charts.patient("observations")[measured], charts.days("observations", "date")[measured]
+    on_dialysis = any_active(keys(patient, day), charts.patient("treatments")[rows], start, stop)
+    high = charts.column("observations", "value").to_numpy()[measured] > HIGHEST_ON_DIALYSIS
+    found: NDArray[Any] = charts.column("observations", "patient_id").to_numpy()[measured[on_dialysis & high]]
+    return found
+
+
+def no_disease_of_a_removed_organ(charts: Charts) -> NDArray[Any]:
+    """No disease begins in an organ after it has been taken out."""
+    wrong = np.zeros(len(charts.condition), dtype=bool)
+    start, whose = charts.days("treatments", "start_date"), charts.patient("treatments")
+    for name, key in _organs():
+        removed = np.full(len(charts.birth), NEVER)
+        rows = _are(name)[charts.treatment]
+        np.minimum.at(removed, whose[rows], start[rows])
+        late = charts.days("conditions", "onset_date") > removed[charts.patient("conditions")]
+        wrong |= late & (charts.condition == catalogue.by_key()[key].number)
+    return _of(charts, "conditions", "condition_id", wrong)
+
+
+@cache
+def _organs() -> tuple[tuple[str, str], ...]:
+    """The operations that take out an organ, each with a disease that it can no longer have."""
+    rules = [(name, rule.removesuffix(" to come")) for name in treatment_names() for rule in rules_of(name)]
+    return tuple((name, key) for name, key in rules if key in catalogue.by_key() and f"{key} to come" in rules_of(name))
+
+
 @cache
 def rules_of(name: str) -> tuple[str, ...]:
     """What forbids the treatment of this name."""
@@ -583,8 +692,15 @@ def nothing_is_given_that_is_forbidden(charts: Charts) -> NDArray[Any]:
 
 @cache
 def _names_by_rule() -> dict[str, Flags]:
-    rules = dict.fromkeys(rule for name in treatment_names() for rule in rules_of(name))
+    said = dict.fromkeys(rule for name in treatment_names() for rule in rules_of(name))
+    rules = [rule for rule in said if rule not in OF_THEIR_OWN and rule.removesuffix(" to come") not in _diseases()]
     return {rule: np.array([rule in rules_of(name) for name in treatment_names()]) for rule in rules}
+
+
+@cache
+def _diseases() -> frozenset[str]:
+    """Those that an operation rules out, which `no_disease_of_a_removed_organ` looks for."""
+    return frozenset(f"{key}" for _, key in _organs())
 
 
 def _forbidden(charts: Charts, rule: str, patient: Ints, day: Ints) -> Flags:
@@ -592,7 +708,7 @@ def _forbidden(charts: Charts, rule: str, patient: Ints, day: Ints) -> Flags:
     if rule.startswith("younger than "):
         return charts.age(patient, day) < float(rule.removeprefix("younger than "))
     if rule == "eGFR below 30":
-        return _last_value(charts, EGFR, patient, day) < 30
+        return _last_stable_egfr(charts, patient, day) < 30
     first, stop = np.empty(0, np.int64), np.empty(0, np.int64)
     whose = first
     if rule in ("pregnancy", "child to come"):
@@ -612,9 +728,14 @@ def _forbidden(charts: Charts, rule: str, patient: Ints, day: Ints) -> Flags:
     return any_active(keys(patient, day), whose, first, stop)
 
 
-def _last_value(charts: Charts, loinc: str, patient: Ints, day: Ints) -> Floats:
-    """The last value measured by then, not a number where there is none."""
-    rows = charts.measured(loinc)["row"].to_numpy()
+def _last_stable_egfr(charts: Charts, patient: Ints, day: Ints) -> Floats:
+    """The last eGFR measured by then that is not of an acute kidney injury, not a number where there is none."""
+    rows = charts.measured(EGFR)["row"].to_numpy()
+    ill = charts.condition == catalogue.by_key()["acute_kidney_injury"].number
+    spell = (charts.days("conditions", f"{name}_date")[ill] for name in ("onset", "resolved"))
+    then = keys(charts.patient("observations")[rows], charts.days("observations", "date")[rows])
+    onset, over = spell
+    rows = rows[~any_active(then, charts.patient("conditions")[ill], onset, np.minimum(over + 1, NEVER))]
     if not len(rows):
         return np.full(len(patient), np.nan)
     whose = charts.patient("observations")[rows]
@@ -671,6 +792,17 @@ def egfr_is_what_ckd_epi_says(charts: Charts) -> NDArray[Any]:
     return _encounters_where(kidney, ~((kidney["value"] - exact).abs() <= 0.5001))
 
 
+def grown_people_keep_their_height(charts: Charts) -> NDArray[Any]:
+    """From 25 on no two measured heights of a person differ by a centimetre."""
+    rows = charts.measured(HEIGHT)["row"].to_numpy()
+    patient = charts.patient("observations")[rows]
+    grown = charts.age(patient, charts.days("observations", "date")[rows]) >= FULL_GROWN
+    heights = pd.Series(charts.column("observations", "value").to_numpy()[rows[grown]]).groupby(patient[grown])
+    span = heights.max() - heights.min()
+    places = span.index[(span >= 1).to_numpy()].to_numpy(np.int64)
+    return charts.column("patients", "patient_id").to_numpy()[places]
+
+
 def diastolic_lies_below_systolic(charts: Charts) -> NDArray[Any]:
     """Diastolic pressure lies below the systolic pressure of the same encounter."""
     low = charts.measured(DIASTOLIC).join(charts.measured(SYSTOLIC)["value"].rename("systolic"))
@@ -689,18 +821,22 @@ def everything_is_measured_once(charts: Charts) -> NDArray[Any]:
 
 # --- vaccines, allergies, family ------------------------------------------------------------------
 def vaccines_are_given_at_their_age(charts: Charts) -> NDArray[Any]:
-    """No dose is given before its age of the schedule, and none before the vaccine was licensed."""
-    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since) for v in vaccines()]
-    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since"])
-    schedule = schedule.groupby(["cvx", "dose_number"], as_index=False).min()
+    """No dose is given before its age of the schedule, and none while the vaccine was not in use."""
+    ever = date(2200, 1, 1)
+    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since, v.until or ever) for v in vaccines()]
+    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since", "until"])
+    schedule = schedule.groupby(["cvx", "dose_number"], as_index=False).agg(
+        {"youngest": "min", "since": "min", "until": "max"}
+    )
     given = charts.population.immunizations[["cvx", "dose_number"]].astype({"cvx": object})
     given = given.merge(schedule, how="left", on=["cvx", "dose_number"])
-    yearly = (given["cvx"] == INFLUENZA[0]).to_numpy()
+    yearly = given["cvx"].isin(INFLUENZA_SINCE).to_numpy()
+    season = given["cvx"].map(INFLUENZA_SINCE)
     youngest = np.where(yearly, DAYS_A_YEAR / 2, given["youngest"].to_numpy(np.float64))
-    since = np.where(yearly, np.datetime64(INFLUENZA_SINCE), pd.to_datetime(given["since"]).to_numpy("datetime64[D]"))
+    since, until = days(pd.to_datetime(given["since"].where(~yearly, season))), days(pd.to_datetime(given["until"]))
     day = charts.days("immunizations", "date")
     old_enough = day - charts.birth[charts.patient("immunizations")] >= np.floor(youngest)
-    return _of(charts, "immunizations", "patient_id", ~(old_enough & (day >= since.astype(np.int64))))
+    return _of(charts, "immunizations", "patient_id", ~(old_enough & (day >= since) & (day <= until)))
 
 
 def doses_are_given_in_order(charts: Charts) -> NDArray[Any]:
@@ -741,9 +877,11 @@ RULES: tuple[Rule, ...] = (
     smokers_have_smoked_for_a_while,
     smoking_dates_follow_the_status,
     pack_years_fit_the_years,
+    children_do_not_drink,
     every_row_is_of_a_patient,
     references_stay_with_the_patient,
     providers_exist,
+    providers_fit_the_patient,
     nothing_comes_before_birth,
     death_ends_everything,
     treatment_ends_with_death,
@@ -772,17 +910,27 @@ RULES: tuple[Rule, ...] = (
     whatever_stops_has_a_reason,
     reasons_to_stop_are_true,
     alternatives_exclude_each_other,
+    nobody_takes_the_same_drug_twice,
+    no_interacting_pair,
+    no_drug_is_given_before_it_was_licensed,
+    dialysis_needs_failing_kidneys,
+    no_disease_of_a_removed_organ,
     nothing_is_given_that_is_forbidden,
     values_are_such_as_bodies_have,
     measured_bmi_is_weight_over_height_squared,
     ldl_is_what_friedewald_says,
     egfr_is_what_ckd_epi_says,
+    grown_people_keep_their_height,
     diastolic_lies_below_systolic,
     everything_is_measured_once,
     vaccines_are_given_at_their_age,
     doses_are_given_in_order,
     an_allergy_is_listed_once,
     relatives_have_what_their_sex_can_have,
+)
+REMEDY = (
+    "This is our error: please report the rule, population.seed, population.reference_date "
+    "and population.years_of_records"
 )
 SHOWN = 3  # identifiers of each rule in an error
 
@@ -808,4 +956,4 @@ def refuse_impossible_records(population: Population, reference_date: date) -> N
     found = violations(population, reference_date)
     if found:
         listed = (f"{name}: {len(ids)} ({', '.join(map(str, ids[:SHOWN]))})" for name, ids in found.items())
-        raise ImpossibleRecordError("; ".join(listed))
+        raise ImpossibleRecordError(f"{'; '.join(listed)}. {REMEDY}")

@@ -264,10 +264,10 @@ def _specialties(cases: Cases, encounters: Encounters, specialties: list[str]) -
     asked = np.where(encounters.case >= 0, by_condition[reason], -1)
     of_kind = {"prenatal": "obstetrics", "delivery": "obstetrics", "emergency": "emergency medicine"}
     for kind, specialty in of_kind.items():
-        asked = np.where(encounters.kind == ENCOUNTER_KINDS.index(kind), place.get(specialty, -1), asked)
+        asked = np.where(encounters.kind == ENCOUNTER_KINDS.index(kind), place[specialty], asked)
     return asked
 
 
 def _specialist(row: Care, place: dict[str, int]) -> int:
     primary = row.specialty in ("family medicine", "internal medicine", "pediatrics")
-    return -1 if primary else place.get(row.specialty, -1)
+    return -1 if primary else place[row.specialty]

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from clinical_ner.core.fhir import CVX, HL7, ICD10CM, LOINC, RXNORM, UCUM, Json, coded, coding, concept_coding
+from clinical_ner.core.fhir import CVX, HL7, ICD10CM, LOINC, UCUM, Json, coded, coding, concept_coding
 from clinical_ner.core.schema import (
     ALLERGIES,
     CONDITIONS,
@@ -283,7 +283,6 @@ def _status(row: Row, ongoing: str) -> str:
 
 def _treatment_code(row: Row) -> Json:
     codings = [
-        *([coding(RXNORM, row["rxnorm"])] if row["rxnorm"] else []),
         *([concept_coding(row["concept_id"], row["name"])] if row["concept_id"] else []),
     ]
     return {**({"coding": codings} if codings else {}), "text": row["name"]}

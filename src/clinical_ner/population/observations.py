@@ -8,7 +8,7 @@ such that the last value of the series is the trait: what is judged is what is r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from clinical_ner.core.schema import ENCOUNTER_KINDS, SEXES
 from clinical_ner.population import catalogue
-from clinical_ner.population.catalogue import Analyte
+from clinical_ner.population.catalogue import Analyte, Effect
 from clinical_ner.population.chart import Cases, People
 from clinical_ner.population.encounters import PURPOSES, Encounters
 from clinical_ner.population.timeline import (
@@ -48,12 +48,15 @@ TOGETHER = {  # measured whenever the other is
 }
 FRIEDEWALD = (5.0, 400.0)  # LDL = total - HDL - triglycerides / 5, unless those are 400 mg/dL or more
 ADULT_WEIGHT = 80.0  # kg, for which changes of weight are given
+ADULT = 18  # years, from which on the FEV1 follows the equation for adults
 PULSE_PRESSURE = 12.0  # mmHg, the least
 DIABETIC = {HBA1C: 6.4, GLUCOSE: 199.0}  # the highest value of somebody who has no diabetes at the time
 DIABETES = ("diabetes_type_1", "diabetes_type_2", "gestational_diabetes", "diabetic_ketoacidosis")
 TAKES_EFFECT_AFTER = 28  # days on a treatment
 TAIL = 0.01  # of the chance of a visit: no value strays from its series beyond 2.3 standard deviations
-CURES = ("sofosbuvir", "glecaprevir")  # whose effect outlasts them
+CURES = ("sofosbuvir", "glecaprevir", "ferrous sulfate", "iron sucrose")  # whose effect lasts as long as what they cure
+PSA, PROSTATECTOMY, UNDETECTABLE = "2857-1", "radical prostatectomy", 0.02  # ng/mL
+FEV1, USUAL_FEV1 = "20150-9", 3.0  # L, of adults, for which changes of the FEV1 are given
 VISITS = ("diagnosis", "follow_up")
 ACUTE = ("emergency", "inpatient")
 
@@ -197,9 +200,19 @@ def _values(record: Record) -> dict[str, Floats]:
         column: Floats = np.full(len(record.rows), np.nan, dtype=np.float64)
         if analyte.loinc not in (BMI, LDL, CREATININE):
             column[rows] = _bounded(analyte, _series(record, analyte, rows))
+        if analyte.loinc == PSA:
+            column[rows] = np.where(_without_prostate(record)[rows], UNDETECTABLE, column[rows])
         values[analyte.loinc] = column
     _derive(record, values)
     return values
+
+
+def _without_prostate(record: Record) -> Flags:
+    """The rows after the prostate has been taken out."""
+    courses = record.courses
+    course = courses.of(PROSTATECTOMY)
+    never = np.full(len(course), NEVER)
+    return any_active(record.keys, courses.patient[course], courses.start[course] + 1, never)
 
 
 def _bounded(analyte: Analyte, values: Floats) -> Floats:
@@ -215,6 +228,9 @@ def _series(record: Record, analyte: Analyte, rows: Ints) -> Floats:
     change = _change(record, analyte, rows)
     if analyte.loinc == WEIGHT:
         change *= np.minimum(level / ADULT_WEIGHT, 1.5)
+    if analyte.loinc == FEV1:
+        predicted = _predicted_fev1(record, rows)
+        level, change = level * predicted, change * predicted / USUAL_FEV1
     if _is_trait(record, analyte):
         change -= change[_last_of_each(patient)]
         level = level + change
@@ -251,23 +267,33 @@ def _change(record: Record, analyte: Analyte, rows: Ints) -> Floats:
     years = (record.day[rows] - record.people.end[record.patient[rows]]) / DAYS_A_YEAR
     change = analyte.years_drift * years + analyte.visit_sd * record.chance(analyte.loinc, rows)
     row_keys = record.keys[rows]
-    for cause, amount in catalogue.effects().get(analyte.loinc, ()):
-        change += _effect(record, row_keys, cause, amount)
+    for effect in catalogue.effects().get(analyte.loinc, ()):
+        change += _effect(record, row_keys, effect)
     return change
 
 
-def _effect(record: Record, row_keys: Ints, cause: str, amount: float) -> Floats:
+def _effect(record: Record, row_keys: Ints, effect: Effect) -> Floats:
     """What a condition adds while it lasts, or a treatment while it is taken, a procedure or a cure from then on."""
     cases, courses = record.cases, record.courses
-    case = cases.of([cause])
+    case = cases.of([effect.cause])
     if len(case):
         grade = np.array([0.7, 1.0, 1.4])[cases.severity[case]]
-        return sum_of_active(row_keys, cases.patient[case], cases.onset[case], cases.resolved[case] + 1, amount * grade)
-    course = courses.of(cause)
-    lasting = np.array([r.kind == "procedure" or r.name in CURES for r in regimens()])[courses.regimen[course]]
-    stop = np.where(lasting, NEVER, courses.stop[course])
-    start = courses.start[course] + np.where(lasting, 1, TAKES_EFFECT_AFTER)
-    return sum_of_active(row_keys, courses.patient[course], start, stop, amount * courses.strength[course])
+        onset = cases.onset[case]
+        over = np.minimum(cases.resolved[case] + 1, onset + (effect.lasting_days or NEVER))
+        return sum_of_active(row_keys, cases.patient[case], onset, over, effect.amount * grade)
+    course = courses.of(effect.cause)
+    procedure, cure = (flags[courses.regimen[course]] for flags in _lasting())
+    stop = np.where(cure, cases.resolved[courses.case[course]] + 1, courses.stop[course])
+    stop = np.where(procedure, NEVER, stop)
+    start = courses.start[course] + np.where(procedure | cure, 1, TAKES_EFFECT_AFTER)
+    return sum_of_active(row_keys, courses.patient[course], start, stop, effect.amount * courses.strength[course])
+
+
+@cache
+def _lasting() -> tuple[Flags, Flags]:
+    """Of each regimen whether it is a procedure, and whether it cures."""
+    procedure = np.array([regimen.kind == "procedure" for regimen in regimens()])
+    return procedure, np.array([regimen.name in CURES for regimen in regimens()])
 
 
 def _not_yet_diabetic(record: Record, analyte: Analyte, rows: Ints, values: Floats) -> Floats:
@@ -287,6 +313,20 @@ def _growth(record: Record, analyte: Analyte, rows: Ints) -> Floats:
     end = record.people.age(patient, record.people.end[patient])
     then, now = (_median_body(record.people.female[patient], age, analyte.loinc) for age in (record.age[rows], end))
     return then / now
+
+
+def _predicted_fev1(record: Record, rows: Ints) -> Floats:
+    """The FEV1 (L) of a healthy person of that height, age and sex.
+
+    Adults after the European Community for Steel and Coal (Quanjer et al., Eur Respir J 1993;6 Suppl 16:5),
+    children after Polgar and Promadhat (1971).
+    """
+    patient, age = record.patient[rows], np.maximum(record.age[rows], 25)
+    height = (_level(record, _analyte(HEIGHT))[patient] * _growth(record, _analyte(HEIGHT), rows)) / 100
+    women, men = 3.95 * height - 0.025 * age - 2.60, 4.30 * height - 0.029 * age - 2.49
+    adult = np.where(record.people.female[patient], women, men)
+    child = 2.1e-6 * (100 * height) ** 2.8
+    return np.where(record.age[rows] < ADULT, np.minimum(child, adult), np.maximum(adult, 1.0))
 
 
 def _median_body(female: Flags, age: Floats, loinc: str) -> Floats:

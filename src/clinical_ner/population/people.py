@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import PATIENTS, PROVIDERS, RACES, SEXES
 from clinical_ner.core.seeds import entropy
-from clinical_ner.population.catalogue import Floats, column
+from clinical_ner.population.catalogue import Floats, column, rows
 from clinical_ner.population.draws import Draws
 
 DAYS_A_YEAR = 365.25
@@ -29,7 +29,9 @@ TAIL = 0.001  # beyond these quantiles the normal body becomes an impossible one
 OBESE_SMOKERS, NOT_OBESE_SMOKERS = 0.8, 1.13  # an odds ratio of 0.7 (NHANES 2017-2018)
 RACE_AGES = (("under_18", 0), ("from_18", 18), ("from_35", 35), ("from_50", 50), ("from_65", 65))
 ADULT, DRINKING_AGE, RETIRED = 18, 21, 65
-DOCTORS = 100
+DOCTORS = {"family medicine": 24, "internal medicine": 24, "pediatrics": 20}  # of each specialty, else:
+SPECIALISTS = 6
+PEDIATRICS = "pediatrics"
 TAIL_FROM = 2.0  # standard deviations of BMI above which the log-normal is too long
 POOL_SIZE = 400  # names, cities and providers to draw from, whatever the number of patients
 
@@ -74,7 +76,7 @@ def sample_people(params: PopulationParams, draw: Draws) -> pd.DataFrame:
         "death_cause": np.full(draw.size, None, dtype=object),
         **_smoking(birth, age, _smoking_odds(age, female, race, bmi), draw),
         **_alcohol_and_insurance(age, female, draw),
-        **_names(params.seed, female, draw),
+        **_names(params.seed, age, female, draw),
         **_numbers(draw),
     }
     return pd.DataFrame(columns)[list(PATIENTS.schema.columns)]
@@ -193,20 +195,21 @@ def _share_out(values: Sequence[str], bounds: Sequence[float], uniform: Floats) 
 
 @cache
 def providers(seed: int) -> pd.DataFrame:
-    """PROVIDERS: the same for all people of a seed."""
+    """PROVIDERS of every specialty that `care.csv` asks for: the same for all people of a seed."""
     fake = _faker(seed, "providers")
     places = _places(seed)
-    specialties = ("family medicine", "internal medicine", "pediatrics", "emergency medicine", "obstetrics")
+    asked = sorted({row["specialty"] for row in rows("care.csv")} | DOCTORS.keys())
+    specialties = [specialty for specialty in asked for _ in range(DOCTORS.get(specialty, SPECIALISTS))]
     doctors = [
         {
             "provider_id": f"DR{number:04d}",
             "name": f"Dr. {fake.last_name()}",
-            "specialty": specialties[number % len(specialties)],
+            "specialty": specialty,
             "organisation": f"{places[number][0]} Health Center",
             "city": places[number][0],
             "state": places[number][1],
         }
-        for number in range(DOCTORS)
+        for number, specialty in enumerate(specialties)
     ]
     return pd.DataFrame(doctors)[list(PROVIDERS.schema.columns)]
 
@@ -232,7 +235,7 @@ def _faker(seed: int, name: str) -> Faker:
     return fake
 
 
-def _names(seed: int, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
+def _names(seed: int, age: Floats, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
     """Names, places and providers out of pools that only the seed decides."""
     women, men, families, streets = _pools(seed)
     cities, states, codes = zip(*_places(seed), strict=True)
@@ -244,8 +247,17 @@ def _names(seed: int, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
         "city": _pick(cities, place),
         "state": _pick(states, place),
         "postal_code": _pick(codes, place),
-        "provider_id": _pick(providers(seed)["provider_id"].tolist(), draw("provider")),
+        "provider_id": np.where(
+            age < ADULT,
+            _pick(_doctors(seed, (PEDIATRICS,)), draw("provider")),
+            _pick(_doctors(seed, ("family medicine", "internal medicine")), draw("provider")),
+        ),
     }
+
+
+def _doctors(seed: int, specialties: tuple[str, ...]) -> Sequence[str]:
+    listed = providers(seed)
+    return listed.loc[listed["specialty"].isin(specialties), "provider_id"].tolist()
 
 
 def _numbers(draw: Draws) -> dict[str, list[str]]:

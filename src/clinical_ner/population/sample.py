@@ -7,7 +7,7 @@ import pandas as pd
 
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.population.allergies import allergy_table, sample_allergies
-from clinical_ner.population.barriers import NOT_STARTED_BELOW, Barriers
+from clinical_ner.population.barriers import Barriers
 from clinical_ner.population.catalogue import thresholds
 from clinical_ner.population.chart import Cases, People, cases_of, people_of
 from clinical_ner.population.draws import Draws
@@ -66,8 +66,8 @@ def _with_records(params: PopulationParams, people: People, patients: pd.DataFra
     cases = delivered(cases_of(conditions, people), pregnancies, people.size)
     allergies = sample_allergies(people, cases)
     traits = traits_of(patients, histories)
-    weak_kidneys = (traits["egfr"] < NOT_STARTED_BELOW).to_numpy()
-    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), weak_kidneys)
+    kidneys = np.nan_to_num(traits["egfr"].to_numpy(np.float64), nan=np.inf)
+    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), kidneys)
     courses = sample_courses(people, cases, barriers, {"hypertension": histories.pressure.treated})
     encounters = sample_encounters(people, cases, courses, pregnancies)
     doctors = providers(params.seed)

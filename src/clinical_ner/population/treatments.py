@@ -1,8 +1,9 @@
 """What the patients are given for what they are known to have, how they respond, and why it ends.
 
-Of each line a patient gets at most one alternative that nothing forbids. A line is begun soon after the
-diagnosis, or, where `regimens.csv` says so, once the line before has failed: it did not help enough, was
-not borne or became forbidden. How well a class of drugs works is the patient's own and lasts.
+Of each line a patient gets at most one alternative that nothing forbids, that is licensed by then and that goes
+with what is taken already. A line is begun soon after the diagnosis, or, where `regimens.csv` says so, once the
+line before has failed: it did not help enough, was not borne or became forbidden. How well a class of drugs
+works is the patient's own and lasts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
-from clinical_ner.population.barriers import Barriers
+from clinical_ner.population.barriers import Barriers, Running
 from clinical_ner.population.catalogue import Regimen
 from clinical_ner.population.chart import Cases, People
 from clinical_ner.population.histories import NUMBERS_A_PATIENT
@@ -26,7 +27,7 @@ from clinical_ner.population.timeline import DAYS_A_YEAR, NEVER, Floats, Ints, d
 DOSES_FROM = 12.0  # years; younger children's doses go by weight and are left out
 GIVES_UP = 0.75  # of those whom it does not help, stop it as soon as that is judged
 PARTIAL_FAILS = 0.5  # of those whom it helps in part, are given something else too
-YEARS_TO_OTHER_STOP = 150.0  # mean, of what is taken for good: moved, cost, own wish
+YEARS_TO_OTHER_STOP = 60.0  # mean, of what is taken for good: moved, cost, own wish
 REASONS = ("death", "resolved", "completed", "no_response", "adverse_effect", "contraindicated", "other")
 RESPONSES = ("none", "partial", "full")
 STRENGTHS = (0.0, 0.3, 0.85, 1.4)  # of the effect, from the worst responder over the two limits to the best
@@ -75,6 +76,7 @@ def sample_courses(
 ) -> Courses:
     """The treatments of these CASES; `treated` says of a condition who is, where what is measured tells."""
     failed = np.full(len(cases.patient), NEVER)  # the day on which the line before failed
+    running = Running(people.size)
     parts = [_no_courses()]
     for key, line, choices in catalogue.treatment_lines():
         case = cases.of([key])
@@ -84,9 +86,10 @@ def sample_courses(
         share = np.array([choice.percent / 100 for choice in choices])
         if key in treated:
             share = share / share.sum()
-        given = _given(people, cases, barriers, case, line, choices, share, failed)
+        given = _given(people, cases, barriers, case, line, choices, share, failed, running)
         if len(given.case):
-            course = _course(people, cases, barriers, given)
+            course = _course(people, cases, barriers, given, for_good=key in treated)
+            running.note(course.regimen, course.patient, course.stop)
             _note_failures(people, course, failed)
             parts.append(course)
     order = np.argsort(np.concatenate([part.patient * NUMBERS_A_PATIENT + part.regimen for part in parts]))
@@ -103,6 +106,7 @@ def _given(
     choices: tuple[Regimen, ...],
     share: Floats,
     failed: Ints,
+    running: Running,
 ) -> _Given:
     """Who of these cases is given which alternative of a line, and from when on."""
     patient, stream = cases.patient[case], f"treatment/{choices[0].condition}/{line}"
@@ -111,8 +115,13 @@ def _given(
         start = failed[case] + (21 * draw(f"{stream}/start", patient)).astype(np.int64)
     else:
         within = np.array([choice.within_days for choice in choices]).max()
-        start = cases.diagnosed[case] + (within * draw(f"{stream}/start", patient) ** 3).astype(np.int64)
-    allowed = np.stack([~barriers.forbid(choice, patient, start) for choice in choices], axis=1)
+        first = np.maximum(cases.diagnosed[case], min(licensed(choice) for choice in choices))
+        start = first + (within * draw(f"{stream}/start", patient) ** 3).astype(np.int64)
+    forbidden = [
+        barriers.forbid(choice, patient, start) | running.forbid(choice, patient, start) | (start < licensed(choice))
+        for choice in choices
+    ]
+    allowed = ~np.stack(forbidden, axis=1)
     choice, chosen = _choice(draw(stream, patient), share, allowed)
     nothing_left = ~allowed.any(axis=1)
     failed[case] = np.where(nothing_left & (start < failed[case]), start, failed[case])
@@ -120,6 +129,11 @@ def _given(
     given = chosen & (start <= last)
     numbers = np.array([choice.number for choice in choices])
     return _Given(case[given], patient[given], numbers[choice[given]], start[given], last[given])
+
+
+def licensed(choice: Regimen) -> int:
+    """The first day of the year in which it was licensed."""
+    return -NEVER if choice.since is None else int(np.datetime64(f"{choice.since}-01-01", "D").astype(np.int64))
 
 
 def _choice(uniform: Floats, share: Floats, allowed: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
@@ -131,8 +145,8 @@ def _choice(uniform: Floats, share: Floats, allowed: NDArray[np.bool_]) -> tuple
     return np.minimum(choice, len(share) - 1), choice < len(share)
 
 
-def _course(people: People, cases: Cases, barriers: Barriers, given: _Given) -> Courses:
-    """How each treatment goes: the first thing that ends it is why it stops."""
+def _course(people: People, cases: Cases, barriers: Barriers, given: _Given, for_good: bool) -> Courses:
+    """How each treatment goes: the first thing that ends it is why it stops; `for_good` for no other reason."""
     facts, patient, start = _facts(), given.patient, given.start
     draw, number = people.draw.of_rows, given.regimen
     group = facts.group[number]
@@ -148,7 +162,9 @@ def _course(people: People, cases: Cases, barriers: Barriers, given: _Given) -> 
     harm = start + 1 + (1.5 * facts.judged_after[group] * draw("adverse/day", patient, number) ** 2).astype(np.int64)
     stopped = np.where(harmed & (draw("adverse/stops", patient, number) < facts.stops[group]), harm, NEVER)
     years = -YEARS_TO_OTHER_STOP * np.log1p(-draw("treatment/other", patient, number))
-    other = np.where(facts.days[number] >= NEVER, start + 30 + (years * DAYS_A_YEAR).astype(np.int64), NEVER)
+    other = np.where(
+        (facts.days[number] >= NEVER) & (not for_good), start + 30 + (years * DAYS_A_YEAR).astype(np.int64), NEVER
+    )
     outside = people.death[patient], cases.resolved[given.case], barriers.arising(number, patient, start)
     ends = np.stack([*outside[:2], planned, no_response, stopped, outside[2], other], axis=1)
     reason = np.argmin(ends, axis=1)
@@ -248,7 +264,6 @@ def treatment_table(people: People, cases: Cases, courses: Courses, encounter: p
             "kind": _words(number, [regimen.kind for regimen in listed]),
             "name": _words(number, [regimen.name for regimen in listed]),
             "concept_id": _words(number, [regimen.concept_id for regimen in listed]),
-            "rxnorm": labels(np.full(len(number), -1), []),
             "dose": _words(number, [regimen.dose for regimen in listed], shown=old_enough),
             "route": _words(number, [regimen.route for regimen in listed]),
             "line": np.array([regimen.line for regimen in listed])[number],

@@ -170,11 +170,20 @@ def test_births_are_about_as_common_as_published(town: Population) -> None:
 
 def test_children_are_vaccinated_and_the_old_more_often_against_influenza(town: Population) -> None:
     age = pd.Series(lives(town.patients, REFERENCE_DATE).age, index=town.patients["patient_id"])
-    flu = town.immunizations[town.immunizations["cvx"] == "150"]["patient_id"].value_counts()
+    flu = town.immunizations[town.immunizations["cvx"].isin(["140", "150"])]["patient_id"].value_counts()
     measles = town.immunizations.loc[town.immunizations["cvx"] == "03", "patient_id"]
 
     assert flu.reindex(age.index[age >= 70]).fillna(0).mean() > 1.5 * flu.reindex(age.index[age < 50]).fillna(0).mean()
     assert 0.8 < age.index[(age > 3) & (age < 17)].isin(measles).mean() < 0.97
+
+
+def test_vaccines_are_replaced_when_their_successors_come(town: Population) -> None:
+    given_on = town.immunizations.groupby("cvx")["date"]
+
+    assert given_on.max()["33"] <= pd.Timestamp("2022-01-31") < given_on.min()["216"]
+    assert given_on.max()["133"] <= pd.Timestamp("2023-06-30")
+    assert given_on.max()["150"] < pd.Timestamp("2024-07-01") <= given_on.min()["140"]
+    assert not town.immunizations.duplicated(["patient_id", "cvx", "dose_number"]).any()
 
 
 @given(rate=st.floats(5, 140), age=st.floats(18, 95), female=st.booleans())
@@ -236,9 +245,11 @@ def test_conditions_and_treatments_that_the_resources_name_exist() -> None:
     assert {row["reason"] for row in catalogue.rows("orders.csv")} <= conditions | reasons
     assert {row["cause"] for row in catalogue.rows("effects.csv")} <= conditions | treatments
     assert {row["drug"] for row in catalogue.rows("contraindications.csv")} <= treatments
+    assert {name for pair in catalogue.interactions() for name in pair} <= treatments
+    assert {row["except"] for row in catalogue.rows("contraindications.csv")} <= conditions | {""}
     assert {row["condition"] for row in catalogue.rows("care.csv")} <= conditions
     assert {row["condition"] for row in catalogue.rows("family.csv")} <= conditions
     substances = {row["substance"] for row in catalogue.rows("allergens.csv")}
-    spoken = ("pregnancy", "child to come", "eGFR below 30", "younger than ", "allergy to ")
-    assert all(rule in conditions or rule.startswith(spoken) for rule in rules)
+    spoken = ("pregnancy", "child to come", "eGFR below 30", "eGFR above 20", "younger than ", "allergy to ")
+    assert all(rule.removesuffix(" to come") in conditions or rule.startswith(spoken) for rule in rules)
     assert {rule.removeprefix("allergy to ") for rule in rules if rule.startswith("allergy")} <= substances

@@ -393,3 +393,129 @@ def an_allergy_is_listed_once(town: Population) -> Population:
 def relatives_have_what_their_sex_can_have(town: Population) -> Population:
     row = first(town.family_history, town.family_history["relative"] == "father")
     return edited(town, "family_history", row, concept_id="D001943", name="breast cancer")
+
+
+@mutation
+def children_do_not_drink(town: Population) -> Population:
+    row = first(town.patients, town.patients["birth_date"] > TODAY - 10 * 365 * DAY)
+    return edited(town, "patients", row, alcohol="light")
+
+
+@mutation
+def providers_fit_the_patient(town: Population) -> Population:
+    row = first(town.patients, town.patients["birth_date"] < TODAY - 40 * 366 * DAY)
+    pediatrician = first(town.providers, town.providers["specialty"] == "pediatrics")
+    return edited(town, "patients", row, provider_id=town.providers["provider_id"][pediatrician])
+
+
+def taking(town: Population, name: str, start: str) -> Population:
+    """The town in which somebody who takes lisinopril takes a drug too."""
+    row = first(town.treatments, (town.treatments["name"] == "lisinopril") & town.treatments["stop_date"].isna())
+    known = town.treatments[town.treatments["name"] == name].iloc[:1]
+    whose = town.treatments["patient_id"][row]
+    more = known.assign(patient_id=whose, start_date=TODAY, stop_date=pd.NaT)
+    town = edited(town, "treatments", row, start_date=pd.Timestamp(start))
+    return town._replace(treatments=pd.concat([town.treatments, more], ignore_index=True))
+
+
+@mutation
+def nobody_takes_the_same_drug_twice(town: Population) -> Population:
+    return taking(town, "lisinopril", "2000-01-01")
+
+
+@mutation
+def no_interacting_pair(town: Population) -> Population:
+    return taking(town, "losartan", "2000-01-01")
+
+
+@mutation
+def no_drug_is_given_before_it_was_licensed(town: Population) -> Population:
+    row = first(town.treatments, town.treatments["name"] == "atorvastatin")
+    return edited(town, "treatments", row, start_date=pd.Timestamp("1995-12-31"))
+
+
+@mutation
+def dialysis_needs_failing_kidneys(town: Population) -> Population:
+    case = first(town.conditions, town.conditions["name"] == "chronic kidney disease")
+    whose = town.conditions["patient_id"][case]
+    row = first(
+        town.observations, (town.observations["loinc"] == "98979-8") & (town.observations["patient_id"] == whose)
+    )
+    town = edited(town, "observations", row, value=60.0)
+    changed = {"name": "hemodialysis", "condition_id": town.conditions["condition_id"][case], "patient_id": whose}
+    return edited(town, "treatments", 5, **changed, start_date=town.observations["date"][row], stop_date=pd.NaT)
+
+
+@mutation
+def no_disease_of_a_removed_organ(town: Population) -> Population:
+    row = first(town.conditions, town.conditions["name"] == "benign prostatic hyperplasia")
+    changed = {"name": "radical prostatectomy", "patient_id": town.conditions["patient_id"][row]}
+    return edited(town, "treatments", 5, **changed, start_date=town.conditions["onset_date"][row] - DAY)
+
+
+@mutation
+def grown_people_keep_their_height(town: Population) -> Population:
+    grown = town.patients.loc[town.patients["birth_date"] < TODAY - 40 * 366 * DAY, "patient_id"]
+    heights = town.observations[town.observations["loinc"] == "8302-2"]
+    twice = heights["patient_id"].duplicated() & heights["patient_id"].isin(grown)
+    row = first(heights, twice)
+    return edited(town, "observations", row, value=town.observations["value"][row] + 1.5)
+
+
+# --- golden negatives: pairs that nobody may have, written by hand --------------------------------
+@pytest.mark.parametrize(
+    ("name", "start", "rule"),
+    [
+        ("losartan", "2000-01-01", "no_interacting_pair"),
+        ("enalapril", "2000-01-01", "no_interacting_pair"),
+        ("sacubitril", "2000-01-01", "no_interacting_pair"),
+        ("valsartan", "2000-01-01", "no_interacting_pair"),
+        ("lisinopril", "2000-01-01", "nobody_takes_the_same_drug_twice"),
+        ("amlodipine", "1980-01-01", "no_drug_is_given_before_it_was_licensed"),
+    ],
+)
+def test_what_does_not_go_with_lisinopril_is_found(village: Population, name: str, start: str, rule: str) -> None:
+    assert rule in checks.violations(taking(village, name, start), REFERENCE_DATE)
+
+
+@pytest.mark.parametrize(
+    ("drug", "condition"),
+    [
+        ("metoprolol", "asthma"),
+        ("ibuprofen", "heart failure"),
+        ("sumatriptan", "stroke"),
+        ("bupropion", "epilepsy"),
+        ("timolol", "asthma"),
+        ("ciprofloxacin", "myasthenia gravis"),
+    ],
+)
+def test_a_drug_that_a_known_condition_forbids_is_found(village: Population, drug: str, condition: str) -> None:
+    row = first(village.treatments, village.treatments["name"] == drug)
+    whose, start = village.treatments["patient_id"][row], village.treatments["start_date"][row]
+    known = {"patient_id": whose, "name": condition, "onset_date": start, "diagnosed_date": start}
+    case = village.conditions.iloc[:1].assign(**known, resolved_date=pd.NaT)
+    changed = village._replace(conditions=pd.concat([village.conditions, case], ignore_index=True))
+
+    assert "nothing_is_given_that_is_forbidden" in checks.violations(changed, REFERENCE_DATE)
+
+
+def test_an_egfr_of_an_acute_injury_forbids_nothing_afterwards_but_a_lasting_one_does(village: Population) -> None:
+    row = first(village.treatments, village.treatments["name"] == "metformin")
+    whose, start = village.treatments["patient_id"][row], village.treatments["start_date"][row]
+    value = village.observations[village.observations["loinc"] == "98979-8"].iloc[:1]
+    value = value.assign(patient_id=whose, date=start, value=20.0)
+    changed = village._replace(
+        observations=pd.concat([village.observations, value]).sort_values(["patient_id", "date"], ignore_index=True)
+    )
+    injury = village.conditions.iloc[:1].assign(
+        patient_id=whose,
+        name="acute kidney injury",
+        onset_date=start,
+        diagnosed_date=pd.NaT,
+        resolved_date=start + 9 * DAY,
+    )
+    injured = changed._replace(conditions=pd.concat([village.conditions, injury], ignore_index=True))
+    rule = checks.nothing_is_given_that_is_forbidden
+
+    assert len(rule(Charts(changed, REFERENCE_DATE))) == 1
+    assert len(rule(Charts(injured, REFERENCE_DATE))) == 0

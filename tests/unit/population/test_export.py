@@ -15,7 +15,7 @@ import pytest
 
 from clinical_ner.core import io, params
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.fhir import CVX, ICD10CM, LOINC, MESH, OWN_CODES, RXNORM, UCUM
+from clinical_ner.core.fhir import CVX, ICD10CM, LOINC, MESH, OWN_CODES, UCUM
 from clinical_ner.core.schema import ALLERGIES, CONDITIONS, ENCOUNTERS, FAMILY_HISTORY, PATIENTS, TREATMENTS, Table
 from clinical_ner.population import export, fhir
 from clinical_ner.population.tables import POPULATION
@@ -90,7 +90,6 @@ ROW: dict[str, dict[str, Any]] = {
         "kind": "drug",
         "name": "metformin",
         "concept_id": "MESH:D008687",
-        "rxnorm": None,
         "dose": "500 mg twice daily",
         "route": "oral",
         "line": 1,
@@ -299,11 +298,11 @@ def test_a_condition_is_active_until_it_has_resolved(resolved: str | None, statu
 
 def test_codes_are_those_of_registered_systems() -> None:
     condition = only(fhir.conditions, "conditions")
-    drug = only(fhir.medication_requests, "treatments", rxnorm="6809")
+    drug = only(fhir.medication_requests, "treatments")
     vaccine = only(fhir.immunizations, "immunizations")
 
     assert codes(condition["code"]) == {ICD10CM: "E11.9", MESH: "D003924"}
-    assert codes(drug["medicationCodeableConcept"]) == {RXNORM: "6809", MESH: "D008687"}
+    assert codes(drug["medicationCodeableConcept"]) == {MESH: "D008687"}
     assert codes(vaccine["vaccineCode"]) == {CVX: "140"}
 
 
