@@ -47,6 +47,7 @@ class Emissions:
     def __init__(self, weights: Weights, gazetteer: Gazetteer, groups: Collection[str]) -> None:
         self._weights = weights
         self._gazetteer = gazetteer
+        self._padded_states = np.vstack([weights.states, np.zeros(len(weights.tags))])  # the last: of no attribute
         self._groups = frozenset(groups)
         self._pairs = [_Pairs(weights, *offsets) for offsets in PAIRS] if "context" in groups else []
         self._turn = threading.Lock()
@@ -71,8 +72,8 @@ class Emissions:
 
     def _forget(self) -> None:
         """Empty the tables; row 0 of each is of padding, and row 1 of the marks of none."""
-        self._words: _Table[str | None] = _Table(self._weights, len(WORD_OFFSETS))
-        self._marks: _Table[Marks | None] = _Table(self._weights, len(MARK_OFFSETS))
+        self._words: _Table[str | None] = _Table(self._weights.attributes, self._padded_states, len(WORD_OFFSETS))
+        self._marks: _Table[Marks | None] = _Table(self._weights.attributes, self._padded_states, len(MARK_OFFSETS))
         for pairs in self._pairs:
             pairs.forget()
         self._keys: list[str] = []
@@ -145,11 +146,11 @@ def _added(rows: Floats, offsets: Sequence[int]) -> Floats:
 class _Table(Generic[Key]):
     """For each key what its features add to the score of each tag at each offset."""
 
-    def __init__(self, weights: Weights, offsets: int) -> None:
+    def __init__(self, attributes: Mapping[str, int], states: Floats, offsets: int) -> None:
         self._rows: dict[Key, int] = {}
-        self._attributes = weights.attributes
-        self._states = np.vstack([weights.states, np.zeros(len(weights.tags))])  # the last row is of no attribute
-        self._scores: Floats = np.zeros((1, offsets, len(weights.tags)))
+        self._attributes = attributes
+        self._states = states  # and a last row of zeros, for what is no attribute
+        self._scores: Floats = np.zeros((1, offsets, states.shape[1]))
 
     @property
     def scores(self) -> Floats:

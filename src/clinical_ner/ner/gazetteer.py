@@ -16,6 +16,7 @@ from clinical_ner.ner.tokenize import tokens
 
 LONGEST_TERM = 8  # tokens
 LONGEST_WORD = 64  # characters; an even number
+CACHED = 50_000  # beginnings of terms, and what looks like one
 GREEK_PLURALS = ("stases", "iases", "oses", "yses", "eses")  # metastases, psoriases, diagnoses, paralyses, pareses
 SEPARATOR = " "
 
@@ -93,12 +94,12 @@ class Places(NamedTuple):
 
 
 class Gazetteer:
-    """Known terms with their kinds; a term may have several."""
+    """Known terms with their kinds; a term may have several. Safe to share between threads."""
 
     def __init__(self, trie: marisa_trie.BytesTrie) -> None:
         self._trie = trie
-        self._kinds = _kinds_of_beginnings(trie)
-        self._later = {word + SEPARATOR for term in self._kinds for word in term.split(SEPARATOR)[1:-1]}
+        self._kinds = lru_cache(CACHED)(self._look_up)  # the trie takes microseconds
+        self._later = marisa_trie.Trie({key for term in trie.iterkeys() for key in _keys(term)[1:]})
 
     @classmethod
     def build(cls, terms: Iterable[tuple[str, str]]) -> Gazetteer:
@@ -117,7 +118,7 @@ class Gazetteer:
     def load(cls, path: Path) -> Gazetteer:
         """From a file of `save`, which the caller has checked against its sha256."""
         trie = marisa_trie.BytesTrie()
-        trie.load(str(path))
+        trie.mmap(str(path))
         return cls(trie)
 
     def save(self, path: Path) -> None:
@@ -144,19 +145,19 @@ class Gazetteer:
 
     def places(self, key: str) -> Places:
         """Where in terms the word with this key stands."""
-        kinds = self._kinds.get(key)
+        kinds = self._kinds(key)
         return Places(kinds is not None, bool(kinds), key in self._later)
 
     def _starts(self, keys: Sequence[str], positions: Iterable[int]) -> list[int]:
         """The positions at which one word is a term, or two words are the beginning of one."""
         kinds, following = self._kinds, [*keys[1:], ""]
-        return [first for first in positions if kinds.get(keys[first]) or keys[first] + following[first] in kinds]
+        return [first for first in positions if kinds(keys[first]) or kinds(keys[first] + following[first]) is not None]
 
     def _longest(self, keys: Sequence[str], first: int) -> dict[str, int]:
         """Where the longest term of each kind ends that starts at `first`."""
         longest: dict[str, int] = {}
         beginning, past = keys[first], first + 1
-        kinds = self._kinds.get(beginning)
+        kinds = self._kinds(beginning)
         while kinds is not None:
             for kind in kinds:
                 longest[kind] = past
@@ -164,20 +165,16 @@ class Gazetteer:
                 break
             beginning += keys[past]
             past += 1
-            kinds = self._kinds.get(beginning)
+            kinds = self._kinds(beginning)
         return longest
 
+    def _look_up(self, beginning: str) -> tuple[str, ...] | None:
+        """The kinds of the term that these keys are; none, if they are but its beginning; None, if not even that."""
+        if next(self._trie.iterkeys(beginning), None) is None:  # asked first, as most are not
+            return None
+        return tuple(TERM_KINDS[kind[0]] for kind in self._trie.get(beginning, ()))
 
-def _kinds_of_beginnings(trie: marisa_trie.BytesTrie) -> dict[str, tuple[str, ...]]:
-    """Every beginning of a term, and the kinds of the term that it is, if it is a whole one.
 
-    The trie is compact on disk, but asking it takes microseconds.
-    """
-    kinds: dict[str, tuple[str, ...]] = {}
-    for term, value in trie.iteritems():
-        past = term.find(SEPARATOR) + 1
-        while past < len(term):
-            kinds.setdefault(term[:past], ())
-            past = term.find(SEPARATOR, past) + 1
-        kinds[term] = (*kinds.get(term, ()), TERM_KINDS[value[0]])
-    return kinds
+def _keys(term: str) -> list[str]:
+    """The keys that the term is made of."""
+    return [word + SEPARATOR for word in term.split(SEPARATOR)[:-1]]
