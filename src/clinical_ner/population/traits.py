@@ -1,8 +1,9 @@
 """What an examination would measure of the patients now: body, pressure, blood and mood.
 
 A joint model: every trait is a normal score, made of the scores before it, of body and illness and of its own
-uniform, turned into a value by a log-normal above a floor. The figures are published means, spreads and
-correlations (`resources/SOURCES.md`); none is fitted to people.
+uniform, turned into a value by a log-normal above a floor. Weights and shifts of waist, pressure, HDL, total
+cholesterol and HbA1c were chosen to agree with summary figures of NHANES 2017-2018 (means, spreads, correlations;
+`resources/SOURCES.md`), the others are approximate, general knowledge. No person's record was read for them.
 """
 
 from __future__ import annotations
