@@ -4,7 +4,8 @@ Writes `thresholds.csv`, `condition_effects.csv` and `phq9.csv` beside the other
 Condition by condition: a surface of prevalence over age, sex and race is laid through the published figures; then,
 on people of a seed of their own, the log odds at the knots and what each race adds are solved for so that the
 people come out at the surface, whatever risks they have; of the co-morbidities with a published odds ratio the
-effect is moved until the Mantel-Haenszel odds ratio comes out too. No record of a real person is read.
+effect is moved until the Mantel-Haenszel odds ratio comes out too: these are summary figures of NHANES 2017-2018,
+the survey that the population is judged by. No record of a real person is read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -235,6 +236,7 @@ class Calibration:
         if condition.decided_by:
             return self.plain(shape)
         effects = {risk: np.log(odds) for risk, odds in condition.risks.items() if odds > 0 and risk not in RACES}
+        effects |= histories.lethal_effect(condition.key)
         held = np.logical_or.reduce([self.state.has[m] for m in members]) if members else np.zeros(PEOPLE, bool)
         together = 1 - (1 - shape) * (1 - others)
         wanted = together[self.cell] if members else shape[self.cell]
@@ -282,7 +284,7 @@ class Calibration:
     def odds_ratio(self, exposed: Any, likely: Floats) -> float:
         """Mantel-Haenszel over ten-year age bands and sex, adults from 20 on, of expected counts."""
         band = np.minimum(self.lives.age // 10, 8).astype(int) * 2 + self.cell[1]
-        adult = self.lives.age >= ADULT_OF_THE_SURVEY
+        adult = (self.lives.age >= ADULT_OF_THE_SURVEY) & ~self.lives.dead
         tables = [
             np.bincount(band[adult], (weight * share)[adult], minlength=18)
             for weight in (exposed, ~exposed)
@@ -293,7 +295,8 @@ class Calibration:
         return float((a * d / total).sum() / (b * c / total).sum())
 
     def newton(self, fit: Fit, offset: Floats, shape: Floats) -> Thresholds:
-        """The log odds at the knots and the races' that make every stretch of people come out as wanted."""
+        """The log odds at the knots and the races' that make every stretch of the living come out as wanted."""
+        fit = replace(fit, able=fit.able & ~self.lives.dead, others=fit.others & ~self.lives.dead)
         start = self.plain(np.minimum(shape, 0.9))
         moves = np.concatenate([start.women, start.men, np.zeros(len(RACES) - 1)])
         group, past, offset = self.group[fit.able], self.state_past[fit.able], offset[fit.able]
@@ -342,7 +345,7 @@ class Calibration:
         fit = Fit(np.where(adult, shape[self.cell], 0.0), adult, np.zeros(PEOPLE, bool))
         solved = self.adjust(PHQ, fit, dict(PHQ_EFFECTS), shape)
         height = self.state.now(solved.women, solved.men) + histories.effect(self.state, solved.effects)
-        height = height[self.lives.age >= ADULT_OF_THE_SURVEY]
+        height = height[(self.lives.age >= ADULT_OF_THE_SURVEY) & ~self.lives.dead]
         self.points = [
             brentq(lambda step, share=share: expit(height + step).mean() - share, -12, 12)
             for share in catalogue.column("phq9.csv", "percent_at_least") / 100

@@ -38,7 +38,7 @@ NAMES = {
     CEILING: "the other half of the real people",
     COPULA: "Gaussian copula, fitted",
     INDEPENDENT: "independent columns, fitted",
-    OURS: "ours, not fitted",
+    OURS: "ours, calibrated to summaries",
 }
 LEADS = ("worst_pair", "discriminator_auc")
 TIMED_ROWS = 20_000
@@ -120,6 +120,9 @@ def values(report: dict[str, Any]) -> dict[str, str]:
         "columns": str(len(report["columns"])),
         "column_names": ", ".join(spaced(name) for name in report["columns"]),
         "transfer_shares": ", ".join(f"{100 * share:.1f} % for {spaced(target)}" for target, share in shares),
+        "uncalibrated_pairs": str(report["uncalibrated"]["pairs"]),
+        "uncalibrated_mean": f"{report['uncalibrated']['mean_pair']:.3f}",
+        "uncalibrated_worst": f"{report['uncalibrated']['worst_pair']:.3f}",
         **correlation_values(report["correlations"]),
     }
 

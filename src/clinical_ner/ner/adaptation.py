@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from clinical_ner.ner import bio, decoding
+from clinical_ner.ner.features import holds_word
 from clinical_ner.ner.weights import Floats, Weights
 
 Integers = NDArray[np.intp]
@@ -33,7 +34,7 @@ class Settings(NamedTuple):
 
     weight: float  # of a sentence against what the CRF has learnt before
     c2: float  # of the Gaussian prior
-    min_frequency: int  # of an attribute that the CRF does not know: sentences that have it
+    min_frequency: int  # of a new attribute in which a word can be read: sentences that have it
     max_iterations: int
 
 
@@ -126,12 +127,13 @@ def best_tags(weights: Weights, rows: Sequence[Rows]) -> list[list[str]]:
 
 
 def _with_attributes(weights: Weights, rows: Sequence[Rows], min_frequency: int) -> Weights:
-    """A copy that also has the attributes that enough of the sentences have, with weights of 0.
+    """A copy that also has the attributes of the sentences, with weights of 0.
 
-    What one sentence alone has hardly helps with others, and would carry its words into the model.
+    A word that one sentence alone has may be somebody's name: it does not get into the model. What it ends in may.
     """
     seen = Counter(chain.from_iterable(dict.fromkeys(chain.from_iterable(sentence)) for sentence in rows))
-    new = [name for name, count in seen.items() if count >= min_frequency and name not in weights.attributes]
+    kept = (name for name, count in seen.items() if count >= min_frequency or not holds_word(name))
+    new = [name for name in kept if name not in weights.attributes]
     attributes = {**weights.attributes, **{name: row for row, name in enumerate(new, len(weights.attributes))}}
     states = np.vstack([weights.states, np.zeros((len(new), len(weights.tags)))])
     return Weights(weights.tags, attributes, states, weights.transitions)

@@ -164,6 +164,18 @@ def pair_prefix(left: int, right: int) -> str:
     return f"{left}|{right}="
 
 
+def holds_word(feature: str) -> bool:
+    """Whether a whole word can be read off the feature string: not its ends, its shape or its cluster.
+
+    >>> holds_word("w=smith"), holds_word("-1=mr"), holds_word("s3=ith"), holds_word("-1s=mrs")
+    (True, True, False, False)
+    """
+    return HOLDS_WORD.match(feature) is not None
+
+
+HOLDS_WORD: Final = re.compile(r"(?:w|l|-?\d|-?\d\|-?\d)=")
+
+
 # --- marks: what is known of a token as part of a term -------------------------------------------
 def mark_features(marks: Marks, groups: Collection[str]) -> list[list[str]]:
     """What the marks of a token say to a token that sees it at each of `MARK_OFFSETS`."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 Floats: TypeAlias = NDArray[np.float64]
 
 RESOURCES = Path(__file__).with_name("resources")
-PUBLISHED_AGES: Floats = np.array([0.0, 10.0, 30.0, 50.0, 70.0, 85.0])  # of the columns at_0 to at_85
+PUBLISHED_AGES: Floats = np.array([0.0, 10.0, 20.0, 30.0, 50.0, 70.0, 85.0])  # of the columns at_0 to at_85
 KNOTS: Floats = np.array([0.0, 2, 5, 8, 12, 16, 18, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90])
 
 
@@ -30,7 +30,8 @@ class Condition(Row):
 
     `percent` is, at `PUBLISHED_AGES`, about the share of people who have it, or of an `episode` the share
     who get it within a year; `Thresholds` are calibrated from it and from the published figures. A `chronic`
-    condition stays, a `remitting` one leaves as its curve falls. `risks` names what multiplies the odds: a
+    condition stays, a `remitting` one leaves as its curve falls, a `passing` one is over after `days` on average
+    and `percent` is the share who have ever had it. `risks` names what multiplies the odds: a
     trait, a group or a condition further up in the file; `complicates` those of which it is a complication.
     """
 
@@ -43,7 +44,7 @@ class Condition(Row):
     female_male_ratio: float
     min_age: float
     max_age: float
-    course: Literal["chronic", "remitting", "episode"]
+    course: Literal["chronic", "remitting", "passing", "episode"]
     days: float | None
     only_with_risk: bool
     decided_by: Literal["smoker", "obese", "hypertensive"] | None

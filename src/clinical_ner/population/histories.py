@@ -37,8 +37,11 @@ GROUPS = {  # conditions that are a risk together, each named before the last of
         *("fibromyalgia", "osteoarthritis"),
     ),
 }
-EVER = frozenset({"asthma"})  # a risk of what follows though it is over: the survey asks who was ever told of it
+EVER = frozenset(
+    {"asthma", "depression"}
+)  # a risk of what follows though it is over: surveys ask who was ever told of it
 OTHER_CAUSE = 1.5  # of dying of what nobody has listed, on the scale of `lethality.csv`
+DEAD = "dead"  # those who died have had what is lethal more often
 RAMP = 1e-9 * np.arange(len(KNOTS))  # a flat stretch of a curve can be inverted
 
 
@@ -93,6 +96,7 @@ def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw:
     has["obese"] = (bmi >= OBESE) & adult
     has["severely_obese"] = (bmi >= SEVERELY_OBESE) & adult
     has["hypertensive"] = pressure.hypertensive
+    has[DEAD] = lives.dead
     return Histories(draw, lives, (people["sex"] == "female").to_numpy(), pressure, bmi, has)
 
 
@@ -150,7 +154,15 @@ def _illnesses(condition: Condition, histories: Histories, curves: Thresholds) -
         resolved[well] = np.clip(resolved[well], onset[well], histories.age[well])
         return onset, resolved
     onset[threshold >= now] = np.nan
+    if condition.course == "passing":
+        resolved = onset + _years_until_over(condition, histories)
     return onset, resolved
+
+
+def _years_until_over(condition: Condition, histories: Histories) -> Floats:
+    """An exponential wait of `days` on average, the times between included in which it comes back."""
+    wait: Floats = -np.log1p(-histories.draw(f"condition/{condition.key}/over")) * (condition.days or 0) / DAYS_A_YEAR
+    return wait
 
 
 def _when(condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
@@ -297,6 +309,15 @@ def _dates(birth: NDArray[Any], age: Floats) -> NDArray[Any]:
 
 
 # --- death ----------------------------------------------------------------------------------------
+def lethal_effect(condition: str) -> dict[str, float]:
+    """What having died adds to the log odds of a condition, by its row in `lethality.csv`, if it has one.
+
+    An odds ratio has no direction: as much as the dead have had it more often, whoever has it dies more often.
+    """
+    listed = {row["condition"]: float(row["weight"]) for row in catalogue.rows("lethality.csv")}
+    return {DEAD: float(np.log1p(listed[condition] / OTHER_CAUSE))} if condition in listed else {}
+
+
 def causes_of_death(histories: Histories) -> NDArray[Any]:
     """The condition each of the dead has died of, drawn by how often it is lethal; None: of something else."""
     dead = np.flatnonzero(histories.lives.dead)

@@ -2,7 +2,8 @@
 
 A value is the person's own level, plus what the conditions and treatments of that day add (`effects.csv`,
 by how well the person responds), plus the years' drift and the visit's chance. The level of a trait is
-such that the last value of the series is the trait: what is judged is what is recorded.
+such that the last value of the series is the trait: what is judged is what is recorded. Before a disease that
+the trait is made of, the series ends in the level without it.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ ADULT = 18  # years, from which on the FEV1 follows the equation for adults
 PULSE_PRESSURE = 12.0  # mmHg, the least
 DIABETIC = {HBA1C: 6.4, GLUCOSE: 199.0}  # the highest value of somebody who has no diabetes at the time
 DIABETES = ("diabetes_type_1", "diabetes_type_2", "gestational_diabetes", "diabetic_ketoacidosis")
+LEAST_REFLECTED = 0.8  # of that value
+TURNING_POINTS = {  # the diseases that a trait of the last day is made of
+    **dict.fromkeys((HBA1C, GLUCOSE, HDL, TRIGLYCERIDES), ("diabetes_type_1", "diabetes_type_2")),
+    CHOLESTEROL: ("diabetes_type_1", "diabetes_type_2", "myocardial_infarction", "stroke"),
+    EGFR: ("chronic_kidney_disease",),
+}
+MOST_CHAPTERS = 8  # more than any of them has diseases
 TAKES_EFFECT_AFTER = 28  # days on a treatment
 TAIL = 0.01  # of the chance of a visit: no value strays from its series beyond 2.3 standard deviations
 CURES = ("sofosbuvir", "glecaprevir", "ferrous sulfate", "iron sucrose")  # whose effect lasts as long as what they cure
@@ -231,11 +239,38 @@ def _series(record: Record, analyte: Analyte, rows: Ints) -> Floats:
     if analyte.loinc == FEV1:
         predicted = _predicted_fev1(record, rows)
         level, change = level * predicted, change * predicted / USUAL_FEV1
-    if _is_trait(record, analyte):
-        change -= change[_last_of_each(patient)]
-        level = level + change
-        return _not_yet_diabetic(record, analyte, rows, level)
-    return level + change
+    if not _is_trait(record, analyte):
+        return level + change
+    level = _level_then(record, analyte, rows, level)
+    change -= change[_last_of_each(_chapter(record, analyte, rows))]
+    return _not_yet_diabetic(record, analyte, rows, level + change)
+
+
+def _level_then(record: Record, analyte: Analyte, rows: Ints, level: Floats) -> Floats:
+    """The level that the trait had at these rows: without the diseases that were still to come.
+
+    Nothing of them may show before they begin, or the record would tell what is yet to happen.
+    """
+    cases, case = record.cases, record.cases.of(TURNING_POINTS.get(analyte.loinc, ()))
+    patient, born = cases.patient[case], record.people.birth[cases.patient[case]]
+    healthy = f"{analyte.trait}_healthy"
+    if healthy in record.traits:
+        ahead = any_active(record.keys[rows], patient, born, cases.onset[case])
+        if analyte.loinc in DIABETIC:
+            ahead |= _not_diabetic(record, rows) & ~_is_last(record, rows)
+        return np.where(ahead, record.traits[healthy].to_numpy(np.float64)[record.patient[rows]], level)
+    for effect in catalogue.effects().get(analyte.loinc, ()):
+        case = cases.of({effect.cause} & set(TURNING_POINTS.get(analyte.loinc, ())))
+        patient, born = cases.patient[case], record.people.birth[cases.patient[case]]
+        level = level - sum_of_active(record.keys[rows], patient, born, cases.onset[case], effect.amount)
+    return level
+
+
+def _chapter(record: Record, analyte: Analyte, rows: Ints) -> Ints:
+    """Person and number of turning points behind, as one ascending number; a series is anchored in each anew."""
+    cases, case = record.cases, record.cases.of(TURNING_POINTS.get(analyte.loinc, ()))
+    behind = sum_of_active(record.keys[rows], cases.patient[case], cases.onset[case], np.full(len(case), NEVER))
+    return record.patient[rows] * MOST_CHAPTERS + np.rint(behind).astype(np.int64)
 
 
 def _is_trait(record: Record, analyte: Analyte) -> bool:
@@ -257,7 +292,7 @@ def _level(record: Record, analyte: Analyte) -> Floats:
 
 
 def _last_of_each(patient: Ints) -> Ints:
-    """Of each row the last one of the same person."""
+    """Of each row the last one of the same person, or of the same number of any ascending ones."""
     last = np.flatnonzero(np.diff(patient, append=-1))
     return last[np.searchsorted(patient[last], patient)]
 
@@ -297,14 +332,26 @@ def _lasting() -> tuple[Flags, Flags]:
 
 
 def _not_yet_diabetic(record: Record, analyte: Analyte, rows: Ints, values: Floats) -> Floats:
-    """Below the limit of the diagnosis while there is no diabetes; the last value is the trait itself."""
+    """Below the limit of the diagnosis while there is no diabetes; the last value is the trait itself.
+
+    What is above it is reflected, as values that pile up at the limit would give away who is near it.
+    """
     if analyte.loinc not in DIABETIC:
         return values
-    case = record.cases.of(DIABETES)
-    cases = record.cases
-    having = any_active(record.keys[rows], cases.patient[case], cases.onset[case], cases.resolved[case])
-    free = ~having & (_last_of_each(record.patient[rows]) != np.arange(len(rows)))
-    return np.where(free, np.minimum(values, DIABETIC[analyte.loinc]), values)
+    limit = DIABETIC[analyte.loinc]
+    free = _not_diabetic(record, rows) & ~_is_last(record, rows)
+    return np.where(free & (values > limit), np.maximum(2 * limit - values, LEAST_REFLECTED * limit), values)
+
+
+def _not_diabetic(record: Record, rows: Ints) -> Flags:
+    cases, case = record.cases, record.cases.of(DIABETES)
+    return ~any_active(record.keys[rows], cases.patient[case], cases.onset[case], cases.resolved[case])
+
+
+def _is_last(record: Record, rows: Ints) -> Flags:
+    """The last of these rows of each person."""
+    last: Flags = _last_of_each(record.patient[rows]) == np.arange(len(rows))
+    return last
 
 
 def _growth(record: Record, analyte: Analyte, rows: Ints) -> Floats:

@@ -57,10 +57,10 @@ def sample_people(params: PopulationParams, draw: Draws) -> pd.DataFrame:
     death is known yet.
     """
     age = _ages(draw("age"))
-    female = draw("sex") >= np.interp(age, *_steps("male_percent"))
+    female = draw("sex") >= _share_of_men(age)
     race = _races(age, draw("race_ethnicity"))
     birth = _day(params.reference_date) - _days(age)
-    death = _deaths(birth, params.reference_date, draw)
+    death = _deaths(birth, female, params.reference_date, draw)
     age = lives_between(birth, death, params.reference_date).age
     height, weight = _bodies(age, female, race, draw)
     bmi = (weight / (height / 100) ** 2).round(1)
@@ -96,25 +96,40 @@ def lives_between(birth: NDArray[Any], death: NDArray[Any], reference_date: date
 
 def _ages(uniform: Floats) -> Floats:
     """Ages in years: the cumulative age pyramid, inverted, such that those who are alive form the pyramid."""
-    middle = (column("age_pyramid.csv", "age_from") + column("age_pyramid.csv", "age_to")) / 2
-    living_and_dead = np.exp(YEARS_OF_DEATHS * _rate("deaths_per_1000", middle) / 1000)
-    share = np.cumsum(column("age_pyramid.csv", "percent") * living_and_dead)
+    share = np.cumsum(column("age_pyramid.csv", "percent") * np.sum(_living_and_dead(), axis=0))
     ages: Floats = np.interp(uniform * share[-1], [0, *share], [0, *column("age_pyramid.csv", "age_to")])
     return ages
 
 
-def _steps(name: str) -> tuple[Floats, Floats]:
-    middle = (column("age_pyramid.csv", "age_from") + column("age_pyramid.csv", "age_to")) / 2
-    return middle, column("age_pyramid.csv", name) / 100
+def _share_of_men(age: Floats) -> Floats:
+    """Of the living and the dead together, such that the living have the pyramid's share of men."""
+    women, men = _living_and_dead()
+    return np.interp(age, _middle_ages(), men / (women + men))
 
 
-def _deaths(birth: NDArray[Any], reference_date: date, draw: Draws) -> NDArray[Any]:
+def _living_and_dead() -> tuple[Floats, Floats]:
+    """Women and men of each band for one who is alive: men die more often, so more of them are needed."""
+    age, men = _middle_ages(), column("age_pyramid.csv", "male_percent") / 100
+    return (1 - men) * np.exp(_deaths_expected(age, "female")), men * np.exp(_deaths_expected(age, "male"))
+
+
+def _middle_ages() -> Floats:
+    middle: Floats = (column("age_pyramid.csv", "age_from") + column("age_pyramid.csv", "age_to")) / 2
+    return middle
+
+
+def _deaths_expected(age: Floats, sex: str) -> Floats:
+    """The hazard of death summed over the last `YEARS_OF_DEATHS`."""
+    return YEARS_OF_DEATHS * _rate(f"{sex}_deaths_per_1000", age) / 1000
+
+
+def _deaths(birth: NDArray[Any], female: Bools, reference_date: date, draw: Draws) -> NDArray[Any]:
     """Dates of death within the last `YEARS_OF_DEATHS`, not-a-time for the living."""
     today = _day(reference_date)
     age = (today - birth).astype(np.float64) / DAYS_A_YEAR
-    dead = draw("death") < -np.expm1(-YEARS_OF_DEATHS * _rate("deaths_per_1000", age) / 1000)
+    expected = np.where(female, *(_deaths_expected(age, sex) for sex in SEXES))
     date_of_death = today - _days(draw("death_date") * np.minimum(age, YEARS_OF_DEATHS))
-    return np.where(dead, date_of_death, np.datetime64("NaT", "D"))
+    return np.where(draw("death") < -np.expm1(-expected), date_of_death, np.datetime64("NaT", "D"))
 
 
 def _bodies(age: Floats, female: Bools, race: Codes, draw: Draws) -> tuple[Floats, Floats]:

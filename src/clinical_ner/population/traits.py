@@ -1,8 +1,9 @@
 """What an examination would measure of the patients now: body, pressure, blood and mood.
 
 A joint model: every trait is a normal score, made of the scores before it, of body and illness and of its own
-uniform, turned into a value by a log-normal above a floor. The figures are published means, spreads and
-correlations (`resources/SOURCES.md`); none is fitted to people.
+uniform, turned into a value by a log-normal above a floor. Weights and shifts of waist, pressure, HDL, total
+cholesterol and HbA1c were chosen to agree with summary figures of NHANES 2017-2018 (means, spreads, correlations;
+`resources/SOURCES.md`), the others are approximate, general knowledge. No person's record was read for them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23
 WAIST_BY_RACE = {"nh_black": (-2.0, -4.5), "nh_asian": (-1.9, -2.3), "hispanic": (0.0, -1.6)}  # cm, women and men
 FRIEDEWALD_LIMIT = 400  # mg/dl of triglycerides, above which LDL is measured
 TAIL = 1e-4
+MOST_UNKNOWN_EXCESS = 3.0  # points of HbA1c above the healthy level of whoever nobody has found to be diabetic
 
 
 @dataclass
@@ -74,7 +76,8 @@ def traits_of(people: pd.DataFrame, histories: Histories) -> pd.DataFrame:
     """One row a patient: what would be measured on the last day, rounded as the instruments do.
 
     Centimetres, kilograms, mmHg, mg/dl (HbA1c percent, haemoglobin g/dl, ALT U/l, TSH mIU/l, eGFR
-    ml/min/1.73 m2, pulse a minute), points of the PHQ-9. Conditions are not repeated here.
+    ml/min/1.73 m2, pulse a minute), points of the PHQ-9. Conditions are not repeated here. A column that ends in
+    `_healthy` is the same without diabetes or kidney disease: what was measured before them.
     """
     bmi = people["bmi"].to_numpy()
     heavy = np.clip(np.log(bmi / BMI_MEDIAN) / BMI_LOG_SD, -3, 3) * np.clip(histories.age / 18, 0, 1)
@@ -113,14 +116,15 @@ def _lipids(examination: Examination) -> None:
     """HDL falls with weight, triglycerides rise; LDL is total - HDL - triglycerides / 5 (Friedewald)."""
     heavy, has, values = examination.heavy, examination.has, examination.values
     own_hdl, own_tg, own_total = (examination.own(name) for name in ("hdl", "triglycerides", "total_cholesterol"))
-    hdl = -0.36 * heavy - 0.35 * has("diabetes") - 0.2 * has("smoker") + 0.25 * has("nh_black") - 0.1 * has("hispanic")
-    hdl = (hdl + own_hdl * 0.93) / np.sqrt(0.93**2 + 0.36**2)
-    fat = 0.25 * heavy + 0.35 * has("diabetes") + 0.15 * has("smoker") - 0.45 * has("nh_black") + 0.1 * has("hispanic")
+    lean = -0.36 * heavy - 0.2 * has("smoker") + 0.25 * has("nh_black") - 0.1 * has("hispanic")
+    fat = 0.25 * heavy + 0.15 * has("smoker") - 0.45 * has("nh_black") + 0.1 * has("hispanic")
     fat = fat - 0.42 * own_hdl + 0.82 * own_tg
+    for name, sick in (("", 0.35 * has("diabetes")), ("_healthy", 0.0)):
+        hdl = (lean - sick + own_hdl * 0.93) / np.sqrt(0.93**2 + 0.36**2)
+        values[f"hdl{name}"] = examination.value("hdl", hdl).round()
+        values[f"triglycerides{name}"] = examination.value("triglycerides", fat + sick).round()
     total = 0.30 * own_tg + 0.22 * own_hdl + 0.93 * own_total + 0.10 * heavy
     lowered = -14.0 * has("diabetes") - 20.0 * has("myocardial_infarction") - 8.0 * has("stroke")
-    values["hdl"] = examination.value("hdl", hdl).round()
-    values["triglycerides"] = examination.value("triglycerides", fat).round()
     least = values["hdl"] + values["triglycerides"] / 5 + 20
     values["total_cholesterol"] = np.maximum(examination.value("total_cholesterol", total, lowered), least).round()
     indirect = values["total_cholesterol"] - values["hdl"] - values["triglycerides"] / 5
@@ -135,12 +139,13 @@ def _sugar(examination: Examination) -> None:
     healthy = examination.value("hba1c", own + 0.22 * examination.heavy, raised)
     risk = np.exp(0.045 * np.clip(age - 55, -35, 20) + 0.5 * np.clip(examination.heavy, -2, 2))
     unknown = examination.histories.draw("trait/hba1c/unknown") < np.minimum(0.028 * risk, 0.3) * (age >= 18)
-    healthy = healthy + unknown * np.exp(-0.4 + 0.7 * examination.own("hba1c/excess"))
+    excess = np.minimum(unknown * np.exp(-0.4 + 0.7 * examination.own("hba1c/excess")), MOST_UNKNOWN_EXCESS)
     diabetic = 4.7 + np.exp(0.78 + 0.55 * own - 0.006 * np.clip(age - 60, -30, 25) + 0.06 * has("hispanic"))
-    hba1c = np.where(examination.histories.has["diabetes"], diabetic, healthy).round(1)
-    examination.values["hba1c"] = np.clip(hba1c, 3.8, 17.0)
-    glucose = 28.7 * examination.values["hba1c"] - 46.7 - 8 + 9 * examination.own("glucose")
-    examination.values["glucose"] = np.maximum(glucose, 55).round()
+    hba1c = np.where(examination.histories.has["diabetes"], diabetic, healthy + excess)
+    for name, value in (("", hba1c), ("_healthy", healthy)):
+        value = np.clip(value.round(1), 3.8, 17.0)
+        glucose = 28.7 * value - 46.7 - 8 + 9 * examination.own("glucose")
+        examination.values |= {f"hba1c{name}": value, f"glucose{name}": np.maximum(glucose, 55).round()}
 
 
 def _kidneys(examination: Examination) -> None:
@@ -157,6 +162,7 @@ def _kidneys(examination: Examination) -> None:
     ratio = creatinine / kappa
     found = base * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** -1.2
     examination.values |= {"creatinine": creatinine, "egfr": np.where(age < 18, rate, found).round()}
+    examination.values["egfr_healthy"] = np.clip(healthy, 6, 140).round()
 
 
 def _blood(examination: Examination) -> None:

@@ -16,10 +16,10 @@ from clinical_ner.quality.living import adults, age_pyramid
 from clinical_ner.quality.people import People
 from clinical_ner.quality.prevalence import compare, prevalence_rows, targets
 from clinical_ner.quality.privacy import equal_rows, repeated_rows
-from clinical_ner.quality.similarity import broken_bmi, correlation_rows, similarity_rows
+from clinical_ner.quality.similarity import Similarity, broken_bmi, correlation_rows, similarity, similarity_rows
 
 CALIBRATION, IDENTITY, OUT_OF_SAMPLE = "calibration", "identity", "out of sample"
-KINDS = {  # of every part of the report: what a good figure in it proves
+KINDS = {  # of every part of the report: what a good figure in it proves; of columns and pairs see `calibrated_pairs`
     "age_pyramid": CALIBRATION,
     "prevalence": CALIBRATION,
     "odds_ratios": CALIBRATION,
@@ -28,8 +28,14 @@ KINDS = {  # of every part of the report: what a good figure in it proves
     "columns": OUT_OF_SAMPLE,
     "pairs": OUT_OF_SAMPLE,
     "correlations": OUT_OF_SAMPLE,
+    "uncalibrated": OUT_OF_SAMPLE,
     "privacy": OUT_OF_SAMPLE,
 }
+MOMENTS = (  # pairs of which a correlation among the real people was calibrated to
+    *(("bmi", "waist_cm"), ("bmi", "hdl"), ("bmi", "hba1c")),
+    *(("sbp", "dbp"), ("height_cm", "weight_kg")),
+)
+COLUMN_OF = {"current_smoking": "smoking_current", "obesity": "bmi", "bp_ge_140_90": "sbp"}  # of the odds ratios
 WORST_PAIRS = 20
 DIGITS = 3  # of the scores: the last bits of floats differ between processors
 
@@ -54,17 +60,36 @@ def assess(people: People, real: pd.DataFrame, params: QualityParams) -> dict[st
     }
 
 
+def calibrated_pairs() -> frozenset[frozenset[str]]:
+    """The pairs of columns of which a summary figure of the same people was calibrated to: no independent evidence."""
+    told = ((row["a"], row["b"]) for row in catalogue.rows("comorbidity_odds_ratios.csv"))
+    named = (COLUMN_OF.get(name, name) for pair in told for name in pair)
+    return frozenset(frozenset(pair) for pair in (*MOMENTS, *zip(named, named, strict=True)))
+
+
 def joint_structure(ours: pd.DataFrame, real: pd.DataFrame, params: QualityParams) -> dict[str, Any]:
     """The generators side by side, and where ours is least like the real people."""
     like_real = of_composition(ours, real, params.seed)
+    free = uncalibrated(similarity(real, like_real))
     found: dict[str, Any] = rounded(
         {
             "generators": generators_judged(real, ours, params.halvings, params.seed),
             **similarity_rows(real, like_real, WORST_PAIRS),
             "correlations": correlation_rows(real, like_real),
+            "uncalibrated": {
+                "pairs": len(free),
+                "mean_pair": sum(free.values()) / len(free),
+                "worst_pair": min(free.values()),
+            },
         }
     )
     return found
+
+
+def uncalibrated(alike: Similarity) -> dict[tuple[str, str], float]:
+    """The scores of the pairs that nothing was calibrated to."""
+    calibrated = calibrated_pairs()
+    return {pair: score for pair, score in alike.pairs.items() if frozenset(pair) not in calibrated}
 
 
 def rounded(value: Any) -> Any:

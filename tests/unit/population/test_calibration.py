@@ -29,9 +29,11 @@ class City(NamedTuple):
     histories: Histories
     traits: pd.DataFrame
 
-    def having(self, description: str) -> NDArray[Any]:
-        """Who fits one of the parts: a condition, or a limit of a measurement."""
-        return np.logical_or.reduce([self._having(part) for part in description.split("+")])
+    def having(self, description: str, *, ever: bool = True) -> NDArray[Any]:
+        """Who fits one of the parts: a condition, of some also one that is over, or a limit of a measurement."""
+        parts = description.split("+")
+        over = {part: ~np.isnan(self.histories.resolved[part]) for part in parts if part in self.histories.resolved}
+        return np.logical_or.reduce([self._having(part) & (ever | ~over.get(part, np.False_)) for part in parts])
 
     def _having(self, part: str) -> NDArray[Any]:
         measured = re.fullmatch(r"(\w+)(>=|<)(\d+)", part)
@@ -76,7 +78,7 @@ CHECKED = [row for row in catalogue.rows("published_prevalence.csv") if row["che
 )
 def test_a_checked_figure_comes_out(city: City, row: dict[str, str]) -> None:
     inside, published = city.of(row), float(row["percent"]) / 100
-    having = city.having(row["conditions"])[inside]
+    having = city.having(row["conditions"], ever=row["name"].endswith("_ever"))[inside]
     share = having.mean()
     if row["age_adjusted"] == "yes":
         share = adjusted(having, city.histories.age[inside], row["age_min"])
@@ -101,6 +103,34 @@ def test_an_odds_ratio_comes_out(city: City, row: dict[str, str]) -> None:
     odds_ratio = (both * neither / total).sum() / (first * second / total).sum()
 
     assert 1 / 1.45 < odds_ratio / float(row["odds_ratio"]) < 1.45
+
+
+def test_more_men_than_women_die_and_more_of_those_who_have_what_is_lethal(city: City) -> None:
+    dead, female, age = city.histories.lives.dead, city.histories.female, city.histories.age
+    old = (age >= 60) & (age < 80)
+
+    assert dead[old & ~female].mean() > 1.15 * dead[old & female].mean()
+    for key, times in (("lung_cancer", 4), ("heart_failure", 2), ("myocardial_infarction", 1.6)):
+        having = city.histories.has[key]
+        assert dead[old & having].mean() > times * dead[old & ~having].mean(), key
+
+
+@pytest.mark.parametrize(
+    ("key", "youngest", "oldest"),
+    [
+        *(("osteoarthritis", 35, 60), ("diabetes_type_2", 38, 58), ("coronary_artery_disease", 45, 68)),
+        *(("lung_cancer", 50, 72), ("parkinson_disease", 52, 72), ("multiple_sclerosis", 20, 40)),
+        *(("hyperlipidemia", 28, 55), ("copd", 35, 65), ("schizophrenia", 16, 30)),
+    ],
+)
+def test_people_fall_ill_at_about_the_usual_age(city: City, key: str, youngest: float, oldest: float) -> None:
+    assert youngest < np.nanmedian(city.histories.onset[key]) < oldest
+
+
+def test_more_than_half_of_those_ever_depressed_are_well_again(city: City) -> None:
+    ever = ~np.isnan(city.histories.onset["depression"])
+
+    assert 0.4 < (~np.isnan(city.histories.resolved["depression"]))[ever].mean() < 0.75
 
 
 def test_most_who_have_kidney_disease_do_not_know_and_most_with_hypertension_do(city: City) -> None:

@@ -24,7 +24,9 @@ from clinical_ner.population.treatments import regimens
 REFERENCE_DATE = date(2024, 12, 31)
 TODAY = pd.Timestamp(REFERENCE_DATE)
 PARAMS = PopulationParams(seed=7, patients=20_000, reference_date=REFERENCE_DATE, years_of_records=4)
-HBA1C, SYSTOLIC, CHOLESTEROL = "4548-4", "8480-6", "2093-3"
+HBA1C, SYSTOLIC, CHOLESTEROL, EGFR = "4548-4", "8480-6", "2093-3", "98979-8"
+DIABETES, KIDNEY_DISEASE = ("D003922", "D003924"), ("D051436",)
+TURNING = (*DIABETES, *KIDNEY_DISEASE, "D009203", "D020521")  # and infarction and stroke: they change a trait
 
 
 def around(town: Population, names: list[str], loinc: str) -> pd.DataFrame:
@@ -102,7 +104,16 @@ def test_every_reason_to_stop_occurs_and_most_adverse_effects_are_borne(town: Po
 
 def test_the_last_value_of_a_trait_is_what_the_examination_measures(town: Population) -> None:
     traits = sample_traits(PARAMS).set_index("patient_id")
-    last = town.observations.groupby(["patient_id", "loinc"])["value"].last().unstack()
+    turned = town.conditions[town.conditions["concept_id"].isin(TURNING)]
+    lately = turned.loc[
+        turned["onset_date"] >= TODAY - pd.Timedelta(days=7 * 366), "patient_id"
+    ]  # perhaps not seen since
+    last = (
+        town.observations[~town.observations["patient_id"].isin(lately)]
+        .groupby(["patient_id", "loinc"])["value"]
+        .last()
+        .unstack()
+    )
     grown = town.patients.loc[lives(town.patients, REFERENCE_DATE).age >= 25, "patient_id"]
 
     for analyte in catalogue.analytes():
@@ -112,6 +123,27 @@ def test_the_last_value_of_a_trait_is_what_the_examination_measures(town: Popula
             inside = measured.between(analyte.lowest, analyte.highest)
             assert len(recorded) > 100
             assert np.abs(recorded - measured)[inside].max() < 0.51 * 10.0**-analyte.decimals, analyte.name
+
+
+@pytest.mark.parametrize(
+    ("loinc", "concepts"),
+    [(HBA1C, DIABETES), ("2345-7", DIABETES), ("2085-9", DIABETES), ("2571-8", DIABETES), (EGFR, KIDNEY_DISEASE)],
+)
+def test_nothing_that_is_measured_before_a_disease_gives_it_away(
+    town: Population, loinc: str, concepts: tuple[str, ...]
+) -> None:
+    cases = town.conditions[town.conditions["concept_id"].isin(concepts)]
+    measured = town.observations[town.observations["loinc"] == loinc]
+    of = measured.assign(
+        onset=measured["patient_id"].map(cases.groupby("patient_id")["onset_date"].min()),
+        born=measured["patient_id"].map(town.patients.set_index("patient_id")["birth_date"]),
+    )
+    of = of[(of["date"] - of["born"]).dt.days.between(50 * 365, 70 * 365)]
+    before, never = of.loc[of["onset"] > of["date"], "value"], of.loc[of["onset"].isna(), "value"]
+
+    assert len(before) > 100
+    assert abs(before.mean() - never.mean()) < 0.45 * never.std()
+    assert (before == 6.4).mean() < (never == 6.4).mean() + 0.03
 
 
 def test_every_living_adult_has_been_examined_within_the_years_of_records(town: Population) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import PopulationParams, QualityParams
-from clinical_ner.quality.assessment import KINDS, assess, bars_met, headline, plots
+from clinical_ner.quality.assessment import KINDS, assess, bars_met, calibrated_pairs, headline, plots
 from clinical_ner.quality.judging import CEILING, GENERATORS, OURS
 from clinical_ner.quality.living import adults, age_pyramid, living, sample_living
 from clinical_ner.quality.people import People
@@ -102,6 +102,18 @@ def test_the_age_pyramid_counts_everybody_once(town: People) -> None:
 def test_every_part_of_the_report_says_what_it_can_prove(report: dict[str, Any]) -> None:
     assert set(KINDS) == set(report) - {"kinds", "people", "bars"}
     assert set(KINDS.values()) == {"calibration", "identity", "out of sample"}
+
+
+def test_what_was_calibrated_to_the_real_people_is_left_out_of_a_score_of_its_own(report: dict[str, Any]) -> None:
+    calibrated = calibrated_pairs()
+    known = {*COLUMNS, "phq9_ge_10"}
+    every = len(COLUMNS) * (len(COLUMNS) - 1) // 2
+
+    assert frozenset(("bmi", "waist_cm")) in calibrated
+    assert len(calibrated) == 21 + 5
+    assert set().union(*calibrated) <= known
+    assert report["uncalibrated"]["pairs"] == every - len([p for p in calibrated if p <= set(COLUMNS)])
+    assert report["uncalibrated"]["worst_pair"] >= report["pairs"][0]["score"]
 
 
 def test_the_generators_come_out_in_the_order_in_which_they_must(report: dict[str, Any]) -> None:
