@@ -48,6 +48,7 @@ TOGETHER = {  # measured whenever the other is
     CREATININE: EGFR,
 }
 FRIEDEWALD = (5.0, 400.0)  # LDL = total - HDL - triglycerides / 5, unless those are 400 mg/dL or more
+THINNEST = 9.0  # kg/m2, of the newborn, whose weight varies the most beside their length
 ADULT_WEIGHT = 80.0  # kg, for which changes of weight are given
 ADULT = 18  # years, from which on the FEV1 follows the equation for adults
 PULSE_PRESSURE = 12.0  # mmHg, the least
@@ -397,6 +398,7 @@ def _derive(record: Record, values: dict[str, Floats]) -> None:
     """BMI, LDL and creatinine from what was measured; pressures that belong together."""
     values[DIASTOLIC] = np.minimum(values[DIASTOLIC], values[SYSTOLIC] - PULSE_PRESSURE)
     height = np.round(_level_at_rows(record, HEIGHT), 1)
+    values[WEIGHT] = np.maximum(values[WEIGHT], np.ceil(10 * THINNEST * (height / 100) ** 2) / 10)
     values[BMI] = np.round(values[WEIGHT] / (height / 100) ** 2, 1)
     fat = np.where(values[TRIGLYCERIDES] < FRIEDEWALD[1], values[TRIGLYCERIDES], np.nan)
     low = np.round(values[CHOLESTEROL] - values[HDL] - fat / FRIEDEWALD[0])
