@@ -19,7 +19,9 @@ import pytest
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
 from clinical_ner.ner.concepts import KINDS
 from clinical_ner.ner.extraction import extract
+from clinical_ner.ner.model import MANIFEST
 from clinical_ner.ner.tagger import Tagger
+from clinical_ner.serving import places
 from clinical_ner.serving.contract import AssertionName, Concept, LabelName, SectionName
 from clinical_ner.serving.local import Server
 from clinical_ner.serving.problems import PROBLEMS
@@ -374,23 +376,33 @@ def test_every_problem_has_a_code_of_its_own_and_a_remedy() -> None:
     assert {400, 401, 403, 404, 413, 415, 429, 500, 503, 504} <= {problem.status for problem in PROBLEMS}
 
 
-def test_a_worker_imports_nothing_heavy() -> None:
-    code = (
-        "import sys, clinical_ner.serving.service as s; s.Service.inner();"
-        "print(*(name.partition('.')[0] for name in sys.modules))"
-    )
+def modules(code: str) -> set[str]:
+    """The modules, with those that they are in, that a Python of our settings has imported after this code."""
     environment = {
         "CLINICAL_NER_LOCAL": "true",
         "CLINICAL_NER_STORE": "sqlite://",
         "PATH": "",
         "PYTHONPATH": ":".join(sys.path),
     }
-
+    code = f"import sys, clinical_ner.serving.service as s; {code}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return set(done.stdout.splitlines()[-1].split())
 
-    names = set(done.stdout.split())
-    assert {"bentoml", "sqlalchemy"} <= names
+
+def test_a_worker_imports_nothing_heavy() -> None:
+    names = modules("s.Service.to_asgi(is_main=True); s.Service.inner()")
+
+    assert {"bentoml", "sqlalchemy", "clinical_ner.ner.tagger"} <= names
     assert not {"pandas", "pandera", "sklearn", "scipy", "evidently", "pyarrow", "dvc", "alembic"} & names
+    assert not {"aiohttp", "pyparsing", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql"} & names
+
+
+def test_the_process_that_starts_workers_imports_no_model() -> None:
+    names = modules("from clinical_ner.serving.start import prepare; prepare(s.SETTINGS)")
+
+    assert {"bentoml", "alembic"} <= names
+    assert not {"numpy", "marisa_trie"} & names
+    assert places.MANIFEST == MANIFEST
 
 
 def test_requests_at_once_are_answered_each_with_its_own(server: Server) -> None:

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from clinical_ner.core.files import read_json
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.serving import metrics, openapi, pages, problems
+from clinical_ner.serving import metrics, pages, problems
 from clinical_ner.serving.contract import Feedback, Note, Notes
 from clinical_ner.serving.exchange import Exchange, Reply, dump
 from clinical_ner.serving.logs import logger
@@ -47,7 +47,7 @@ class Endpoints:
         metrics.MODEL.labels(self.version).set(1)
         self._files = pages.files()
         self._described = described(settings, tagger)
-        self._openapi = dump(openapi.document(self.version))
+        self._openapi = b""
         self._is_ready = True
 
     def stop(self) -> None:
@@ -96,7 +96,10 @@ class Endpoints:
         return Reply(200, dump(self._described | self._envelope(exchange)))
 
     async def openapi(self, _: Exchange) -> Reply:
-        """The OpenAPI document."""
+        """The OpenAPI document, made when it is first asked for."""
+        from clinical_ner.serving import openapi  # most workers are never asked, and making it takes 7 MB
+
+        self._openapi = self._openapi or dump(openapi.document(self.version))
         return Reply(200, self._openapi)
 
     async def metrics(self, _: Exchange) -> Reply:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,6 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 
 from clinical_ner.core.errors import UserError
@@ -115,7 +115,8 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        # Only the dialect in use is imported: PostgreSQL's is 2 MB.
+        self._insert = import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
 
     @classmethod
     def open(cls, url: str) -> Store:
