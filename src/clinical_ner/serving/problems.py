@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 MAX_DETAILS = 20
+MAX_ERRORS = 1_000  # more are not even looked at: each takes a kilobyte
 SHORTER = {"uuid_parsing": "Input should be a valid UUID"}  # pydantic's own message quotes a character
 
 
@@ -68,6 +69,8 @@ def body(problem: Problem, details: Sequence[tuple[str, str]], request_id: str, 
 
 def refusal(error: ValidationError, model: type[BaseModel]) -> RefusedError:
     """The refusal of a body that does not validate; pydantic's own messages name no input, only names are checked."""
+    if error.error_count() > MAX_ERRORS:
+        return RefusedError(INVALID, [("", "too much is wrong to list it")])
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return RefusedError(MALFORMED)
