@@ -12,9 +12,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -99,13 +97,6 @@ class Extraction(Message):
     treatments: dict[str, list[str]] = Field(
         description="the treatments of each disease that the patient has, had or may have, as they are written"
     )
-
-    @model_serializer(mode="wrap")
-    def without_absent_id(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields: dict[str, Any] = serialise(self)
-        if self.id is None:
-            del fields["id"]
-        return fields
 
 
 class NoteAnswer(Extraction, Answer):
