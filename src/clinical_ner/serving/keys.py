@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from clinical_ner.core.errors import UserError, closest
 
 KEY_PREFIX = "cner_"  # by which a scanner of secrets knows one
 KEY_BYTES = 32
+MOST = 0o640  # that a file of keys lets its owner, its group and everybody do
 MAX_KEY_CHARACTERS = 200  # a longer one is no key of ours, and is not hashed
 
 
@@ -113,7 +115,10 @@ def roles(names: Sequence[str]) -> tuple[Role, ...]:
 
 
 def create(path: Path, name: str, roles: Iterable[Role], created: datetime) -> tuple[Key, str]:
-    """Add a key to the file, which only its owner may read; returns what is kept, and the key, for the last time."""
+    """Add a key to the file; returns what is kept, and the key, for the last time.
+
+    Only its owner may read a new file.
+    """
     secret = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
     wanted = tuple(sorted(set(roles)))
     key = Key(id=f"key-{secrets.token_hex(4)}", name=name, roles=wanted, sha256=fingerprint(secret), created=created)
@@ -151,9 +156,24 @@ def _changing(path: Path) -> Iterator[Keys]:
 
 
 def _write(path: Path, keys: Keys) -> None:
-    """Replace the file at once: a service that reads it meanwhile sees the old keys or the new ones."""
+    """Replace the file at once: a service that reads it meanwhile sees the old keys or the new ones.
+
+    Whose it is and who may read it stays, so that the service's user still may; everybody never may.
+    """
     scratch = path.with_name(f"{path.name}.new")
     scratch.touch(mode=0o600)
     scratch.chmod(0o600)
-    scratch.write_text(keys.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with scratch.open("w", encoding="utf-8") as content:
+        content.write(keys.model_dump_json(indent=2) + "\n")
+        content.flush()
+        os.fsync(content.fileno())
+    if path.exists():
+        _let_read_as(path.stat(), scratch)
     scratch.replace(path)
+
+
+def _let_read_as(model: os.stat_result, path: Path) -> None:
+    made = path.stat()
+    if (made.st_uid, made.st_gid) != (model.st_uid, model.st_gid):
+        os.chown(path, model.st_uid, model.st_gid)
+    path.chmod(model.st_mode & MOST)
