@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clinical_ner.serving import metrics
-from clinical_ner.serving.logs import logger
+from clinical_ner.serving.logs import FIELDS, logger
 from clinical_ner.serving.store import RejectedError, Store, StoreDownError
 
 BATCH = 500
@@ -66,6 +66,10 @@ class Recorder:
             return False
         except RejectedError as error:
             self._failed("the store rejects predictions", error)
+            self._lose(len(batch))
+        except Exception as error:  # its message may hold rows, and this thread must live on
+            metrics.STORE_FAILURES.labels("predictions").inc()
+            logger.error("predictions cannot be written", extra={FIELDS: {"error.type": type(error).__name__}})
             self._lose(len(batch))
         for _ in batch:
             self._waiting.popleft()

@@ -18,7 +18,6 @@ from clinical_ner.serving.access import LocalUse
 from clinical_ner.serving.api import Api
 from clinical_ner.serving.endpoints import Endpoints
 from clinical_ner.serving.settings import Settings
-from clinical_ner.serving.store import RejectedError, StoreDownError
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 LEARNT = [
@@ -43,7 +42,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.rows: list[Mapping[str, Any]] = []
-        self.failure: type[StoreDownError] | type[RejectedError] | None = None
+        self.failure: type[Exception] | None = None
 
     def add_predictions(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if self.failure:
