@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -159,6 +160,29 @@ def test_sqlite_writes_ahead(tmp_path: Path) -> None:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
+def test_only_the_owner_may_read_the_files_of_a_new_sqlite(tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "too"
+    url = f"sqlite:///{folder / 'store.sqlite'}"
+    store.migrate(url)
+    opened = Store.open(url)
+
+    opened.add_feedback(feedback(text="gout"))
+
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    opened.close()
+    assert found == dict.fromkeys(["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"], 0o600)
+
+
+def test_what_sqlite_has_taken_survives_a_loss_of_power(tmp_path: Path) -> None:
+    engine = store._engine(f"sqlite:///{tmp_path / 'store.sqlite'}")
+
+    with engine.connect() as connection:
+        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+
+    engine.dispose()
+    assert synchronous == 2  # FULL
+
+
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://somebody:secret@host/name", "sqlite+secret://x"])
 def test_another_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(UserError, match="CLINICAL_NER_STORE") as caught:
@@ -259,6 +283,28 @@ def test_what_is_older_goes_and_the_rest_stays(opened: Store, store_url: str) ->
     assert [row["created_at"] for table in (PREDICTIONS, FEEDBACK) for row in rows(store_url, table)] == 2 * [
         ages["young"]
     ]
+
+
+def test_of_what_was_pruned_no_byte_is_left_while_a_service_has_the_file_open(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store.migrate(url)
+    serving, pruning = Store.open(url), Store.open(url)
+    for number in range(50):
+        serving.add_feedback(feedback(NOON - timedelta(days=91), text=f"Zyxwvut {number} has gout. " * 200))
+    serving.add_feedback(feedback(NOON))
+
+    before = files_with("Zyxwvut", tmp_path)
+    pruning.prune(NOON - timedelta(days=90))
+
+    after = files_with("Zyxwvut", tmp_path)
+    serving.close()
+    pruning.close()
+    assert before
+    assert after == set()
+
+
+def files_with(word: str, folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if word.encode() in path.read_bytes()}
 
 
 def test_the_commands_make_and_prune_a_store(store_url: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -153,10 +153,18 @@ class Store:
             StoreDownError: the store cannot be reached or written now; nothing is deleted.
         """
         with self._writing() as connection:
-            return {
+            gone = {
                 table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
                 for table in (PREDICTIONS, FEEDBACK)
             }
+        self._forget()
+        return gone
+
+    def _forget(self) -> None:
+        """Empty SQLite's log of writes, which still holds what was deleted; a transaction cannot."""
+        if self._engine.dialect.name == "sqlite":
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close its connections."""
@@ -192,20 +200,37 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    if url.database:
-        with suppress(OSError):  # where nothing may be written the store is down, as another one may be
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    file = sqlite_file(url)
+    if file:
+        event.listen(engine, "do_connect", lambda *_: _make(file))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
 
 
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a store in SQLite; none, if it is in memory or elsewhere."""
+    in_file = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":", "file:"))
+    return Path(url.database) if in_file and url.database else None
+
+
+def _make(file: Path) -> None:
+    """Make a file that only its owner may read; SQLite gives those beside it the same mode."""
+    with suppress(OSError):  # where nothing may be written the store is down, as another one may be
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    """WAL lets readers read while one writes; transactions begin when SQLAlchemy says so, tables included."""
+    """WAL lets readers read while one writes; transactions begin when SQLAlchemy says so, tables included.
+
+    What is answered as stored survives a loss of power, and what is deleted is overwritten.
+    """
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _postgresql(url: URL) -> Engine:
