@@ -344,6 +344,15 @@ def test_feedback_is_stored_once_however_often_it_is_sent(server: Server) -> Non
     assert_carries_ids(first)
 
 
+def test_other_feedback_under_the_id_of_the_first_is_refused(server: Server) -> None:
+    body = {"prediction_id": str(uuid4()), "feedback_id": str(uuid4()), "rating": 5}
+
+    first, second = send(server, body), send(server, body | {"rating": 1})
+
+    assert first.status_code == 201
+    assert_error(second, 409, "feedback_id_taken")
+
+
 @pytest.mark.parametrize(
     "said", [{"rating": 1}, {"spans": []}, {"spans": [SPAN | {"assertion": "absent"}], "text": "gout"}]
 )

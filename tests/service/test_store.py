@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import stat
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -21,7 +22,7 @@ from typer.testing import CliRunner
 from clinical_ner import cli
 from clinical_ner.core.errors import UserError
 from clinical_ner.serving import store
-from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError
+from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError, TakenError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCRIPTS = ScriptDirectory(str(store.MIGRATIONS))
@@ -104,13 +105,30 @@ def test_spans_that_nobody_judged_differ_from_none_at_all(opened: Store, store_u
     assert [row["spans"] for row in rows(store_url, FEEDBACK)] == [None, []]
 
 
-def test_the_same_feedback_sent_again_is_stored_once(opened: Store, store_url: str) -> None:
-    said = feedback()
+@pytest.mark.parametrize(
+    "said", [{}, {"rating": None}, {"spans": None, "text": "Gout \u2014 \U0001f48a"}, {"spans": []}]
+)
+def test_the_same_feedback_sent_again_is_stored_once(opened: Store, store_url: str, said: dict[str, Any]) -> None:
+    one = feedback(**said)
+    again = one | {"created_at": NOON + timedelta(hours=1), "request_id": "r-3"}
 
-    news = [opened.add_feedback(said), opened.add_feedback(said | {"rating": 1})]
+    news = [opened.add_feedback(one), opened.add_feedback(again)]
 
     assert news == [True, False]
-    assert [row["rating"] for row in rows(store_url, FEEDBACK)] == [4]
+    assert rows(store_url, FEEDBACK) == [one]
+
+
+@pytest.mark.parametrize("other", [{"rating": 1}, {"prediction_id": uuid4()}, {"spans": []}, {"text": "gout"}])
+def test_other_feedback_under_the_same_id_is_refused_and_the_first_stays(
+    opened: Store, store_url: str, other: dict[str, Any]
+) -> None:
+    one = feedback()
+    opened.add_feedback(one)
+
+    with pytest.raises(TakenError):
+        opened.add_feedback(one | other)
+
+    assert rows(store_url, FEEDBACK) == [one]
 
 
 def test_a_batch_written_again_after_a_lost_answer_is_stored_once(opened: Store, store_url: str) -> None:
@@ -268,6 +286,49 @@ def test_two_servers_may_migrate_at_once(store_url: str) -> None:
         process.join(120)
 
     assert [process.exitcode for process in both] == [0, 0]
+
+
+def test_a_store_of_a_newer_version_is_left_alone(store_url: str) -> None:
+    store.migrate(store_url)
+    engine = create_engine(store_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from_later'")
+    engine.dispose()
+
+    with pytest.raises(UserError, match=r"newer version(?s:.*)remedy"):
+        store.migrate(store_url)
+
+
+@pytest.mark.parametrize("work", ["migrate", "prune"])
+def test_a_command_may_wait_longer_than_a_request(postgresql: Any, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    url = postgresql.database(f"patient_{work}")
+    store.migrate(url)
+    monkeypatch.setattr(store, "STATEMENT_MILLISECONDS", 100)
+    engine = create_engine(url)
+    holding = engine.connect()
+    holding.exec_driver_sql("LOCK TABLE predictions, feedback")
+    holding.exec_driver_sql(f"SELECT pg_advisory_xact_lock({store.MIGRATION_LOCK})")
+    released = threading.Timer(0.5, holding.rollback)
+    released.start()
+
+    if work == "migrate":
+        store.migrate(url)
+    else:
+        Store.open(url).prune(NOON)
+
+    released.join()
+    holding.close()
+    engine.dispose()
+
+
+def test_a_connection_to_a_postgresql_that_is_gone_ends(postgresql: Any) -> None:
+    engine = store._engine(postgresql.database("gone"))
+
+    with engine.connect() as connection:
+        asked = connection.connection.driver_connection.info.get_parameters()
+
+    engine.dispose()
+    assert (asked["tcp_user_timeout"], asked["keepalives_idle"]) == ("4000", "10")
 
 
 # --- retention ----------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ NOT_LOCAL = Problem(
 NOT_FOUND = Problem(404, "not_found", "there is nothing at this path", "GET /openapi.json lists the paths")
 NOT_ALLOWED = Problem(405, "method_not_allowed", "the path has no such method", "see the header Allow")
 TOO_SLOW = Problem(408, "body_too_slow", "the body did not arrive in time", "send it faster, or in parts")
+TAKEN = Problem(409, "feedback_id_taken", "other feedback has this feedback_id", "send it under a new one")
 BODY_TOO_LARGE = Problem(413, "body_too_large", "the body is too large", "send fewer or shorter notes in a request")
 NOTE_TOO_LONG = Problem(413, "note_too_long", "a note is too long", "divide it, for instance at its headings")
 TOO_MANY_NOTES = Problem(413, "too_many_notes", "there are too many notes", "send them in several requests")

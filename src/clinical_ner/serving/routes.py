@@ -55,7 +55,7 @@ ROUTES = (
         role=Role.FEEDBACK,
         takes=(contract.Feedback,),
         gives=(contract.FeedbackAnswer,),
-        complains=(problems.NOTE_TOO_LONG, problems.NO_STORE),
+        complains=(problems.TAKEN, problems.NOTE_TOO_LONG, problems.NO_STORE),
         created=True,
     ),
     Route(*("GET", "/model", "model", "The model that answers"), gives=(contract.ModelAnswer,)),

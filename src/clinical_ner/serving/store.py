@@ -35,6 +35,7 @@ from sqlalchemy import (
     delete,
     event,
     make_url,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
@@ -44,6 +45,7 @@ from clinical_ner.core.errors import UserError
 BUSY_SECONDS = 5.0  # how long a writer of SQLite waits for another one
 CONNECT_SECONDS = 2  # a PostgreSQL that does not answer counts as down; less means the same to it
 STATEMENT_MILLISECONDS = 4_000
+KEEPALIVE_SECONDS = 10
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_264_019  # any number of our own
 
@@ -54,6 +56,10 @@ class StoreDownError(Exception):
 
 class RejectedError(Exception):
     """The store will never take these rows; the message holds nothing of them."""
+
+
+class TakenError(Exception):
+    """Other feedback has this id; the message holds nothing of either."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -108,6 +114,7 @@ FEEDBACK = Table(
     Index("feedback_created_at", "created_at"),
     Index("feedback_prediction_id", "prediction_id"),
 )
+SAID = ("prediction_id", "rating", "spans", "text")  # what makes feedback the same when it is sent again
 
 
 class Store:
@@ -141,10 +148,16 @@ class Store:
 
         Raises:
             StoreDownError, RejectedError: as of predictions.
+            TakenError: what is stored under its id says something else; it stays.
         """
         statement = self._insert(FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.feedback_id)
+        stored = select(*(FEEDBACK.c[name] for name in SAID)).where(FEEDBACK.c.feedback_id == row["feedback_id"])
         with self._writing() as connection:
-            return connection.execute(statement, row).first() is not None
+            if connection.execute(statement, row).first() is not None:
+                return True
+            if dict(connection.execute(stored).mappings().one()) != {name: row[name] for name in SAID}:
+                raise TakenError
+        return False
 
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older; how many rows went, by table.
@@ -153,6 +166,7 @@ class Store:
             StoreDownError: the store cannot be reached or written now; nothing is deleted.
         """
         with self._writing() as connection:
+            _take_time(connection)
             gone = {
                 table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
                 for table in (PREDICTIONS, FEEDBACK)
@@ -235,8 +249,19 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
 
 def _postgresql(url: URL) -> Engine:
     """An engine that checks a pooled connection before it is used, and gives up soon where nobody answers."""
-    arguments = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}"}
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}",
+        "tcp_user_timeout": STATEMENT_MILLISECONDS,  # of a server that is gone nothing ends a statement but this
+        "keepalives_idle": KEEPALIVE_SECONDS,
+    }
     return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=arguments, hide_parameters=True)
+
+
+def _take_time(connection: Connection) -> None:
+    """Let this transaction wait and work as long as it needs: no request waits for it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
 
 ENGINES: dict[str, Callable[[URL], Engine]] = {"sqlite": _sqlite, "postgresql": _postgresql}
@@ -246,22 +271,28 @@ def migrate(url: str, revision: str = "head") -> None:
     """Bring the tables up to this revision; several servers may do so at once.
 
     Raises:
-        UserError: it is no URL of a store.
+        UserError: it is no URL of a store, or its tables are of a newer version of this program.
         StoreDownError: the store cannot be reached or changed now.
     """
     from alembic import command  # a worker needs neither Alembic nor its templates
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = _engine(url)
     try:
         with engine.begin() as connection:
+            _take_time(connection)
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     except SQLAlchemyError as error:
         raise _told_apart(error) from None
+    except CommandError:
+        raise UserError(
+            "the store was made by a newer version of this program", "install that version, or name another store"
+        ) from None
     finally:
         engine.dispose()

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,8 +17,9 @@ import pytest
 from clinical_ner.ner.tagger import Sentence, Tagger
 from clinical_ner.serving.access import LocalUse
 from clinical_ner.serving.api import Api
-from clinical_ner.serving.endpoints import AT_ONCE_CHARACTERS, Endpoints
+from clinical_ner.serving.endpoints import AT_ONCE_CHARACTERS, STORE_THREADS, Endpoints
 from clinical_ner.serving.logs import EcsFormatter, logger
+from clinical_ner.serving.reading import read_note
 from clinical_ner.serving.settings import Settings
 
 MARK = "Zyxwvut"
@@ -135,3 +137,41 @@ def test_clients_elsewhere_are_refused_in_local_use(tiny: Tagger, shelf: Any) ->
     endpoints.stop()
 
     assert found == [200, 200, 403, 403]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [({"text": "x" * 100_001}, "text"), ({"notes": [{"text": "x" * 100_001}]}, "notes.0.text")],
+    ids=["a note", "a list of one"],
+)
+def test_a_note_that_is_too_long_is_named_as_it_was_sent(
+    call: Callable[..., httpx.Response], body: Any, place: str
+) -> None:
+    answer = call("POST", "/extract", json=body)
+
+    assert (answer.status_code, answer.json()["error"]["details"][0]["place"]) == (413, place)
+
+
+def test_an_answer_never_leaves_out_a_note(
+    call: Callable[..., httpx.Response], endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch, shelf: Any
+) -> None:
+    monkeypatch.setattr(endpoints, "_read_until", lambda _, notes: [read_note(endpoints._tagger, notes[0])])
+
+    answer = call("POST", "/extract", json={"notes": [{"text": "gout " * AT_ONCE_CHARACTERS}] * 2})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
+    assert shelf.rows == []
+
+
+def test_figures_are_given_while_the_store_hangs(call: Callable[..., httpx.Response], endpoints: Endpoints) -> None:
+    hanging = threading.Event()
+    for _ in range(STORE_THREADS):
+        endpoints._storing.submit(hanging.wait, 5)
+
+    start = time.monotonic()
+    answer = call("GET", "/metrics")
+    seconds = time.monotonic() - start
+
+    hanging.set()
+    assert answer.status_code == 200
+    assert seconds < 4
