@@ -81,7 +81,7 @@ def _request_id() -> dict[str, Any]:
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
-        "description": "letters, digits, dot, dash and underscore, at most 64; anything else is replaced",
+        "description": "16 to 64 hexadecimal digits and dashes, such as a UUID; anything else is replaced",
     }
 
 
