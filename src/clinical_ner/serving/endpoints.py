@@ -119,7 +119,7 @@ class Endpoints:
 
     async def ready(self, _: Exchange) -> Reply:
         """Requests may be sent."""
-        if not self._is_ready:
+        if not (self._is_ready and self._recorder.is_alive):
             raise RefusedError(problems.NOT_READY)
         return Reply(200, b"ready\n", TEXT)
 

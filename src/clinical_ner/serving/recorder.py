@@ -33,6 +33,11 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether rows are still written."""
+        return self._thread.is_alive()
+
     def add(self, row: Row) -> None:
         """Let the row be stored soon; if too many wait already, count it as lost."""
         if len(self._waiting) < self._limit:

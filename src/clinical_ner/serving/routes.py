@@ -74,7 +74,7 @@ ROUTES = (
         *("GET", "/readyz", "ready", "Whether it may be sent requests"),
         is_open=True,
         media_type=TEXT,
-        complains=(problems.NOT_READY,),
+        complains=(problems.NOT_READY, problems.NO_KEYS),
     ),
 )
 PROBES = frozenset(route.path for route in ROUTES if route.is_open)

@@ -113,3 +113,11 @@ def test_admin_may_all_and_the_others_what_they_are_called(file: Path) -> None:
 def test_an_unknown_role_is_named(file: Path) -> None:  # noqa: ARG001
     with pytest.raises(UserError, match=r"'extrct'(?s:.*)did you mean 'extract'"):
         keys.roles(["extrct"])
+
+
+@pytest.mark.parametrize("name", ["", " ", "n" * 201])
+def test_a_name_that_says_nothing_or_too_much_is_refused(file: Path, name: str) -> None:
+    with pytest.raises(UserError, match="the name of a key"):
+        keys.create(file, name, [Role.ADMIN], NOON)
+
+    assert not file.exists()
