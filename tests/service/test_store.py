@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from clinical_ner import cli
 from clinical_ner.core.errors import UserError
-from clinical_ner.serving import store
+from clinical_ner.serving import local, store
 from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError, TakenError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -388,6 +388,27 @@ def test_an_age_that_is_none_deletes_nothing(age: str, tmp_path: Path) -> None:
 
     assert isinstance(done.exception, UserError)
     assert "--older-than" in str(done.exception)
+
+
+def test_a_file_that_is_not_there_is_not_pruned_and_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "misspelt.sqlite"
+
+    done = CliRunner().invoke(cli.app, ["store", "prune", "--older-than", "30d", "--store", f"sqlite:///{file}"])
+
+    assert isinstance(done.exception, UserError)
+    assert str(file) in str(done.exception)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["prune", "--older-than", "30d"]], ids=lambda command: command[0])
+def test_a_command_says_that_the_store_is_down_and_not_its_password(command: list[str]) -> None:
+    nowhere = f"postgresql+psycopg://nobody:secret@127.0.0.1:{local.free_port()}/none"
+
+    done = CliRunner().invoke(cli.app, ["store", *command, "--store", nowhere])
+
+    assert isinstance(done.exception, UserError)
+    assert "the store cannot be reached" in str(done.exception)
+    assert "secret" not in str(done.exception)
 
 
 def test_ids_come_back_as_uuids(opened: Store, store_url: str) -> None:

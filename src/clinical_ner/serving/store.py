@@ -267,6 +267,17 @@ def _take_time(connection: Connection) -> None:
 ENGINES: dict[str, Callable[[URL], Engine]] = {"sqlite": _sqlite, "postgresql": _postgresql}
 
 
+def require_file(url: str) -> None:
+    """Refuse the URL of a file that is not there, which opening would make.
+
+    Raises:
+        UserError: there is none, or it is no URL of a store.
+    """
+    file = sqlite_file(_engine(url).url)
+    if file and not file.is_file():
+        raise UserError(f"there is no store {file}", "name another with --store or CLINICAL_NER_STORE")
+
+
 def migrate(url: str, revision: str = "head") -> None:
     """Bring the tables up to this revision; several servers may do so at once.
 
