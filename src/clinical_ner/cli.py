@@ -7,6 +7,8 @@ import json
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -283,7 +285,8 @@ def store_migrate(url: StoreUrl = STORE) -> None:
     """Bring the store's tables up to date."""
     from clinical_ner.serving import store
 
-    store.migrate(url)
+    with _reached():
+        store.migrate(url)
 
 
 @store_app.command("prune")
@@ -293,8 +296,26 @@ def store_prune(
     """Delete predictions and feedback older than this many days, texts included."""
     from clinical_ner.serving import store
 
-    for table, rows in store.Store.open(url).prune(now() - _days(older_than)).items():
+    before = now() - _days(older_than)
+    store.require_file(url)
+    with _reached():
+        gone = store.Store.open(url).prune(before)
+    for table, rows in gone.items():
         typer.echo(f"{table}: {rows} rows deleted")
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Say what to do where the store is down."""
+    from clinical_ner.serving import store
+
+    try:
+        yield
+    except store.StoreDownError as error:
+        raise UserError(
+            f"the store cannot be reached or written ({error})",
+            "see that it runs and may be written, and 'clinical-ner store migrate' has made its tables",
+        ) from None
 
 
 def _days(written: str) -> timedelta:

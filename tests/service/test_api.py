@@ -185,7 +185,7 @@ def test_json_may_be_declared_with_a_character_set_and_in_capitals(server: Serve
 
 
 def test_a_safe_request_id_comes_back_and_another_is_replaced(server: Server) -> None:
-    given = ["a.B-c_1", "x" * 64, "x" * 65, "Mr Gout", "über", '"', ""]
+    given = [str(uuid4()), "aB" * 32, "a" * 65, "a" * 15, "Gout-1953-07-04-1234", "Mr Gout", "über", '"', ""]
 
     found = [post(server, {"text": ""}, **{"X-Request-ID": each.encode()}).headers["x-request-id"] for each in given]  # type: ignore[arg-type]
 
@@ -344,6 +344,15 @@ def test_feedback_is_stored_once_however_often_it_is_sent(server: Server) -> Non
     assert (second.status_code, second.json()["repeated"]) == (200, True)
     assert first.json()["feedback_id"] == second.json()["feedback_id"] == body["feedback_id"]
     assert_carries_ids(first)
+
+
+def test_other_feedback_under_the_id_of_the_first_is_refused(server: Server) -> None:
+    body = {"prediction_id": str(uuid4()), "feedback_id": str(uuid4()), "rating": 5}
+
+    first, second = send(server, body), send(server, body | {"rating": 1})
+
+    assert first.status_code == 201
+    assert_error(second, 409, "feedback_id_taken")
 
 
 @pytest.mark.parametrize(

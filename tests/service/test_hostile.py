@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import numpy as np
 import psutil
+import pytest
 
 from clinical_ner.core.seeds import stream
 from clinical_ner.serving.local import Server
+from clinical_ner.serving.settings import Settings
 
 BODIES = 1_000
 GROWTH_BYTES = 8_000_000  # of a worker that has seen as many bodies before; a leak of the bodies would be 20 times it
@@ -137,3 +139,36 @@ def test_a_thousand_hostile_bodies_are_answered_and_leave_nothing_behind(server:
     assert set(statuses) == {200, 400}
     assert again == statuses
     assert resident(server) - before < GROWTH_BYTES
+
+
+# --- a body as large as may be, wrong throughout ----------------------------------------------------
+LARGEST = Settings().max_body_bytes
+PEAK_BYTES = 200_000_000  # more than before; an error object for each thing that is wrong would be 1,100,000,000
+FULL_SIZE = {
+    "notes that are none": b'{"notes":[' + b"1," * 990_000 + b"1]}",
+    "unknown fields": b'{"text":"",' + b",".join(b'"%d":1' % n for n in range(190_000)) + b"}",
+    "unknown fields of a note": b'{"notes":[{"text":"",' + b",".join(b'"%d":1' % n for n in range(190_000)) + b"}]}",
+}
+
+
+def peak(server: Server) -> int:
+    """The most memory that a worker ever held."""
+    status = [
+        Path(f"/proc/{child.pid}/status").read_text() for child in psutil.Process(server.pid).children(recursive=True)
+    ]
+    return max(1024 * int(found[1]) for text in status if (found := re.search(r"VmHWM:\s*(\d+)", text)))
+
+
+@pytest.mark.parametrize("path", ["/extract", "/feedback"])
+@pytest.mark.parametrize("body", FULL_SIZE.values(), ids=FULL_SIZE)
+def test_a_body_that_is_wrong_in_a_hundred_thousand_places_is_refused_as_one(
+    server: Server, body: bytes, path: str
+) -> None:
+    before = peak(server)
+
+    answer = httpx.post(server.url + path, content=body, headers={"Content-Type": "application/json"}, timeout=60)
+
+    assert 0.9 * LARGEST < len(body) < LARGEST
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
+    assert len(answer.content) < 2_000
+    assert peak(server) - before < PEAK_BYTES

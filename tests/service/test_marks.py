@@ -79,6 +79,7 @@ def everything_asked(server: Server, key: str) -> list[httpx.Response]:
         ("POST", "/extract", {"Content-Type": "application/json", "Authorization": f"Bearer {MARK}"}),
         ("POST", "/extract", {"Content-Type": "application/json", "Authorization": f"{MARK} {MARK}"}),
         ("POST", f"/extract?text={MARK}", {**json_type, "X-Request-ID": f"{MARK} {MARK}", "User-Agent": MARK}),
+        ("POST", "/extract", {**json_type, "X-Request-ID": MARK}),
         ("POST", f"/{MARK}", json_type),
         ("GET", f"/page/{MARK}", {"X-API-Key": key}),
         ("GET", f"/model?note={quote(NOTE)}", {"X-API-Key": key, "Referer": f"http://x/{MARK}"}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import stat
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -19,8 +21,8 @@ from typer.testing import CliRunner
 
 from clinical_ner import cli
 from clinical_ner.core.errors import UserError
-from clinical_ner.serving import store
-from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError
+from clinical_ner.serving import local, store
+from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError, TakenError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCRIPTS = ScriptDirectory(str(store.MIGRATIONS))
@@ -103,13 +105,30 @@ def test_spans_that_nobody_judged_differ_from_none_at_all(opened: Store, store_u
     assert [row["spans"] for row in rows(store_url, FEEDBACK)] == [None, []]
 
 
-def test_the_same_feedback_sent_again_is_stored_once(opened: Store, store_url: str) -> None:
-    said = feedback()
+@pytest.mark.parametrize(
+    "said", [{}, {"rating": None}, {"spans": None, "text": "Gout \u2014 \U0001f48a"}, {"spans": []}]
+)
+def test_the_same_feedback_sent_again_is_stored_once(opened: Store, store_url: str, said: dict[str, Any]) -> None:
+    one = feedback(**said)
+    again = one | {"created_at": NOON + timedelta(hours=1), "request_id": "r-3"}
 
-    news = [opened.add_feedback(said), opened.add_feedback(said | {"rating": 1})]
+    news = [opened.add_feedback(one), opened.add_feedback(again)]
 
     assert news == [True, False]
-    assert [row["rating"] for row in rows(store_url, FEEDBACK)] == [4]
+    assert rows(store_url, FEEDBACK) == [one]
+
+
+@pytest.mark.parametrize("other", [{"rating": 1}, {"prediction_id": uuid4()}, {"spans": []}, {"text": "gout"}])
+def test_other_feedback_under_the_same_id_is_refused_and_the_first_stays(
+    opened: Store, store_url: str, other: dict[str, Any]
+) -> None:
+    one = feedback()
+    opened.add_feedback(one)
+
+    with pytest.raises(TakenError):
+        opened.add_feedback(one | other)
+
+    assert rows(store_url, FEEDBACK) == [one]
 
 
 def test_a_batch_written_again_after_a_lost_answer_is_stored_once(opened: Store, store_url: str) -> None:
@@ -157,6 +176,29 @@ def test_sqlite_writes_ahead(tmp_path: Path) -> None:
     engine = create_engine(url)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_only_the_owner_may_read_the_files_of_a_new_sqlite(tmp_path: Path) -> None:
+    folder = tmp_path / "made" / "too"
+    url = f"sqlite:///{folder / 'store.sqlite'}"
+    store.migrate(url)
+    opened = Store.open(url)
+
+    opened.add_feedback(feedback(text="gout"))
+
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    opened.close()
+    assert found == dict.fromkeys(["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"], 0o600)
+
+
+def test_what_sqlite_has_taken_survives_a_loss_of_power(tmp_path: Path) -> None:
+    engine = store._engine(f"sqlite:///{tmp_path / 'store.sqlite'}")
+
+    with engine.connect() as connection:
+        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+
+    engine.dispose()
+    assert synchronous == 2  # FULL
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://somebody:secret@host/name", "sqlite+secret://x"])
@@ -246,6 +288,49 @@ def test_two_servers_may_migrate_at_once(store_url: str) -> None:
     assert [process.exitcode for process in both] == [0, 0]
 
 
+def test_a_store_of_a_newer_version_is_left_alone(store_url: str) -> None:
+    store.migrate(store_url)
+    engine = create_engine(store_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from_later'")
+    engine.dispose()
+
+    with pytest.raises(UserError, match=r"newer version(?s:.*)remedy"):
+        store.migrate(store_url)
+
+
+@pytest.mark.parametrize("work", ["migrate", "prune"])
+def test_a_command_may_wait_longer_than_a_request(postgresql: Any, monkeypatch: pytest.MonkeyPatch, work: str) -> None:
+    url = postgresql.database(f"patient_{work}")
+    store.migrate(url)
+    monkeypatch.setattr(store, "STATEMENT_MILLISECONDS", 100)
+    engine = create_engine(url)
+    holding = engine.connect()
+    holding.exec_driver_sql("LOCK TABLE predictions, feedback")
+    holding.exec_driver_sql(f"SELECT pg_advisory_xact_lock({store.MIGRATION_LOCK})")
+    released = threading.Timer(0.5, holding.rollback)
+    released.start()
+
+    if work == "migrate":
+        store.migrate(url)
+    else:
+        Store.open(url).prune(NOON)
+
+    released.join()
+    holding.close()
+    engine.dispose()
+
+
+def test_a_connection_to_a_postgresql_that_is_gone_ends(postgresql: Any) -> None:
+    engine = store._engine(postgresql.database("gone"))
+
+    with engine.connect() as connection:
+        asked = connection.connection.driver_connection.info.get_parameters()
+
+    engine.dispose()
+    assert (asked["tcp_user_timeout"], asked["keepalives_idle"]) == ("4000", "10")
+
+
 # --- retention ----------------------------------------------------------------------------------------
 def test_what_is_older_goes_and_the_rest_stays(opened: Store, store_url: str) -> None:
     ages = {name: NOON - timedelta(days=days) for name, days in {"old": 91, "young": 89}.items()}
@@ -259,6 +344,28 @@ def test_what_is_older_goes_and_the_rest_stays(opened: Store, store_url: str) ->
     assert [row["created_at"] for table in (PREDICTIONS, FEEDBACK) for row in rows(store_url, table)] == 2 * [
         ages["young"]
     ]
+
+
+def test_of_what_was_pruned_no_byte_is_left_while_a_service_has_the_file_open(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store.migrate(url)
+    serving, pruning = Store.open(url), Store.open(url)
+    for number in range(50):
+        serving.add_feedback(feedback(NOON - timedelta(days=91), text=f"Zyxwvut {number} has gout. " * 200))
+    serving.add_feedback(feedback(NOON))
+
+    before = files_with("Zyxwvut", tmp_path)
+    pruning.prune(NOON - timedelta(days=90))
+
+    after = files_with("Zyxwvut", tmp_path)
+    serving.close()
+    pruning.close()
+    assert before
+    assert after == set()
+
+
+def files_with(word: str, folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if word.encode() in path.read_bytes()}
 
 
 def test_the_commands_make_and_prune_a_store(store_url: str) -> None:
@@ -281,6 +388,27 @@ def test_an_age_that_is_none_deletes_nothing(age: str, tmp_path: Path) -> None:
 
     assert isinstance(done.exception, UserError)
     assert "--older-than" in str(done.exception)
+
+
+def test_a_file_that_is_not_there_is_not_pruned_and_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "misspelt.sqlite"
+
+    done = CliRunner().invoke(cli.app, ["store", "prune", "--older-than", "30d", "--store", f"sqlite:///{file}"])
+
+    assert isinstance(done.exception, UserError)
+    assert str(file) in str(done.exception)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["prune", "--older-than", "30d"]], ids=lambda command: command[0])
+def test_a_command_says_that_the_store_is_down_and_not_its_password(command: list[str]) -> None:
+    nowhere = f"postgresql+psycopg://nobody:secret@127.0.0.1:{local.free_port()}/none"
+
+    done = CliRunner().invoke(cli.app, ["store", *command, "--store", nowhere])
+
+    assert isinstance(done.exception, UserError)
+    assert "the store cannot be reached" in str(done.exception)
+    assert "secret" not in str(done.exception)
 
 
 def test_ids_come_back_as_uuids(opened: Store, store_url: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from clinical_ner.core.errors import UserError
@@ -14,6 +16,9 @@ from clinical_ner.serving.keys import Key, Keys, Role
 from clinical_ner.serving.logs import logger
 from clinical_ner.serving.problems import NO_KEY, NO_KEYS, NO_ROLE, NOT_LOCAL, UNKNOWN_KEY, RefusedError
 from clinical_ner.serving.settings import Settings
+
+# A page of elsewhere, whose name was made to lead here, is asked for under that name.
+LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 Stamp = tuple[int, int, int]  # of a file: when it was written, its size, its number
 
@@ -27,24 +32,32 @@ class KeyRing:
         self._keys: Keys | None = keys.read(path)
 
     def find(self, secret: str) -> Key | None:
-        """The valid key with this secret.
+        """The key with this secret, also one that is revoked.
+
+        Raises:
+            RefusedError: as of `current`.
+        """
+        return self.current().known(secret)
+
+    def current(self) -> Keys:
+        """The keys.
 
         Raises:
             RefusedError: the file can no longer be read; then no key is let in, as a revoked one might be among them.
         """
         stamp = self._stamp_now()
         if stamp != self._stamp:
-            self._stamp, self._keys = stamp, self._read_again()
+            self._stamp, self._keys = stamp, self._read_again(stamp)
         if self._keys is None:
             raise RefusedError(NO_KEYS)
-        return self._keys.find(secret)
+        return self._keys
 
-    def _read_again(self) -> Keys | None:
-        try:
-            return keys.read(self._path)
-        except UserError:
-            logger.error("the file of keys cannot be read any more: no key is let in")
-            return None
+    def _read_again(self, stamp: Stamp | None) -> Keys | None:
+        with suppress(UserError):
+            if stamp:  # a file that is gone would be read as one without keys
+                return keys.read(self._path)
+        logger.error("the file of keys cannot be read any more: no key is let in")
+        return None
 
     def _stamp_now(self) -> Stamp | None:
         try:
@@ -59,9 +72,15 @@ class LocalUse:
 
     def authorise(self, exchange: Exchange, role: Role | None) -> None:  # noqa: ARG002
         """Let the request pass, or raise `RefusedError`."""
-        client = exchange.scope.get("client")
-        if client and not ipaddress.ip_address(client[0]).is_loopback:
+        if not (_is_here(exchange.client_ip) and LOCAL_HOST.fullmatch(exchange.header(b"host"))):
             raise RefusedError(NOT_LOCAL)
+
+    def check(self) -> None:
+        """Nothing can go wrong."""
+
+
+def _is_here(address: str | None) -> bool:
+    return address is not None and ipaddress.ip_address(address).is_loopback
 
 
 class KeyNeeded:
@@ -76,10 +95,14 @@ class KeyNeeded:
         if not secret:
             raise RefusedError(NO_KEY)
         exchange.key = self._ring.find(secret)
-        if exchange.key is None:
+        if exchange.key is None or exchange.key.revoked:
             raise RefusedError(UNKNOWN_KEY)
         if not exchange.key.may(role):
             raise RefusedError(NO_ROLE, [("", f"the role '{role}' is needed")])
+
+    def check(self) -> None:
+        """Raise `RefusedError` if no key can be judged now."""
+        self._ring.current()
 
 
 def presented(exchange: Exchange) -> str:

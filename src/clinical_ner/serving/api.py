@@ -25,6 +25,8 @@ RETRY_SECONDS = b"1"
 CHALLENGE = b'Bearer realm="clinical-ner"'
 CHALLENGE_OF_PAGES = b'Basic realm="clinical-ner: any user, the API key as password", charset="UTF-8"'
 UNMATCHED = "unmatched"
+READY = "ready"
+UNREAD_BYTES = 65_536  # that are taken and dropped of a body that is refused; more is not worth a connection
 GONE = 499  # in logs and metrics: the client left before it had an answer
 QUIET = PROBES | {"/metrics"}  # not logged, and answered however much is in hand
 SAFE: Headers = (
@@ -77,6 +79,8 @@ class Api:
     async def _answer(self, route: Route | Methods, exchange: Exchange) -> Reply:
         """The answer of the route's own function, if the request may have it."""
         if isinstance(route, Route) and route.is_open:
+            if route.name == READY:
+                self._gate.check()
             return await self._handle(route, exchange)
         role = route.role if isinstance(route, Route) else None
         self._gate.authorise(exchange, role)
@@ -115,6 +119,7 @@ class Api:
             (b"x-model-version", self._version.encode()),
             *SAFE,
             *reply.headers,
+            *_closing(reply.status, exchange),
         ]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.content})
@@ -135,6 +140,7 @@ class Api:
                 "url.path": path,
                 "http.response.status_code": reply.status,
                 "event.duration": int(seconds * 1e9),
+                **({"client.ip": exchange.client_ip} if exchange.client_ip else {}),
                 **({"user.id": exchange.key.id} if exchange.key else {}),
                 **({"error.code": reply.problem.code} if reply.problem else {}),
             }
@@ -144,6 +150,12 @@ class Api:
 def _path(route: Route | Methods) -> str:
     """What may be logged of a path: the route's own, never the one asked for."""
     return route.path if isinstance(route, Route) else UNMATCHED
+
+
+def _closing(status: int, exchange: Exchange) -> Headers:
+    """The header that ends a connection on which somebody who may do nothing goes on sending."""
+    refused = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return ((b"connection", b"close"),) if refused and exchange.leaves_unread(UNREAD_BYTES) else ()
 
 
 def _advice(status: int, route: Route | Methods) -> Headers:

@@ -26,7 +26,7 @@ from clinical_ner.serving.reading import NoteMetrics, NoteRead, read_note
 from clinical_ner.serving.recorder import Recorder
 from clinical_ner.serving.routes import TEXT
 from clinical_ner.serving.settings import Settings
-from clinical_ner.serving.store import Store, StoreDownError
+from clinical_ner.serving.store import Store, StoreDownError, TakenError
 
 AT_ONCE_CHARACTERS = 2_000  # so short are read where they arrive: the way to a thread costs as much as reading
 STORE_THREADS = 4
@@ -43,6 +43,7 @@ class Endpoints:
         self._recorder = Recorder(store, settings.store_queue)
         self._reading = ThreadPoolExecutor(1, "reading")
         self._storing = ThreadPoolExecutor(STORE_THREADS, "storing")
+        self._scraping = ThreadPoolExecutor(1, "scraping")  # of its own: figures matter most while the store hangs
         self._metrics = NoteMetrics()
         metrics.MODEL.labels(self.version).set(1)
         self._files = pages.files()
@@ -55,6 +56,7 @@ class Endpoints:
         self._is_ready = False
         self._reading.shutdown(cancel_futures=True)
         self._storing.shutdown()
+        self._scraping.shutdown()
         self._recorder.stop()
         self._store.close()
 
@@ -63,7 +65,7 @@ class Endpoints:
         """The answer to one note or several; they are stored in figures, in the background."""
         asked = parse_notes(await exchange.json_body(self._settings.max_body_bytes))
         notes = asked.notes if isinstance(asked, Notes) else [asked]
-        self._check_sizes(notes)
+        self._check_sizes(notes, "notes.{}.text" if isinstance(asked, Notes) else "text")
         read = await self._read(notes)
         for note in read:
             self._keep(note, exchange)
@@ -104,7 +106,7 @@ class Endpoints:
 
     async def metrics(self, _: Exchange) -> Reply:
         """The figures for Prometheus."""
-        content = await asyncio.get_running_loop().run_in_executor(self._storing, metrics.exposition)
+        content = await asyncio.get_running_loop().run_in_executor(self._scraping, metrics.exposition)
         return Reply(200, content, CONTENT_TYPE_LATEST)
 
     async def page(self, exchange: Exchange) -> Reply:
@@ -120,7 +122,7 @@ class Endpoints:
 
     async def ready(self, _: Exchange) -> Reply:
         """Requests may be sent."""
-        if not self._is_ready:
+        if not (self._is_ready and self._recorder.is_alive):
             raise RefusedError(problems.NOT_READY)
         return Reply(200, b"ready\n", TEXT)
 
@@ -128,11 +130,11 @@ class Endpoints:
     def _envelope(self, exchange: Exchange) -> dict[str, str]:
         return {"request_id": exchange.request_id, "model_version": self.version}
 
-    def _check_sizes(self, notes: Sequence[Note]) -> None:
+    def _check_sizes(self, notes: Sequence[Note], place: str) -> None:
         if len(notes) > self._settings.max_notes:
             raise RefusedError(problems.TOO_MANY_NOTES, [("notes", f"more than {self._settings.max_notes}")])
-        for place, note in enumerate(notes):
-            self._check_length(f"notes.{place}.text" if len(notes) > 1 else "text", note.text)
+        for number, note in enumerate(notes):
+            self._check_length(place.format(number), note.text)
 
     def _check_length(self, place: str, text: str) -> None:
         if len(text) > self._settings.max_note_characters:
@@ -144,7 +146,11 @@ class Endpoints:
         if sum(len(note.text) for note in notes) <= AT_ONCE_CHARACTERS:
             return [read_note(self._tagger, note) for note in notes]
         deadline = time.monotonic() + self._settings.timeout_seconds
-        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read_until, deadline, notes)
+        loop = asyncio.get_running_loop()
+        read = await loop.run_in_executor(self._reading, self._read_until, deadline, notes)
+        if len(read) < len(notes):
+            raise RefusedError(problems.TIMEOUT)
+        return read
 
     def _read_until(self, deadline: float, notes: Sequence[Note]) -> list[NoteRead]:
         """The notes read, or as many as could be before the deadline: then nobody waits for them any more."""
@@ -169,6 +175,8 @@ class Endpoints:
             metrics.STORE_FAILURES.labels("feedback").inc()
             logger.warning("feedback is not stored: the store is down (%s)", error)
             raise RefusedError(problems.NO_STORE) from None
+        except TakenError:
+            raise RefusedError(problems.TAKEN, [("feedback_id", "stored before, with other content")]) from None
 
 
 def now() -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from clinical_ner.serving.keys import Key
 from clinical_ner.serving.problems import BODY_TOO_LARGE, NOT_JSON, Problem, RefusedError
 
 Headers = tuple[tuple[bytes, bytes], ...]
-SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")  # of a request; anything else might be somebody's words
+SAFE_ID = re.compile(r"[0-9A-Fa-f-]{16,64}")  # of a request, such as a UUID; anything else might be somebody's words
 JSON = "application/json"
 MAX_DIGITS = 18
 
@@ -50,6 +51,20 @@ class Exchange:
     def header(self, name: bytes) -> str:
         """The header of this lower-case name, or an empty string; of several the last."""
         return self._headers.get(name, b"").decode("latin-1")
+
+    @property
+    def client_ip(self) -> str | None:
+        """The address that the request came from; none, if it is not known or a proxy says what is no address."""
+        client = self.scope.get("client")
+        try:
+            return str(ip_address(client[0])) if client else None
+        except ValueError:
+            return None
+
+    def leaves_unread(self, limit: int) -> bool:
+        """Whether more than `limit` bytes of a body may still come."""
+        promised = self.header(b"content-length")
+        return not self.complete and (bool(self.header(b"transfer-encoding")) or _is_more(promised, limit))
 
     async def json_body(self, limit: int) -> bytes:
         """The whole body, declared as JSON; it is counted as it comes, whatever its headers promise.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from clinical_ner.core.errors import UserError, closest
 
 KEY_PREFIX = "cner_"  # by which a scanner of secrets knows one
 KEY_BYTES = 32
+MOST = 0o640  # that a file of keys lets its owner, its group and everybody do
+MAX_NAME_CHARACTERS = 200
 MAX_KEY_CHARACTERS = 200  # a longer one is no key of ours, and is not hashed
 
 
@@ -41,7 +44,7 @@ class Key(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     id: str = Field(pattern=r"^[\w.-]{1,64}$", description="for people, logs and the store")
-    name: str = Field(min_length=1, max_length=200, description="whose it is")
+    name: str = Field(min_length=1, max_length=MAX_NAME_CHARACTERS, description="whose it is")
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     created: AwareDatetime
@@ -65,10 +68,15 @@ class Keys(BaseModel):
         return tuple(key for key in self.keys if key.revoked is None)
 
     def find(self, secret: str) -> Key | None:
-        """The valid key with this secret; all are compared, each in constant time, so the time taken tells nothing."""
+        """The valid key with this secret."""
+        key = self.known(secret)
+        return None if key is None or key.revoked else key
+
+    def known(self, secret: str) -> Key | None:
+        """The key with this secret, valid or not; all are compared, each in constant time: the time tells nothing."""
         digest = fingerprint(secret[:MAX_KEY_CHARACTERS])
         found = None
-        for key in self.valid:
+        for key in self.keys:
             if hmac.compare_digest(key.sha256, digest):
                 found = key
         return found
@@ -113,7 +121,15 @@ def roles(names: Sequence[str]) -> tuple[Role, ...]:
 
 
 def create(path: Path, name: str, roles: Iterable[Role], created: datetime) -> tuple[Key, str]:
-    """Add a key to the file, which only its owner may read; returns what is kept, and the key, for the last time."""
+    """Add a key to the file; returns what is kept, and the key, for the last time.
+
+    Only its owner may read a new file.
+
+    Raises:
+        UserError: the name says nothing or too much, or the file cannot be changed.
+    """
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS:
+        raise UserError(f"the name of a key has 1 to {MAX_NAME_CHARACTERS} characters", "say whose the key is")
     secret = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
     wanted = tuple(sorted(set(roles)))
     key = Key(id=f"key-{secrets.token_hex(4)}", name=name, roles=wanted, sha256=fingerprint(secret), created=created)
@@ -151,9 +167,24 @@ def _changing(path: Path) -> Iterator[Keys]:
 
 
 def _write(path: Path, keys: Keys) -> None:
-    """Replace the file at once: a service that reads it meanwhile sees the old keys or the new ones."""
+    """Replace the file at once: a service that reads it meanwhile sees the old keys or the new ones.
+
+    Whose it is and who may read it stays, so that the service's user still may; everybody never may.
+    """
     scratch = path.with_name(f"{path.name}.new")
     scratch.touch(mode=0o600)
     scratch.chmod(0o600)
-    scratch.write_text(keys.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    with scratch.open("w", encoding="utf-8") as content:
+        content.write(keys.model_dump_json(indent=2) + "\n")
+        content.flush()
+        os.fsync(content.fileno())
+    if path.exists():
+        _let_read_as(path.stat(), scratch)
     scratch.replace(path)
+
+
+def _let_read_as(model: os.stat_result, path: Path) -> None:
+    made = path.stat()
+    if (made.st_uid, made.st_gid) != (model.st_uid, model.st_gid):
+        os.chown(path, model.st_uid, model.st_gid)
+    path.chmod(model.st_mode & MOST)

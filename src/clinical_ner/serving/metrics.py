@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -55,6 +56,7 @@ def exposition() -> bytes:
     """All figures of all workers, in the text format of Prometheus."""
     if FOLDER not in os.environ:
         return generate_latest(REGISTRY)
+    forget_the_dead()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(Memory())
@@ -87,5 +89,7 @@ def _workers() -> set[int]:
 def forget_the_dead() -> None:
     """Drop the gauges of workers that were killed: what they had in hand is in nobody's."""
     for pid in _workers():
-        if not Path(f"/proc/{pid}").exists():
+        if Path(f"/proc/{pid}").exists():
+            continue
+        with suppress(FileNotFoundError):  # another worker was first
             mark_process_dead(pid)  # type: ignore[no-untyped-call]

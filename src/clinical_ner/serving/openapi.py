@@ -44,7 +44,7 @@ def document(version: str) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     taken = [(model, "validation") for route in ROUTES for model in route.takes]
-    given = [(route.gives, "serialization") for route in ROUTES if route.gives]
+    given = [(model, "serialization") for route in ROUTES for model in route.gives]
     _, schemas = models_json_schema(
         [*taken, *given, (ErrorAnswer, "serialization")],  # type: ignore[list-item] # the modes are literals
         ref_template=REF,
@@ -81,7 +81,7 @@ def _request_id() -> dict[str, Any]:
         "in": "header",
         "required": False,
         "schema": {"type": "string"},
-        "description": "letters, digits, dot, dash and underscore, at most 64; anything else is replaced",
+        "description": "16 to 64 hexadecimal digits and dashes, such as a UUID; anything else is replaced",
     }
 
 
@@ -91,7 +91,7 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    schema = _one_of(route.gives) if route.gives else {}
+    schema = _one_of(*route.gives) if route.gives else {}
     good = {"description": route.summary, "headers": HEADERS, "content": {route.media_type: {"schema": schema}}}
     found: dict[str, Any] = {"200": good}
     if route.created:

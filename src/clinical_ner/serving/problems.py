@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 MAX_DETAILS = 20
+MAX_ERRORS = 1_000  # more are not even looked at: each takes a kilobyte
 SHORTER = {"uuid_parsing": "Input should be a valid UUID"}  # pydantic's own message quotes a character
 
 
@@ -32,6 +33,7 @@ NOT_LOCAL = Problem(
 NOT_FOUND = Problem(404, "not_found", "there is nothing at this path", "GET /openapi.json lists the paths")
 NOT_ALLOWED = Problem(405, "method_not_allowed", "the path has no such method", "see the header Allow")
 TOO_SLOW = Problem(408, "body_too_slow", "the body did not arrive in time", "send it faster, or in parts")
+TAKEN = Problem(409, "feedback_id_taken", "other feedback has this feedback_id", "send it under a new one")
 BODY_TOO_LARGE = Problem(413, "body_too_large", "the body is too large", "send fewer or shorter notes in a request")
 NOTE_TOO_LONG = Problem(413, "note_too_long", "a note is too long", "divide it, for instance at its headings")
 TOO_MANY_NOTES = Problem(413, "too_many_notes", "there are too many notes", "send them in several requests")
@@ -68,6 +70,8 @@ def body(problem: Problem, details: Sequence[tuple[str, str]], request_id: str, 
 
 def refusal(error: ValidationError, model: type[BaseModel]) -> RefusedError:
     """The refusal of a body that does not validate; pydantic's own messages name no input, only names are checked."""
+    if error.error_count() > MAX_ERRORS:
+        return RefusedError(INVALID, [("", "too much is wrong to list it")])
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return RefusedError(MALFORMED)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clinical_ner.serving import metrics
-from clinical_ner.serving.logs import logger
+from clinical_ner.serving.logs import FIELDS, logger
 from clinical_ner.serving.store import RejectedError, Store, StoreDownError
 
 BATCH = 500
@@ -32,6 +32,11 @@ class Recorder:
         self._down = False
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether rows are still written."""
+        return self._thread.is_alive()
 
     def add(self, row: Row) -> None:
         """Let the row be stored soon; if too many wait already, count it as lost."""
@@ -66,6 +71,10 @@ class Recorder:
             return False
         except RejectedError as error:
             self._failed("the store rejects predictions", error)
+            self._lose(len(batch))
+        except Exception as error:  # its message may hold rows, and this thread must live on
+            metrics.STORE_FAILURES.labels("predictions").inc()
+            logger.error("predictions cannot be written", extra={FIELDS: {"error.type": type(error).__name__}})
             self._lose(len(batch))
         for _ in batch:
             self._waiting.popleft()

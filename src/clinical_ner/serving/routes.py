@@ -28,7 +28,7 @@ class Route(NamedTuple):
     is_open: bool = False  # to everybody, without a key
     role: Role | None = None  # that the key must have; None: any key
     takes: tuple[type[BaseModel], ...] = ()
-    gives: type[BaseModel] | None = None  # None: no JSON
+    gives: tuple[type[BaseModel], ...] = ()  # none: no JSON of the contract
     media_type: str = "application/json"
     complains: tuple[Problem, ...] = ()
     created: bool = False  # 201 when it made something new, else 200
@@ -47,18 +47,18 @@ ROUTES = (
         *("POST", "/extract", "extract", "The diseases and treatments of one note, or of several"),
         role=Role.EXTRACT,
         takes=(contract.Note, contract.Notes),
-        gives=contract.NoteAnswer,
+        gives=(contract.NoteAnswer, contract.NotesAnswer),
         complains=(problems.NOTE_TOO_LONG, problems.TOO_MANY_NOTES),
     ),
     Route(
         *("POST", "/feedback", "feedback", "What a reader makes of a prediction"),
         role=Role.FEEDBACK,
         takes=(contract.Feedback,),
-        gives=contract.FeedbackAnswer,
-        complains=(problems.NOTE_TOO_LONG, problems.NO_STORE),
+        gives=(contract.FeedbackAnswer,),
+        complains=(problems.TAKEN, problems.NOTE_TOO_LONG, problems.NO_STORE),
         created=True,
     ),
-    Route(*("GET", "/model", "model", "The model that answers"), gives=contract.ModelAnswer),
+    Route(*("GET", "/model", "model", "The model that answers"), gives=(contract.ModelAnswer,)),
     Route(*("GET", "/openapi.json", "openapi", "This document")),
     Route(*("GET", "/metrics", "metrics", "Figures for Prometheus"), role=Role.METRICS, media_type=TEXT),
     Route(*("GET", "/", "page", "The page"), role=Role.EXTRACT, media_type="text/html; charset=utf-8"),
@@ -74,7 +74,7 @@ ROUTES = (
         *("GET", "/readyz", "ready", "Whether it may be sent requests"),
         is_open=True,
         media_type=TEXT,
-        complains=(problems.NOT_READY,),
+        complains=(problems.NOT_READY, problems.NO_KEYS),
     ),
 )
 PROBES = frozenset(route.path for route in ROUTES if route.is_open)

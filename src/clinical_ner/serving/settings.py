@@ -5,6 +5,7 @@ A variable that starts with CLINICAL_NER_ and is no setting is refused by name: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,8 @@ from clinical_ner.core.errors import UserError, closest
 from clinical_ner.serving.places import METRICS, MODEL
 
 PREFIX = "CLINICAL_NER_"
+# What Kubernetes sets in every container beside a Service called clinical-ner.
+KUBERNETES = re.compile(PREFIX + r"(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)")
 
 
 class Settings(BaseModel):
@@ -51,7 +54,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             password.
     """
     stated = {
-        name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and not KUBERNETES.fullmatch(name)
     }
     try:
         return Settings.model_validate(stated)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +36,7 @@ from sqlalchemy import (
     delete,
     event,
     make_url,
+    select,
 )
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
 
@@ -44,6 +45,7 @@ from clinical_ner.core.errors import UserError
 BUSY_SECONDS = 5.0  # how long a writer of SQLite waits for another one
 CONNECT_SECONDS = 2  # a PostgreSQL that does not answer counts as down; less means the same to it
 STATEMENT_MILLISECONDS = 4_000
+KEEPALIVE_SECONDS = 10
 MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_264_019  # any number of our own
 
@@ -54,6 +56,10 @@ class StoreDownError(Exception):
 
 class RejectedError(Exception):
     """The store will never take these rows; the message holds nothing of them."""
+
+
+class TakenError(Exception):
+    """Other feedback has this id; the message holds nothing of either."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -108,6 +114,7 @@ FEEDBACK = Table(
     Index("feedback_created_at", "created_at"),
     Index("feedback_prediction_id", "prediction_id"),
 )
+SAID = ("prediction_id", "rating", "spans", "text")  # what makes feedback the same when it is sent again
 
 
 class Store:
@@ -142,10 +149,16 @@ class Store:
 
         Raises:
             StoreDownError, RejectedError: as of predictions.
+            TakenError: what is stored under its id says something else; it stays.
         """
         statement = self._insert(FEEDBACK).on_conflict_do_nothing().returning(FEEDBACK.c.feedback_id)
+        stored = select(*(FEEDBACK.c[name] for name in SAID)).where(FEEDBACK.c.feedback_id == row["feedback_id"])
         with self._writing() as connection:
-            return connection.execute(statement, row).first() is not None
+            if connection.execute(statement, row).first() is not None:
+                return True
+            if dict(connection.execute(stored).mappings().one()) != {name: row[name] for name in SAID}:
+                raise TakenError
+        return False
 
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older; how many rows went, by table.
@@ -154,10 +167,19 @@ class Store:
             StoreDownError: the store cannot be reached or written now; nothing is deleted.
         """
         with self._writing() as connection:
-            return {
+            _take_time(connection)
+            gone = {
                 table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
                 for table in (PREDICTIONS, FEEDBACK)
             }
+        self._forget()
+        return gone
+
+    def _forget(self) -> None:
+        """Empty SQLite's log of writes, which still holds what was deleted; a transaction cannot."""
+        if self._engine.dialect.name == "sqlite":
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close its connections."""
@@ -193,51 +215,96 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    if url.database:
-        with suppress(OSError):  # where nothing may be written the store is down, as another one may be
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    file = sqlite_file(url)
+    if file:
+        event.listen(engine, "do_connect", lambda *_: _make(file))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
 
 
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a store in SQLite; none, if it is in memory or elsewhere."""
+    in_file = url.get_backend_name() == "sqlite" and url.database and not url.database.startswith((":", "file:"))
+    return Path(url.database) if in_file and url.database else None
+
+
+def _make(file: Path) -> None:
+    """Make a file that only its owner may read; SQLite gives those beside it the same mode."""
+    with suppress(OSError):  # where nothing may be written the store is down, as another one may be
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    """WAL lets readers read while one writes; transactions begin when SQLAlchemy says so, tables included."""
+    """WAL lets readers read while one writes; transactions begin when SQLAlchemy says so, tables included.
+
+    What is answered as stored survives a loss of power, and what is deleted is overwritten.
+    """
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _postgresql(url: URL) -> Engine:
     """An engine that checks a pooled connection before it is used, and gives up soon where nobody answers."""
-    arguments = {"connect_timeout": CONNECT_SECONDS, "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}"}
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": f"-c statement_timeout={STATEMENT_MILLISECONDS}",
+        "tcp_user_timeout": STATEMENT_MILLISECONDS,  # of a server that is gone nothing ends a statement but this
+        "keepalives_idle": KEEPALIVE_SECONDS,
+    }
     return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=arguments, hide_parameters=True)
 
 
+def _take_time(connection: Connection) -> None:
+    """Let this transaction wait and work as long as it needs: no request waits for it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
 ENGINES: dict[str, Callable[[URL], Engine]] = {"sqlite": _sqlite, "postgresql": _postgresql}
+
+
+def require_file(url: str) -> None:
+    """Refuse the URL of a file that is not there, which opening would make.
+
+    Raises:
+        UserError: there is none, or it is no URL of a store.
+    """
+    file = sqlite_file(_engine(url).url)
+    if file and not file.is_file():
+        raise UserError(f"there is no store {file}", "name another with --store or CLINICAL_NER_STORE")
 
 
 def migrate(url: str, revision: str = "head") -> None:
     """Bring the tables up to this revision; several servers may do so at once.
 
     Raises:
-        UserError: it is no URL of a store.
+        UserError: it is no URL of a store, or its tables are of a newer version of this program.
         StoreDownError: the store cannot be reached or changed now.
     """
     from alembic import command  # a worker needs neither Alembic nor its templates
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = _engine(url)
     try:
         with engine.begin() as connection:
+            _take_time(connection)
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     except SQLAlchemyError as error:
         raise _told_apart(error) from None
+    except CommandError:
+        raise UserError(
+            "the store was made by a newer version of this program", "install that version, or name another store"
+        ) from None
     finally:
         engine.dispose()

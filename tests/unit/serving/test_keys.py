@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,13 +42,30 @@ def test_secrets_have_256_bits_and_are_not_in_the_file(file: Path) -> None:
     assert not any(secret in file.read_text() for secret in made)
 
 
-def test_only_the_owner_may_read_the_file_also_after_a_change(file: Path) -> None:
+def test_only_the_owner_may_read_a_new_file(file: Path) -> None:
+    keys.create(file, "n", [Role.ADMIN], NOON)
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o440, 0o440), (0o666, 0o640)])
+def test_a_change_lets_those_read_who_could_but_never_everybody(file: Path, before: int, after: int) -> None:
     key, _ = keys.create(file, "n", [Role.ADMIN], NOON)
-    file.chmod(0o644)
+    file.chmod(before)
 
     keys.revoke(file, key.id, NOON)
 
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.stat().st_mode) == after
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_change_leaves_the_file_to_the_user_and_the_group_of_the_service(file: Path) -> None:
+    key, _ = keys.create(file, "n", [Role.ADMIN], NOON)
+    os.chown(file, 65534, 65533)
+
+    keys.revoke(file, key.id, NOON)
+
+    assert (file.stat().st_uid, file.stat().st_gid) == (65534, 65533)
 
 
 def test_a_second_revocation_keeps_the_time_of_the_first(file: Path) -> None:
@@ -95,3 +113,11 @@ def test_admin_may_all_and_the_others_what_they_are_called(file: Path) -> None:
 def test_an_unknown_role_is_named(file: Path) -> None:  # noqa: ARG001
     with pytest.raises(UserError, match=r"'extrct'(?s:.*)did you mean 'extract'"):
         keys.roles(["extrct"])
+
+
+@pytest.mark.parametrize("name", ["", " ", "n" * 201])
+def test_a_name_that_says_nothing_or_too_much_is_refused(file: Path, name: str) -> None:
+    with pytest.raises(UserError, match="the name of a key"):
+        keys.create(file, name, [Role.ADMIN], NOON)
+
+    assert not file.exists()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from clinical_ner.serving import openapi
 from clinical_ner.serving.routes import ROUTES, Route
@@ -43,3 +46,28 @@ def test_every_reference_leads_somewhere_and_names_are_unique() -> None:
 
     assert referred <= set(DOCUMENT["components"]["schemas"])
     assert len(set(operations)) == len(operations)
+
+
+def test_every_object_says_what_it_holds() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+
+    assert {"NoteAnswer", "NotesAnswer", "Extraction", "Entity", "Concept", "Fault"} <= set(schemas)
+    assert [
+        name for name, schema in schemas.items() if schema["type"] == "object" and not schema.get("properties")
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"text": "gout"}, {"text": "", "id": "7"}, {"notes": [{"text": "asthma"}, {"text": "gout", "id": "8"}]}],
+    ids=["a note", "a note with an id", "notes"],
+)
+def test_an_answer_is_what_the_document_says_and_no_other(call: Callable[..., Any], asked: dict[str, Any]) -> None:
+    content = DOCUMENT["paths"]["/extract"]["post"]["responses"]["200"]["content"]["application/json"]
+    validator = Draft202012Validator(content["schema"] | {"components": DOCUMENT["components"]})
+
+    answer = call("POST", "/extract", json=asked).json()
+
+    assert list(validator.iter_errors(answer)) == []
+    assert list(validator.iter_errors(answer | {"more": 1}))
+    assert list(validator.iter_errors({name: answer[name] for name in answer if name != "request_id"}))

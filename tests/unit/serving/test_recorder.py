@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,6 +23,16 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lost() -> float:
     return REGISTRY.get_sample_value("clinical_ner_predictions_lost_total") or 0.0
+
+
+def failures() -> float:
+    return REGISTRY.get_sample_value("clinical_ner_store_failures_total", {"table": "predictions"}) or 0.0
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def rows(count: int) -> list[dict[str, int]]:
@@ -61,3 +73,23 @@ def test_what_the_store_does_not_take_before_the_end_is_counted_and_said(
 
     assert (shelf.rows, lost() - before) == ([], 7)
     assert "7 predictions are lost" in caplog.text
+
+
+def test_an_unforeseen_failure_is_counted_without_its_message_and_the_next_rows_are_stored(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(recorder, "EVERY_SECONDS", 0.01)
+    before = lost(), failures()
+    shelf.failure = ZeroDivisionError
+    running = Recorder(shelf, 10)
+    running.add({"number": 1})
+    wait_until(lambda: lost() > before[0])
+    shelf.failure = None
+
+    running.add({"number": 2})
+    running.stop()
+
+    assert shelf.rows == [{"number": 2}]
+    assert (lost() - before[0], failures() - before[1]) == (1, 1)
+    assert "ZeroDivisionError" in str([record.__dict__ for record in caplog.records])
+    assert "as told" not in str([record.__dict__ for record in caplog.records])

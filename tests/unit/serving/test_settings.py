@@ -30,6 +30,20 @@ def test_a_misspelt_variable_is_refused_and_the_right_one_suggested() -> None:
         from_environment({"CLINICAL_NER_MAX_NOTE": "7"})
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_3000_TCP", "PORT_3000_TCP_ADDR"],
+)
+def test_what_kubernetes_says_of_a_service_of_our_name_is_no_setting(name: str) -> None:
+    assert from_environment({f"CLINICAL_NER_{name}": "tcp://10.0.0.1:3000"}) == Settings()
+
+
+@pytest.mark.parametrize("name", ["SERVICE_HOSTS", "PORTS", "PORT_3000", "SERVICE"])
+def test_what_only_looks_like_it_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"CLINICAL_NER_{name}: unknown setting"):
+        from_environment({f"CLINICAL_NER_{name}": "x"})
+
+
 @pytest.mark.parametrize("name", ["MAX_NOTES", "TIMEOUT_SECONDS", "LOCAL", "WORKERS", "LOG_LEVEL"])
 def test_a_value_out_of_range_is_named_and_not_repeated(name: str) -> None:
     with pytest.raises(UserError, match=f"^CLINICAL_NER_{name}: ") as caught:
