@@ -30,7 +30,7 @@ from typer import Exit, Option
 
 from clinical_ner.core.commands import run
 from clinical_ner.serving import keys, local
-from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[1]
