@@ -10,6 +10,7 @@ and 32 connections. Then the service is asked as often as `--long` says, and its
 Memory is stated three ways: what a worker adds to the machine (its own pages, and its share of those it has in common
 with others: PSS; the shares of all processes add up to what is in use, so the bar is on this), its own pages alone
 (USS), and all it can see (RSS, which counts the C libraries that every Python process has mapped).
+A missed bar or a failed request ends it with 1; a connection that is dropped is a failed request.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from statistics import median, quantiles
 from typing import Annotated
 
 import psutil  # type: ignore[import-untyped]
-from typer import Option
+from typer import Exit, Option
 
 from clinical_ner.core.commands import run
 from clinical_ner.serving import keys, local
-from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[1]
@@ -105,17 +106,20 @@ def main(
     requests: Annotated[int, Option(min=800, help="At each number of connections, of each server.")] = 8_000,
     long: Annotated[int, Option(min=0, help="Requests of the long run.")] = 100_000,
 ) -> None:
-    """Print a table for a short note and one for a page, then the long run."""
+    """Print a table for a short note and one for a page, then the long run; exits 1 if a bar was missed."""
     page = (ROOT / "docs/example.txt").read_text(encoding="utf-8")
+    met = []
     with tempfile.TemporaryDirectory(prefix="clinical-ner-") as folder:
         started = time.monotonic()
         with service(Path(folder) / "service") as ours:
             print(f"ready after {time.monotonic() - started:.1f} s")
             with bare(Path(folder) / "bare") as theirs:
                 for name, text, share in (("88 characters", SHORT, 1), (f"{len(page)} characters", page, 4)):
-                    compare(name, text, (ours, theirs), requests // share)
+                    met.append(compare(name, text, (ours, theirs), requests // share))
             if long:
-                endure(ours, long)
+                met.append(endure(ours, long))
+    if not all(met):
+        raise Exit(1)
 
 
 # --- the servers ------------------------------------------------------------------------------------
@@ -150,26 +154,45 @@ def bare(folder: Path) -> Iterator[Target]:
 async def wait_for(target: Target) -> None:
     """Return when the server answers, or raise `RuntimeError` if it has ended."""
     while psutil.Process(target.pid).status() != psutil.STATUS_ZOMBIE:
-        try:
-            return await ask(target, target.request(SHORT), 1)
-        except OSError:
-            await asyncio.sleep(0.1)
+        target.failures = 0
+        await ask(target, target.request(SHORT), 1)
+        if not target.failures:
+            return
+        await asyncio.sleep(0.1)
     raise RuntimeError(f"{target.name} has ended")
 
 
 # --- the load ---------------------------------------------------------------------------------------
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
 async def ask(target: Target, request: bytes, times: int) -> None:
-    """One connection that asks one question after the other; what is not answered with 200 is counted."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
+    """One connection that asks one question after the other; what is not answered with 200 is counted.
+
+    A connection that is dropped is a failure too; the next question goes over a new one.
+    """
+    connection: Connection | None = None
     for _ in range(times):
         start = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.partition(b":")[2]))
+        try:
+            connection = connection or await asyncio.open_connection("127.0.0.1", target.port)
+            is_good = await is_answered(connection, request)
+        except (EOFError, OSError):
+            connection, is_good = None, False
         target.seconds.append(time.perf_counter() - start)
-        target.failures += not head.startswith(b"HTTP/1.1 200")
-    writer.close()
+        target.failures += not is_good
+    if connection:
+        connection[1].close()
+
+
+async def is_answered(connection: Connection, request: bytes) -> bool:
+    """Whether the answer is 200; it is read to its end."""
+    reader, writer = connection
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    return head.startswith(b"HTTP/1.1 200")
 
 
 async def load(target: Target, request: bytes, requests: int, connections: int) -> float:
@@ -179,13 +202,14 @@ async def load(target: Target, request: bytes, requests: int, connections: int) 
     return 1000 * (target.processor_seconds() - start) / (each * connections)
 
 
-def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> None:
-    """Print a line for each number of connections."""
+def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> bool:
+    """Print a line for each number of connections; whether every bar was met."""
+    all_met = True
     print(f"\n{name:<24}{'CPU ms':>16}{'p50 ms':>18}{'p99 ms':>18}")
     for connections in CONNECTIONS:
         rows = [[0.0] for _ in targets]
         for target in targets:
-            target.seconds = []
+            target.seconds, target.failures = [], 0
         for _ in range(ROUNDS):
             for row, target in zip(rows, targets, strict=True):
                 request = target.request(text)
@@ -193,9 +217,12 @@ def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> N
         ours, theirs = ([median(row[1:]), *times(target)] for row, target in zip(rows, targets, strict=True))
         shown = [f"{a:>7.2f}/{b:<5.2f}={a / b:>4.2f}" for a, b in zip(ours, theirs, strict=True)]
         missed = [bar for bar, a, b in zip(BARS, ours, theirs, strict=True) if a > BARS[bar] * b]
+        missed += [f"{target.failures} failures of {target.name}" for target in targets if target.failures]
+        all_met = all_met and not missed
         print(
             f"{connections:>3} connections        {' '.join(shown)}{'  missed: ' + ', '.join(missed) if missed else ''}"
         )
+    return all_met
 
 
 def times(target: Target) -> list[float]:
@@ -203,8 +230,8 @@ def times(target: Target) -> list[float]:
     return [1000 * median(target.seconds), 1000 * quantiles(target.seconds, n=100)[98]]
 
 
-def endure(target: Target, requests: int) -> None:
-    """Print the failures, and the memory at each tenth of many requests."""
+def endure(target: Target, requests: int) -> bool:
+    """Print the failures, and the memory at each tenth of many requests; whether there was no failure."""
     target.failures = 0
     sizes = [target.worker_bytes()]
     for _ in range(10):
@@ -218,6 +245,7 @@ def endure(target: Target, requests: int) -> None:
     print(
         f"{requests} requests: {target.failures} failed; memory by tenths {' '.join(f'{step:+.1f}' for step in growth)}"
     )
+    return not target.failures and not missed
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +26,7 @@ from clinical_ner.ner.extraction import record, understand
 from clinical_ner.ner.fhir import bundle
 from clinical_ner.ner.output import OutputFormat, render, show
 from clinical_ner.ner.tagger import Tagger
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find diseases and treatments in clinical text.")
@@ -323,11 +324,6 @@ def _days(written: str) -> timedelta:
     if not found:
         raise UserError("--older-than: not a number of days", "write it as 90d")
     return timedelta(days=int(found[1]))
-
-
-def now() -> datetime:
-    """The time, aware."""
-    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def main() -> None:

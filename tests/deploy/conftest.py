@@ -13,7 +13,7 @@ import pytest
 from programs import DEPLOY, call, found, is_listening, rendered, running
 
 from clinical_ner.serving import keys, local
-from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[2]

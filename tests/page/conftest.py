@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from clinical_ner.serving import keys, local
-from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[2]

@@ -331,6 +331,37 @@ def test_a_request_that_may_succeed_later_is_repeated_by_a_button(site: Site, vi
     expect(page.get_by_role("alert")).to_be_hidden()
 
 
+def test_an_answer_to_a_note_that_was_changed_meanwhile_is_not_shown(site: Site, visit: Opened) -> None:
+    page = visit(site).page
+    held: list[Route] = []
+    page.route("**/extract", lambda route: held.append(route), times=1)
+    page.locator("#text").fill(NOTE)
+    page.get_by_role("button", name="Find entities").click()
+    page.wait_for_function("document.getElementById('extract').ariaBusy === 'true'")
+
+    page.locator("#text").fill("Another note, of gout.")
+    page.wait_for_timeout(100)
+    held[0].continue_()
+
+    expect(page.locator(".status").first).to_contain_text("changed meanwhile")
+    expect(page.locator("#result")).to_be_hidden()
+    assert page.locator("#text").input_value() == "Another note, of gout."
+
+
+def test_a_failure_of_the_page_itself_is_not_taken_for_one_of_the_service(site: Site, visit: Opened) -> None:
+    visited = visit(site)
+    page = visited.page
+    page.route("**/extract", lambda route: route.fulfill(status=200, json={"entities": 1}), times=1)
+    page.locator("#text").fill(NOTE)
+
+    page.get_by_role("button", name="Find entities").click()
+    page.wait_for_function("document.getElementById('extract').ariaBusy === null")
+
+    expect(page.get_by_role("alert")).to_be_hidden()
+    assert visited.failures
+    visited.failures.clear()
+
+
 def test_the_services_own_error_is_told_with_its_details_and_request_id(keyed: Site, visit: Opened) -> None:
     page = visit(keyed, http_credentials={"username": "me", "password": keyed.secrets["extract"]}).page
     page.locator("#text").fill("x" * (MAX_CHARACTERS + 1))

@@ -15,7 +15,7 @@ import pytest
 
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import keys, local
-from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[2]

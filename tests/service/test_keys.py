@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from clinical_ner import cli
 from clinical_ner.serving import keys, local
-from clinical_ner.serving.endpoints import now
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 from clinical_ner.serving.local import Server
 from clinical_ner.serving.routes import ROUTES, Route

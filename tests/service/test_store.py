@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from clinical_ner import cli
 from clinical_ner.core.errors import UserError
 from clinical_ner.serving import local, store
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError, TakenError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -374,7 +375,7 @@ def test_the_commands_make_and_prune_a_store(store_url: str) -> None:
 
     made = run(cli.app, ["store", "migrate"], env=environment)
     opened = Store.open(store_url)
-    opened.add_predictions([prediction(cli.now() - timedelta(days=31)), prediction(cli.now())])
+    opened.add_predictions([prediction(now() - timedelta(days=31)), prediction(now())])
     pruned = run(cli.app, ["store", "prune", "--older-than", "30d"], env=environment)
 
     assert made.exit_code == pruned.exit_code == 0

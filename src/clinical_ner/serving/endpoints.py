@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from clinical_ner.core.files import read_json
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import metrics, pages, problems
+from clinical_ner.serving.clock import now
 from clinical_ner.serving.contract import Feedback, Note, Notes
 from clinical_ner.serving.exchange import Exchange, Reply, dump
 from clinical_ner.serving.logs import logger
@@ -177,11 +177,6 @@ class Endpoints:
             raise RefusedError(problems.NO_STORE) from None
         except TakenError:
             raise RefusedError(problems.TAKEN, [("feedback_id", "stored before, with other content")]) from None
-
-
-def now() -> datetime:
-    """The time, aware."""
-    return datetime.fromtimestamp(time.time(), UTC)
 
 
 def parse_notes(content: bytes) -> Note | Notes:

@@ -19,7 +19,8 @@ from clinical_ner.ner.tagger import Sentence, Tagger
 from clinical_ner.serving import keys
 from clinical_ner.serving.access import KeyNeeded, KeyRing, LocalUse
 from clinical_ner.serving.api import Api
-from clinical_ner.serving.endpoints import AT_ONCE_CHARACTERS, STORE_THREADS, Endpoints, now
+from clinical_ner.serving.clock import now
+from clinical_ner.serving.endpoints import AT_ONCE_CHARACTERS, STORE_THREADS, Endpoints
 from clinical_ner.serving.keys import Key, Role
 from clinical_ner.serving.logs import EcsFormatter, logger
 from clinical_ner.serving.reading import read_note

@@ -68,12 +68,13 @@ async function find() {
   }
   await busy($("extract"), async () => {
     say("Reading…");
-    try {
-      receive(text, await extract(text));
-    } catch (problem) {
+    const answer = await extract(text).catch((problem) => {
       say("");
       showProblem(problem, find);
-    }
+    });
+    if (!answer) return;
+    if (writtenText() === text) receive(text, answer);
+    else say("The note was changed meanwhile: find its entities again.");
   });
 }
 
@@ -82,8 +83,11 @@ async function busy(button, act) {
   if (button.ariaBusy === "true") return;
   hideProblem();
   button.ariaBusy = "true";
-  await act();
-  button.ariaBusy = null;
+  try {
+    await act();
+  } finally {
+    button.ariaBusy = null;
+  }
 }
 
 function receive(text, answer) {
@@ -361,13 +365,13 @@ async function send() {
     spans: withSpans ? sent.map(({ start, end, label, assertion }) => ({ start, end, label, assertion })) : null,
     text: $("with-text").checked ? session.note.text : null,
   });
+  const { history } = session;
   await busy($("send"), async () => {
-    try {
-      confirmSent(await sendFeedback(feedback), withSpans ? sent : null);
-    } catch (problem) {
+    const stored = await sendFeedback(feedback).catch((problem) => {
       $("sent").textContent = "Not sent.";
-      showProblem(problem, send);
-    }
+      showProblem(problem, session.history === history ? send : null);
+    });
+    if (stored && session.history === history) confirmSent(stored, withSpans ? sent : null); // else another note is shown
   });
 }
 
