@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
@@ -363,6 +364,25 @@ def test_of_what_was_pruned_no_byte_is_left_while_a_service_has_the_file_open(tm
     pruning.close()
     assert before
     assert after == set()
+
+
+def test_a_reader_that_holds_on_to_what_was_pruned_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store.migrate(url)
+    opened = Store.open(url)
+    opened.add_feedback(feedback(NOON - timedelta(days=91), text="Zyxwvut"))
+    reader = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM feedback").fetchall()
+
+    with pytest.raises(StoreDownError, match="prune again"):
+        opened.prune(NOON)
+    reader.close()
+    opened.prune(NOON)
+
+    opened.close()
+    assert files_with("Zyxwvut", tmp_path) == set()
 
 
 def files_with(word: str, folder: Path) -> set[str]:

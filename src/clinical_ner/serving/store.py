@@ -164,7 +164,8 @@ class Store:
         """Delete what is older; how many rows went, by table.
 
         Raises:
-            StoreDownError: the store cannot be reached or written now; nothing is deleted.
+            StoreDownError: the store cannot be reached or written now, and nothing is deleted; or all is, but a reader
+                of SQLite's file holds on to the bytes.
         """
         with self._writing() as connection:
             _take_time(connection)
@@ -179,7 +180,9 @@ class Store:
         """Empty SQLite's log of writes, which still holds what was deleted; a transaction cannot."""
         if self._engine.dialect.name == "sqlite":
             with closing(self._engine.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                (is_busy, *_) = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise StoreDownError("rows are deleted, but somebody reads: prune again, to overwrite them")
 
     def close(self) -> None:
         """Close its connections."""
