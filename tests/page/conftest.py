@@ -43,7 +43,7 @@ class Site:
         return [{**row, "spans": row["spans"] and json.loads(row["spans"])} for row in map(dict, rows)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright runs, no other test of the process can run an event loop
 def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     if found is None:

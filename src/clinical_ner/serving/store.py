@@ -7,6 +7,7 @@ compares. Times are UTC and aware, also where SQLite keeps none of that.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -43,6 +44,7 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyE
 from clinical_ner.core.errors import UserError
 
 BUSY_SECONDS = 5.0  # how long a writer of SQLite waits for another one
+WAL_SECONDS = 0.01  # between looks whether it may write ahead
 CONNECT_SECONDS = 2  # a PostgreSQL that does not answer counts as down; less means the same to it
 STATEMENT_MILLISECONDS = 4_000
 KEEPALIVE_SECONDS = 10
@@ -246,9 +248,22 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     What is answered as stored survives a loss of power, and what is deleted is overwritten.
     """
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Write ahead; SQLite itself does not wait for another process that is changing to it at this moment."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(WAL_SECONDS)
 
 
 def _postgresql(url: URL) -> Engine:
