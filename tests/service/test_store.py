@@ -6,7 +6,7 @@ import multiprocessing
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -220,17 +220,21 @@ def write_many(url: str, start: Any) -> None:
         opened.add_feedback(feedback())
 
 
-def test_of_what_two_processes_write_at_once_nothing_is_lost(opened: Store, store_url: str) -> None:  # noqa: ARG001
+def exit_codes_of_two(task: Callable[[str, Any], None], url: str) -> list[int | None]:
+    """How two processes end that do this to the store at once; they wait for the event before they begin."""
     context = multiprocessing.get_context("spawn")
     start = context.Event()
-    writers = [context.Process(target=write_many, args=(store_url, start)) for _ in range(2)]
-    for writer in writers:
-        writer.start()
+    both = [context.Process(target=task, args=(url, start)) for _ in range(2)]
+    for process in both:
+        process.start()
     start.set()
-    for writer in writers:
-        writer.join(120)
+    for process in both:
+        process.join(120)
+    return [process.exitcode for process in both]
 
-    assert [writer.exitcode for writer in writers] == [0, 0]
+
+def test_of_what_two_processes_write_at_once_nothing_is_lost(opened: Store, store_url: str) -> None:  # noqa: ARG001
+    assert exit_codes_of_two(write_many, store_url) == [0, 0]
     assert len(rows(store_url, PREDICTIONS)) == 400
     assert len(rows(store_url, FEEDBACK)) == 80
 
@@ -278,16 +282,7 @@ def migrate_when_told(url: str, start: Any) -> None:
 
 
 def test_two_servers_may_migrate_at_once(store_url: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    start = context.Event()
-    both = [context.Process(target=migrate_when_told, args=(store_url, start)) for _ in range(2)]
-    for process in both:
-        process.start()
-    start.set()
-    for process in both:
-        process.join(120)
-
-    assert [process.exitcode for process in both] == [0, 0]
+    assert exit_codes_of_two(migrate_when_told, store_url) == [0, 0]
 
 
 def test_a_store_of_a_newer_version_is_left_alone(store_url: str) -> None:

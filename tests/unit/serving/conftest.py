@@ -5,36 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from clinical_ner.core.params import TrainParams
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.ner.training import Example, train
 from clinical_ner.serving.access import LocalUse
 from clinical_ner.serving.api import Api
 from clinical_ner.serving.endpoints import Endpoints
 from clinical_ner.serving.settings import Settings
 
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-LEARNT = [
-    Example(["She", "has", disease, "and", "takes", drug, "."], ["O", "O", "B-DISEASE", "O", "O", "B-TREATMENT", "O"])
-    for disease, drug in (("asthma", "aspirin"), ("gout", "insulin"), ("pneumonia", "metformin"))
-]
-GROUPS = ("word", "affix", "shape", "context", "gazetteer")
-
-
-@pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
-    """A model of three sentences; read only."""
-    path: Path = tmp_path_factory.mktemp("model") / "tiny.crfsuite"
-    knobs = {"seed": 1, "c1": 0.0, "c2": 0.01, "max_iterations": 30, "min_frequency": 0, "annotated_weight": 1.0}
-    knobs |= {"gazetteer_dropout": 0.0}
-    train(LEARNT, [], TrainParams(**knobs, feature_groups=GROUPS), path, {})
-    return Tagger.load(path)
 
 
 class Shelf:
