@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
 from clinical_ner.population.immunisations import INFLUENZA_SINCE, vaccines
+from clinical_ner.population.kidneys import egfr
 from clinical_ner.population.observations import (
     BMI,
     CHOLESTEROL,
@@ -30,7 +31,6 @@ from clinical_ner.population.observations import (
     SYSTOLIC,
     TRIGLYCERIDES,
     WEIGHT,
-    egfr,
 )
 from clinical_ner.population.people import ADULT, PEDIATRICS
 from clinical_ner.population.pregnancies import CONDITIONS as OF_PREGNANCY

@@ -20,10 +20,9 @@ from clinical_ner.core.schema import CONDITIONS, RACES
 from clinical_ner.population import catalogue
 from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Thresholds
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.people import ADULT, DAYS_A_YEAR, Lives
+from clinical_ner.population.people import ADULT, Lives
 from clinical_ner.population.pressure import Pressure
-
-Bools = NDArray[np.bool_]
+from clinical_ner.population.timeline import DAYS_A_YEAR, Flags
 
 YEARS_OF_EPISODES = 3.0
 OVERWEIGHT, OBESE, VERY_OBESE, SEVERELY_OBESE = 25, 30, 35, 40  # kg/m2
@@ -54,10 +53,10 @@ class Histories:
 
     draw: Draws
     lives: Lives
-    female: Bools
+    female: Flags
     pressure: Pressure
     bmi: Floats
-    has: dict[str, Bools]
+    has: dict[str, Flags]
     onset: dict[str, Floats] = field(default_factory=dict)
     resolved: dict[str, Floats] = field(default_factory=dict)
 
@@ -90,7 +89,7 @@ def histories_of(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: D
 def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
     """What is known of people before any condition: race, smoking, weight and pressure."""
     bmi, adult = people["bmi"].to_numpy(), lives.age >= ADULT
-    has: dict[str, Bools] = {race: (people["race_ethnicity"] == race).to_numpy() for race in RACES}
+    has: dict[str, Flags] = {race: (people["race_ethnicity"] == race).to_numpy() for race in RACES}
     has["smoker"], has["former_smoker"] = ((people["smoking"] == s).to_numpy() for s in ("current", "former"))
     has["overweight"] = (bmi >= OVERWEIGHT) & adult
     has["obese"] = (bmi >= OBESE) & adult
@@ -122,7 +121,7 @@ def effect(histories: Histories, effects: dict[str, float], *, illnesses: bool =
     return total
 
 
-def possible(condition: Condition, histories: Histories) -> Bools:
+def possible(condition: Condition, histories: Histories) -> Flags:
     """Who can have it: of the right sex and age, with what it needs, without what excludes it."""
     able = (histories.age >= condition.min_age) & (histories.age <= condition.max_age)
     if condition.sex != "all":

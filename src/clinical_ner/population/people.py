@@ -19,8 +19,8 @@ from clinical_ner.core.schema import PATIENTS, PROVIDERS, RACES, SEXES
 from clinical_ner.core.seeds import entropy
 from clinical_ner.population.catalogue import Floats, column, rows
 from clinical_ner.population.draws import Draws
+from clinical_ner.population.timeline import DAYS_A_YEAR, Flags
 
-DAYS_A_YEAR = 365.25
 YEARS_OF_DEATHS = 3.0  # everybody was alive at some time in the last three years
 SMOKING_AGE = 12
 SHORTEST_SMOKING = 0.15  # years; whoever smokes for less is no smoker
@@ -36,7 +36,6 @@ TAIL_FROM = 2.0  # standard deviations of BMI above which the log-normal is too 
 POOL_SIZE = 400  # names, cities and providers to draw from, whatever the number of patients
 
 
-Bools: TypeAlias = NDArray[np.bool_]
 Codes: TypeAlias = NDArray[np.int64]
 
 
@@ -47,7 +46,7 @@ class Lives:
     birth: NDArray[np.datetime64]
     end: NDArray[np.datetime64]
     age: Floats
-    dead: Bools
+    dead: Flags
 
 
 def sample_people(params: PopulationParams, draw: Draws) -> pd.DataFrame:
@@ -123,7 +122,7 @@ def _deaths_expected(age: Floats, sex: str) -> Floats:
     return YEARS_OF_DEATHS * _rate(f"{sex}_deaths_per_1000", age) / 1000
 
 
-def _deaths(birth: NDArray[Any], female: Bools, reference_date: date, draw: Draws) -> NDArray[Any]:
+def _deaths(birth: NDArray[Any], female: Flags, reference_date: date, draw: Draws) -> NDArray[Any]:
     """Dates of death within the last `YEARS_OF_DEATHS`, not-a-time for the living."""
     today = _day(reference_date)
     age = (today - birth).astype(np.float64) / DAYS_A_YEAR
@@ -132,7 +131,7 @@ def _deaths(birth: NDArray[Any], female: Bools, reference_date: date, draw: Draw
     return np.where(draw("death") < -np.expm1(-expected), date_of_death, np.datetime64("NaT", "D"))
 
 
-def _bodies(age: Floats, female: Bools, race: Codes, draw: Draws) -> tuple[Floats, Floats]:
+def _bodies(age: Floats, female: Flags, race: Codes, draw: Draws) -> tuple[Floats, Floats]:
     """Heights (cm) and weights (kg): a normal height, and independently a BMI of a floor plus a log-normal."""
     tall, heavy = (ndtri(np.clip(draw(name), TAIL, 1 - TAIL)) for name in ("height", "bmi"))
     at = partial(_by_sex, age, female)
@@ -144,12 +143,12 @@ def _bodies(age: Floats, female: Bools, race: Codes, draw: Draws) -> tuple[Float
     return height, (bmi * (height / 100) ** 2).round(1)
 
 
-def _by_race(name: str, female: Bools, race: Codes) -> Floats:
+def _by_race(name: str, female: Flags, race: Codes) -> Floats:
     women, men = (column("body_by_race.csv", name, sex=sex) for sex in SEXES)
     return np.where(female, women[race], men[race])
 
 
-def _by_sex(age: Floats, female: Bools, name: str) -> Floats:
+def _by_sex(age: Floats, female: Flags, name: str) -> Floats:
     curves = (np.interp(age, column("body.csv", "age", sex=sex), column("body.csv", name, sex=sex)) for sex in SEXES)
     return np.where(female, *curves)
 
@@ -163,7 +162,7 @@ def _races(age: Floats, uniform: Floats) -> Codes:
     return code
 
 
-def _smoking_odds(age: Floats, female: Bools, race: Codes, bmi: Floats) -> tuple[Floats, Floats]:
+def _smoking_odds(age: Floats, female: Flags, race: Codes, bmi: Floats) -> tuple[Floats, Floats]:
     """How likely each is to smoke and to have smoked; the obese smoke less."""
     factor = np.where(female, FEMALE_SMOKERS, MALE_SMOKERS) * column("smoking_by_race.csv", "ratio")[race]
     weight = np.where((bmi >= 30) & (age >= ADULT), OBESE_SMOKERS, NOT_OBESE_SMOKERS)
@@ -189,7 +188,7 @@ def _smoking(birth: NDArray[Any], age: Floats, odds: tuple[Floats, Floats], draw
     }
 
 
-def _alcohol_and_insurance(age: Floats, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
+def _alcohol_and_insurance(age: Floats, female: Flags, draw: Draws) -> dict[str, NDArray[Any]]:
     drinks = ("none", "light", "moderate", "heavy")
     women = _share_out(drinks, (0.36, 0.78, 0.95), draw("alcohol"))
     men = _share_out(drinks, (0.30, 0.64, 0.94), draw("alcohol"))
@@ -250,7 +249,7 @@ def _faker(seed: int, name: str) -> Faker:
     return fake
 
 
-def _names(seed: int, age: Floats, female: Bools, draw: Draws) -> dict[str, NDArray[Any]]:
+def _names(seed: int, age: Floats, female: Flags, draw: Draws) -> dict[str, NDArray[Any]]:
     """Names, places and providers out of pools that only the seed decides."""
     women, men, families, streets = _pools(seed)
     cities, states, codes = zip(*_places(seed), strict=True)

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from clinical_ner.core.schema import SEXES
 from clinical_ner.population.catalogue import KNOTS, Floats, Thresholds, column
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.people import ADULT, Lives
+from clinical_ner.population.timeline import Flags
 
 CONTROLLED_HYPERTENSION = "controlled_hypertension"  # its key in the thresholds
-Bools = NDArray[np.bool_]
 
 SYSTOLIC_HIGH, DIASTOLIC_HIGH = 130, 80  # mmHg, of stage 1 hypertension (ACC/AHA 2017)
 TOGETHER = 0.5  # correlation of systolic and diastolic pressure at an age
@@ -34,9 +33,9 @@ class Pressure:
 
     systolic: Floats
     diastolic: Floats
-    hypertensive: Bools
-    treated: Bools
-    aware: Bools
+    hypertensive: Flags
+    treated: Flags
+    aware: Flags
 
 
 def pressure_of(people: pd.DataFrame, lives: Lives, controlled: Thresholds, draw: Draws) -> Pressure:
@@ -55,7 +54,7 @@ def pressure_of(people: pd.DataFrame, lives: Lives, controlled: Thresholds, draw
 
 
 def controlled_log_odds(
-    people: pd.DataFrame, age: Floats, female: Bools, systolic: Floats, controlled: Thresholds
+    people: pd.DataFrame, age: Floats, female: Flags, systolic: Floats, controlled: Thresholds
 ) -> Floats:
     """That somebody whose pressure is not high is treated, by age, sex, race and how high it nearly is."""
     base = np.where(female, np.interp(age, KNOTS, controlled.women), np.interp(age, KNOTS, controlled.men))
@@ -72,7 +71,7 @@ def nearly_high(people: pd.DataFrame, systolic: Floats) -> Floats:
     return log_odds
 
 
-def measured(people: pd.DataFrame, age: Floats, female: Bools, draw: Draws) -> tuple[Floats, Floats]:
+def measured(people: pd.DataFrame, age: Floats, female: Flags, draw: Draws) -> tuple[Floats, Floats]:
     """Systolic and diastolic pressure: log-normal above a floor, by age, sex, race and BMI."""
     one, other = (ndtri(np.clip(draw(name), TAIL, 1 - TAIL)) for name in ("pressure/systolic", "pressure/diastolic"))
     other = TOGETHER * one + np.sqrt(1 - TOGETHER**2) * other
@@ -102,7 +101,7 @@ def short_tailed(score: Floats) -> Floats:
     return shortened
 
 
-def _by_sex(name: str, age: Floats, female: Bools) -> Floats:
+def _by_sex(name: str, age: Floats, female: Flags) -> Floats:
     curves = (
         np.interp(age, column("pressure.csv", "age", sex=sex), column("pressure.csv", name, sex=sex)) for sex in SEXES
     )

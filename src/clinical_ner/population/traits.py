@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from clinical_ner.core.schema import SEXES
 from clinical_ner.population.catalogue import Floats, column, thresholds
 from clinical_ner.population.histories import Histories, effect
+from clinical_ner.population.kidneys import creatinine, egfr
 from clinical_ner.population.pressure import short_tailed
 
 PHQ = "phq9"
@@ -155,13 +156,9 @@ def _kidneys(examination: Examination) -> None:
     worse = examination.histories.draw("trait/egfr/loss")
     lost = has("chronic_kidney_disease") * (0.12 + 0.38 * worse + 0.35 * worse**8)  # few fail
     rate = np.clip(healthy * (1 - lost), 6, 140)
-    kappa, alpha = np.where(female, 0.7, 0.9), np.where(female, -0.241, -0.302)
-    base = 142 * 0.9938 ** np.maximum(age, 1) * np.where(female, 1.012, 1.0)
-    above, below = (rate / base) ** (-1 / 1.2), (rate / base) ** (1 / alpha)
-    creatinine = np.where(age < 18, 0.25 + 0.03 * age, kappa * np.where(rate < base, above, below)).round(2)
-    ratio = creatinine / kappa
-    found = base * np.minimum(ratio, 1) ** alpha * np.maximum(ratio, 1) ** -1.2
-    examination.values |= {"creatinine": creatinine, "egfr": np.where(age < 18, rate, found).round()}
+    serum = np.where(age < 18, 0.25 + 0.03 * age, creatinine(rate, age, female)).round(2)
+    found = np.where(age < 18, rate, egfr(serum, age, female))
+    examination.values |= {"creatinine": serum, "egfr": found.round()}
     examination.values["egfr_healthy"] = np.clip(healthy, 6, 140).round()
 
 
