@@ -357,7 +357,8 @@ def test_a_failure_of_the_page_itself_is_not_taken_for_one_of_the_service(site: 
     page.get_by_role("button", name="Find entities").click()
     page.wait_for_function("document.getElementById('extract').ariaBusy === null")
 
-    expect(page.get_by_role("alert")).to_be_hidden()
+    expect(page.get_by_role("alert")).to_contain_text("This page failed, not the service")
+    expect(page.locator(".status").first).to_be_empty()
     assert visited.failures
     visited.failures.clear()
 

@@ -23,6 +23,21 @@ export function hideProblem() {
   $("key").value = "";
 }
 
+/** Do what a button is for, unless it is being done; the button keeps the focus, so it is not disabled. */
+export async function busy(button, act) {
+  if (button.ariaBusy === "true") return;
+  hideProblem();
+  button.ariaBusy = "true";
+  try {
+    await act();
+  } catch (error) {
+    showProblem({ what: "this page failed, not the service", remedy: "copy what you need from it, then reload it" });
+    throw error;
+  } finally {
+    button.ariaBusy = null;
+  }
+}
+
 function sentence(text) {
   return text && `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
