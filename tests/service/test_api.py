@@ -18,7 +18,8 @@ import pytest
 
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
 from clinical_ner.ner.concepts import KINDS
-from clinical_ner.ner.extraction import extract
+from clinical_ner.ner.extraction import extract, understand
+from clinical_ner.ner.fhir import bundle
 from clinical_ner.ner.model import MANIFEST
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import places
@@ -139,6 +140,28 @@ def test_the_id_comes_back_first_and_the_answer_has_ids_of_its_own(server: Serve
     assert UUID(content["prediction_id"])
     assert content["model_version"] == tagger.manifest.version
     assert_carries_ids(answer)
+
+
+def test_a_note_is_answered_as_the_bundle_that_the_command_writes(server: Server, tagger: Tagger) -> None:
+    text = TEXTS["a note"]
+
+    answer = httpx.post(f"{server.url}/extract/fhir", json={"text": text, "id": "7", "subject": "Patient/9"})
+
+    assert answer.json() == bundle("7", text, understand(tagger, text), "Patient/9")
+    assert {entry["resource"]["resourceType"] for entry in answer.json()["entry"]} == {
+        *("Condition", "MedicationStatement"),
+    }
+    assert answer.headers["content-type"] == "application/fhir+json"
+    assert UUID(answer.headers["x-prediction-id"])
+    assert answer.headers["x-model-version"] == tagger.manifest.version
+
+
+def test_a_bundle_is_of_one_note_and_of_a_subject_that_is_a_reference(server: Server) -> None:
+    wrong = [{"notes": [{"text": "gout"}]}, {"text": "gout", "subject": "Mr Smith"}]
+
+    answers = [httpx.post(f"{server.url}/extract/fhir", json=body) for body in wrong]
+
+    assert [answer.status_code for answer in answers] == [400, 400]
 
 
 def test_several_notes_are_answered_in_their_order_each_with_an_id(server: Server, tagger: Tagger) -> None:

@@ -69,7 +69,7 @@ def everything_asked(server: Server, key: str) -> list[httpx.Response]:
     json_type = {"Content-Type": "application/json", "X-API-Key": key}
     answers = [
         httpx.post(server.url + path, content=body, headers=json_type, timeout=30)
-        for path in ("/extract", "/feedback")
+        for path in ("/extract", "/extract/fhir", "/feedback")
         for body in BODIES.values()
     ]
     elsewhere = [

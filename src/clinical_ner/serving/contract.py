@@ -40,6 +40,17 @@ class Note(Message):
     id: NoteId | None = None
 
 
+class NoteForFhir(Note):
+    """One note, whose answer is a FHIR R4 Bundle."""
+
+    subject: str | None = Field(
+        default=None,
+        max_length=MAX_ID_CHARACTERS,
+        pattern=r"^[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$",
+        description="the patient that the resources refer to, such as Patient/7; null: the subject of the note",
+    )
+
+
 class Notes(Message):
     """Several notes in one request, answered in their order."""
 

@@ -6,30 +6,33 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from clinical_ner.core.files import read_json
 from clinical_ner.core.span import ASSERTIONS, LABELS, SECTIONS
+from clinical_ner.ner.fhir import bundle
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import metrics, pages, problems
 from clinical_ner.serving.clock import now
-from clinical_ner.serving.contract import Feedback, Note, Notes
+from clinical_ner.serving.contract import Feedback, Note, NoteForFhir, Notes
 from clinical_ner.serving.exchange import Exchange, Reply, dump
 from clinical_ner.serving.logs import logger
 from clinical_ner.serving.problems import RefusedError
 from clinical_ner.serving.reading import NoteMetrics, NoteRead, read_note
 from clinical_ner.serving.recorder import Recorder
-from clinical_ner.serving.routes import TEXT
+from clinical_ner.serving.routes import FHIR, TEXT
 from clinical_ner.serving.settings import Settings
 from clinical_ner.serving.store import Store, StoreDownError, TakenError
 
 AT_ONCE_CHARACTERS = 2_000  # so short are read where they arrive: the way to a thread costs as much as reading
 STORE_THREADS = 4
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class Endpoints:
@@ -73,13 +76,19 @@ class Endpoints:
         answer = {"notes": answers} if isinstance(asked, Notes) else answers[0]
         return Reply(200, dump(answer | self._envelope(exchange)))
 
+    async def extract_fhir(self, exchange: Exchange) -> Reply:
+        """The answer to one note as a Bundle; the prediction id is in a header, as a Bundle has no place for it."""
+        note = parse(NoteForFhir, await exchange.json_body(self._settings.max_body_bytes))
+        self._check_length("text", note.text)
+        (read,) = await self._read([note])
+        self._keep(read, exchange)
+        prediction_id = read.answer["prediction_id"]
+        found = bundle(note.id or prediction_id, note.text, read.reading, note.subject)
+        return Reply(200, dump(found), FHIR, ((b"x-prediction-id", prediction_id.encode()),))
+
     async def feedback(self, exchange: Exchange) -> Reply:
         """The feedback is stored before it is answered."""
-        content = await exchange.json_body(self._settings.max_body_bytes)
-        try:
-            given = Feedback.model_validate_json(content)
-        except ValidationError as error:
-            raise problems.refusal(error, Feedback) from None
+        given = parse(Feedback, await exchange.json_body(self._settings.max_body_bytes))
         self._check_length("text", given.text or "")
         row = feedback_row(given, exchange)
         new = await self._store_feedback(row)
@@ -177,6 +186,18 @@ class Endpoints:
             raise RefusedError(problems.NO_STORE) from None
         except TakenError:
             raise RefusedError(problems.TAKEN, [("feedback_id", "stored before, with other content")]) from None
+
+
+def parse(model: type[Body], content: bytes) -> Body:
+    """The body as the contract has it.
+
+    Raises:
+        RefusedError: it is not that.
+    """
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise problems.refusal(error, model) from None
 
 
 def parse_notes(content: bytes) -> Note | Notes:

@@ -54,8 +54,7 @@ def _schemas() -> dict[str, Any]:
 
 def _operation(route: Route) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "operationId": route.path.strip("/").split("/")[0].removesuffix(".json") + ("File" if "{" in route.path else "")
-        or "page",
+        "operationId": _operation_id(route.path),
         "summary": route.summary,
         "description": _who_may(route),
         "parameters": [_request_id(), *_path_parameters(route)],
@@ -65,6 +64,12 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.takes:
         found["requestBody"] = {"required": True, "content": {"application/json": {"schema": _one_of(*route.takes)}}}
     return found
+
+
+def _operation_id(path: str) -> str:
+    """Words of the path in camel case."""
+    first, *others = path.strip("/").removesuffix(".json").replace("{name}", "file").split("/")
+    return (first or "page") + "".join(other.capitalize() for other in others)
 
 
 def _who_may(route: Route) -> str:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT
 from clinical_ner.monitoring.profiles import figures
-from clinical_ner.ner.extraction import Mention, interpret, record
+from clinical_ner.ner.extraction import Mention, Reading, interpret, record
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import metrics
 from clinical_ner.serving.contract import Note
@@ -19,8 +19,9 @@ NO_SECTION = "none"
 
 
 class NoteRead(NamedTuple):
-    """What the client gets of a note, and what is kept of it: figures, and nothing of its text."""
+    """A note as it is read, what the client gets of it, and what is kept: figures, and nothing of its text."""
 
+    reading: Reading
     answer: dict[str, Any]
     figures: dict[str, Any]
 
@@ -39,7 +40,7 @@ def read_note(tagger: Tagger, note: Note) -> NoteRead:
         **figures(tagger, note.text, sentences),
         **_counts(reading.mentions),
     }
-    return NoteRead(answer, columns)
+    return NoteRead(reading, answer, columns)
 
 
 def _counts(mentions: Iterable[Mention]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Route(NamedTuple):
 
 
 TEXT = "text/plain; charset=utf-8"
+FHIR = "application/fhir+json"
 ROUTES = (
     Route(
         *("POST", "/extract", "extract", "The diseases and treatments of one note, or of several"),
@@ -49,6 +50,13 @@ ROUTES = (
         takes=(contract.Note, contract.Notes),
         gives=(contract.NoteAnswer, contract.NotesAnswer),
         complains=(problems.NOTE_TOO_LONG, problems.TOO_MANY_NOTES),
+    ),
+    Route(
+        *("POST", "/extract/fhir", "extract_fhir", "The same of one note, as a FHIR R4 Bundle"),
+        role=Role.EXTRACT,
+        takes=(contract.NoteForFhir,),
+        media_type=FHIR,
+        complains=(problems.NOTE_TOO_LONG,),
     ),
     Route(
         *("POST", "/feedback", "feedback", "What a reader makes of a prediction"),
