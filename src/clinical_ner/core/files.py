@@ -115,12 +115,15 @@ def whole_file_of_folder(path: Path, mode: int) -> Iterator[Path]:
 def alone_in(folder: Path) -> Iterator[None]:
     """Make the folder, for its owner alone if it is new, and wait until nobody else of ours writes into it.
 
+    It is for text of patients: git leaves it aside, wherever it lies.
+
     Raises:
         UserError: the folder cannot be written.
     """
     with _writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a")
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

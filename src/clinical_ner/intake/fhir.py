@@ -118,13 +118,13 @@ def _decoded(content: bytes, charset: str) -> str | Fault:
 
 
 def parsed(content: bytes) -> object:
-    """The JSON of a file.
+    """The JSON of a file; bytes that are no UTF-8 stay recognisable, and cost the resource that they stand in.
 
     Raises:
         UnreadableError: it is none.
     """
     try:
-        return json.loads(content.removeprefix(codecs.BOM_UTF8))
+        return json.loads(content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         raise UnreadableError("no JSON") from None
 

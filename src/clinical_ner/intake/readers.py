@@ -195,7 +195,7 @@ def _parquet(path: Path) -> Iterator[Arrived]:
             for row in _batch_rows(batch):
                 number += 1
                 yield Arrived(f"row {number}", {name: _shown(value) for name, value in row.items()}, row)
-    except (pa.ArrowException, OverflowError):
+    except (pa.ArrowException, OverflowError, UnicodeDecodeError):  # the last of a column's name
         after = f" after row {number}" if number else ""
         raise UnreadableError(f"no Parquet, or damaged{after}") from None
 

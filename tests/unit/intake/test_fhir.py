@@ -118,6 +118,16 @@ def test_a_bundle_a_file_a_resource_and_bulk_data_give_the_same_note(tmp_path: P
     assert found.quarantined == []
 
 
+def test_a_byte_that_is_no_utf8_costs_the_resource_that_it_stands_in_alone() -> None:
+    entries = [{"resource": resource(id=name)} for name in ("doc-1", "doc-2")]
+    content = json.dumps({"resourceType": "Bundle", "entry": entries}).encode().replace(b"doc-1", b"doc-\xb0")
+
+    found = admit(fhir.resources(fhir.parsed(content)), {}, LIMITS)
+
+    assert [note.note_id for note in found.kept] == ["doc-2"]
+    assert found.reasons == {"not_utf8": 1}
+
+
 @pytest.mark.parametrize("content", [[], "Gicht", None, {"id": "1"}, {"resourceType": 7}])
 def test_what_is_no_resource_is_unreadable(content: object) -> None:
     with pytest.raises(UnreadableError):
