@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from clinical_ner.cli import app
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import Span
+from clinical_ner.corrections.records import known_by
 from clinical_ner.ner import annotated
 from clinical_ner.ner.corpora import Format, read_corpus
 from clinical_ner.serving import keys, local, store
@@ -221,6 +222,14 @@ def test_corrections_that_came_after_the_review_have_to_be_reviewed(reviewed: Pa
 
     with pytest.raises(UserError, match="is no review of"):
         run("accept", reviewed, "--name", "n", "--annotated", tmp_path, "--golden", ROOT / "tests/golden")
+
+
+def test_decisions_of_another_export_are_refused(reviewed: Path, tmp_path: Path) -> None:
+    other = {"note": known_by("Gout"), "text": "Gout", "entities": []}
+    (tmp_path / "decisions.jsonl").write_text(json.dumps(other))
+
+    with pytest.raises(UserError, match="1 notes of another export"):
+        run("review", reviewed, "--resolve", tmp_path / "decisions.jsonl")
 
 
 def test_a_store_that_is_not_there_is_one_message(tmp_path: Path) -> None:

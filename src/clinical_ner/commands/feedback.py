@@ -71,7 +71,7 @@ def review(
 
     with alone_in(folder):
         notes = agreement.notes(records.read_corrections(folder / records.FEEDBACK))
-        settled, unsettled = reviewing.resolve(notes, _decisions(resolve), by_majority=resolve == MAJORITY)
+        settled, unsettled = reviewing.resolve(notes, _decisions(resolve, notes), by_majority=resolve == MAJORITY)
         found = {
             "feedback_sha256": sha256(folder / records.FEEDBACK),
             **reviewing.summary(notes, settled, unsettled),
@@ -83,10 +83,21 @@ def review(
     _show_review(notes, found, show_text=show_text)
 
 
-def _decisions(resolve: str | None) -> Decisions:
+def _decisions(resolve: str | None, notes: list[Note]) -> Decisions:
+    """What a reviewer decided in a file.
+
+    Raises:
+        UserError: a decision is of a note that nobody corrected.
+    """
     from clinical_ner.corrections.review import read_decisions
 
-    return read_decisions(Path(resolve)) if resolve and resolve != MAJORITY else {}
+    if resolve is None or resolve == MAJORITY:
+        return {}
+    found = read_decisions(Path(resolve))
+    others = found.keys() - {note.id for note in notes}
+    if others:
+        raise UserError(f"{resolve} decides {len(others)} notes of another export", "name the file that belongs to DIR")
+    return found
 
 
 def _write_review(folder: Path, settled: list[Resolved], found: dict[str, Any]) -> None:

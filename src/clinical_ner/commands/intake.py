@@ -16,6 +16,7 @@ from clinical_ner.serving.clock import now
 
 SOME_QUARANTINED = 3
 READABLE = 0o644  # counts alone: the collector of metrics runs as somebody else
+LISTED = 20  # files; the report has them all
 FormatName = Literal["auto", "csv", "jsonl", "parquet", "fhir"]
 
 
@@ -76,12 +77,13 @@ def _is_hidden(file: Path, folder: Path) -> bool:
 
 def _show(found: dict[str, Any]) -> None:
     """A table of the files and one of the reasons, in counts."""
-    width = max([4, *(len(one["file"]) for one in found["files"])])
-    typer.echo(f"{'file':<{width}} {'kept':>8} {'known':>8} {'quarantined':>12}")
-    for one in [*found["files"], {"file": "all", **found}] if len(found["files"]) > 1 else found["files"]:
-        typer.echo(f"{one['file']:<{width}} {one['kept']:>8} {one['known']:>8} {one['quarantined']:>12}")
+    files, row = found["files"], "{:<{}} {:>8} {:>8} {:>12}".format
+    rows = files if len(files) == 1 else [*files[:LISTED], found | {"file": f"all {len(files)} files"}]
+    width = max(len(one["file"]) for one in rows)
+    typer.echo(row("file", width, "kept", "known", "quarantined"))
+    for one in rows:
+        typer.echo(row(one["file"], width, one["kept"], one["known"], one["quarantined"]))
     for reason, count in found["reasons"].items():
         typer.echo(f"quarantined, {reason}: {count}")
-    for one in found["files"]:
-        if one["unreadable"]:
-            typer.echo(f"{one['file']} is unreadable: {one['unreadable']}", err=True)
+    for one in [one for one in files if one["unreadable"]][:LISTED]:
+        typer.echo(f"{one['file']} is unreadable: {one['unreadable']}", err=True)

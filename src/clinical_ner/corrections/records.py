@@ -89,7 +89,7 @@ def read_corrections(path: Path) -> list[Correction]:
     for where, record in read_records(path, "export them with 'clinical-ner feedback export'"):
         try:
             values = {name: record[name] for name in Correction._fields} | {"spans": spans_of(record["spans"], record)}
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise UserError(f"{where} is no correction", "export them again") from None
         found.append(Correction(**values))
     return found
@@ -99,8 +99,10 @@ def spans_of(written: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) ->
     """The spans of a record.
 
     Raises:
-        KeyError, TypeError, ValueError: they are none, or not of its text.
+        KeyError, TypeError, ValueError: they are none, or not of its text, or somebody changed the text.
     """
+    if known_by(record["text"]) != record["note"]:
+        raise ValueError
     spans = tuple(sorted({Span(one["start"], one["end"], one["label"]) for one in written}))
     if not all(0 <= span.start < span.end <= len(record["text"]) and span.label in LABELS for span in spans):
         raise ValueError

@@ -115,8 +115,8 @@ def read_decisions(path: Path) -> dict[str, tuple[Span, ...]]:
         try:
             if record["entities"] is not None:
                 found[str(record["note"])] = spans_of(record["entities"], record)
-        except (KeyError, TypeError, ValueError):
-            remedy = 'fill in "entities": [{"start", "end", "label"}], offsets inside the text'
+        except (KeyError, TypeError, ValueError, AttributeError):
+            remedy = 'fill in "entities": [{"start", "end", "label"}], offsets inside the text, which stays as it is'
             raise UserError(f"{where} is no decision", remedy) from None
     return found
 
@@ -140,7 +140,7 @@ def read_reviewed(path: Path) -> list[Resolved]:
 def _reviewed(where: str, record: Json) -> Resolved:
     try:
         return Resolved(record["note"], record["text"], spans_of(record["entities"], record), How(record["how"]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(f"{where} is no reviewed note", "run 'clinical-ner feedback review' again") from None
 
 

@@ -38,15 +38,17 @@ def admit(rows: Iterable[Arrived], known: Mapping[str, str], limits: Limits) -> 
 
     Of two notes with one id the first is kept; the other is the same again, or a conflict.
     """
-    done, hashes = Admission(), dict(known)
+    done, new = Admission(), dict[str, str]()
     for row in rows:
         found = row.fields if isinstance(row.fields, Fault) else judged(row.fields, limits)
         if isinstance(found, Fault):
             done.quarantined.append(Quarantined(row.place, row.original, found))
-        elif found.note_id not in hashes:
-            hashes[found.note_id] = found.content_sha256
+            continue
+        there = new.get(found.note_id) or known.get(found.note_id)
+        if there is None:
+            new[found.note_id] = found.content_sha256
             done.kept.append(found)
-        elif hashes[found.note_id] == found.content_sha256:
+        elif there == found.content_sha256:
             done.known += 1
         else:
             done.quarantined.append(Quarantined(row.place, row.original, Fault(Reason.CONFLICT)))

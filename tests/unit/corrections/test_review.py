@@ -78,11 +78,17 @@ def test_a_note_that_the_reviewer_left_blank_stays_open(tmp_path: Path, correcti
     assert (settled, unsettled) == ([], reviewed)
 
 
-@pytest.mark.parametrize("broken", [{"end": 99}, {"label": "Quokka"}, {"start": "0"}])
+@pytest.mark.parametrize(
+    "broken",
+    [{"end": 99}, {"label": "Quokka"}, {"start": "0"}, {"text": "Quokka!"}, {"text": 7}, {"entities": ["Quokka"]}],
+)
 def test_a_decision_that_is_none_is_named_and_not_repeated(tmp_path: Path, broken: dict[str, object]) -> None:
     path = tmp_path / "review.jsonl"
-    entity = {"start": 0, "end": 6, "label": "DISEASE", **broken}
-    path.write_text(json.dumps({"note": "n", "text": "Quokka", "entities": [entity]}))
+    entity = {"start": 0, "end": 6, "label": "DISEASE"} | {
+        key: broken[key] for key in broken.keys() & {"start", "end", "label"}
+    }
+    whole = {"note": known_by("Quokka"), "text": "Quokka", "entities": [entity]}
+    path.write_text(json.dumps(whole | {key: broken[key] for key in broken.keys() & whole.keys()}))
 
     with pytest.raises(UserError, match=r"review\.jsonl:1") as raised:
         read_decisions(path)
