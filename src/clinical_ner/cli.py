@@ -7,8 +7,6 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from clinical_ner.commands import feedback as feedback_commands
+from clinical_ner.commands import intake as intake_commands
+from clinical_ner.commands.store import STORE, StoreUrl, reached
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS, SYNTHETIC
@@ -32,6 +33,8 @@ from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find diseases and treatments in clinical text.")
 population = typer.Typer(no_args_is_help=True, help="People who do not exist, and their records.")
 app.add_typer(population, name="population")
+app.command()(intake_commands.ingest)
+app.add_typer(feedback_commands.app, name="feedback")
 
 STANDARD_INPUT = "-"
 Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]
@@ -245,8 +248,7 @@ store_app = typer.Typer(no_args_is_help=True, help="The service's store of predi
 app.add_typer(keys_app, name="keys")
 app.add_typer(store_app, name="store")
 KeyFile = Annotated[Path, typer.Option("--keys", envvar="CLINICAL_NER_KEYS", help="The file of keys.")]
-StoreUrl = Annotated[str, typer.Option("--store", envvar="CLINICAL_NER_STORE", help="SQLAlchemy's URL.")]
-KEYS, STORE = Path("keys.json"), "sqlite:///clinical-ner.sqlite"
+KEYS = Path("keys.json")
 
 
 @keys_app.command("create")
@@ -286,7 +288,7 @@ def store_migrate(url: StoreUrl = STORE) -> None:
     """Bring the store's tables up to date."""
     from clinical_ner.serving import store
 
-    with _reached():
+    with reached():
         store.migrate(url)
 
 
@@ -299,24 +301,10 @@ def store_prune(
 
     before = now() - _days(older_than)
     store.require_file(url)
-    with _reached():
+    with reached():
         gone = store.Store.open(url).prune(before)
     for table, rows in gone.items():
         typer.echo(f"{table}: {rows} rows deleted")
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """Say what to do where the store is down."""
-    from clinical_ner.serving import store
-
-    try:
-        yield
-    except store.StoreDownError as error:
-        raise UserError(
-            f"the store cannot be reached or written ({error})",
-            "see that it runs and may be written, and 'clinical-ner store migrate' has made its tables",
-        ) from None
 
 
 def _days(written: str) -> timedelta:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,3 +75,79 @@ def _take_place(partial: Path, out: Path) -> None:
         return
     for path in sorted(partial.iterdir()):
         path.replace(out / path.name)
+
+
+@contextmanager
+def whole_file(path: Path, mode: int) -> Iterator[Path]:
+    """A file to write that becomes `path` when the block has ended well: whoever looks sees the old one or the new one.
+
+    It has this mode from its first byte on. A process that is killed leaves `.NAME.partial`, which the next one
+    replaces; that two of them write at a time is for `alone_in` to prevent.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with _writing(path):
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=mode)
+        partial.chmod(mode)
+        yield partial
+        _take_file(partial, path)
+
+
+@contextmanager
+def whole_file_of_folder(path: Path, mode: int) -> Iterator[Path]:
+    """A folder to write a file of the name of `path` into; it becomes `path` when the block has ended well.
+
+    For writers that choose the names of their files themselves; otherwise as `whole_file`.
+    """
+    folder = path.with_name(f".{path.name}.partial")
+    with _writing(path):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        yield folder
+        (folder / path.name).chmod(mode)
+        _take_file(folder / path.name, path)
+        folder.rmdir()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder, for its owner alone if it is new, and wait until nobody else of ours writes into it.
+
+    It is for text of patients: git leaves it aside, wherever it lies.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    with _writing(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a")
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}", "name a place that can") from None
+
+
+def _take_file(partial: Path, path: Path) -> None:
+    """Rename, in such an order that a loss of power leaves the old file or the whole new one."""
+    _to_disk(partial)
+    partial.replace(path)
+    _to_disk(path.parent)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a loss of power."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -157,8 +157,15 @@ class DriftParams(Section):
         return self
 
 
+class IngestParams(Section):
+    """Which new notes are taken in; no stage reads it, the command `ingest` does."""
+
+    max_note_characters: int = Field(gt=0, description="longer notes are quarantined, as the service refuses them")
+    earliest: date = Field(strict=False, description="notes from before this day have a wrong date")
+
+
 class Params(Section):
-    """The whole of `params.yaml`, one section a stage."""
+    """The whole of `params.yaml`, one section a stage, and those of commands."""
 
     vocabulary: VocabularyParams
     population: PopulationParams
@@ -169,6 +176,7 @@ class Params(Section):
     train: TrainParams
     evaluate: EvaluateParams
     drift: DriftParams
+    ingest: IngestParams
 
 
 def load(path: Path) -> Params:

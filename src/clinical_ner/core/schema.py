@@ -388,6 +388,20 @@ LEXICON = _table(
     },
 )
 
+# --- intake: one row a note that came from outside -----------------------------------------------
+INGESTED = _table(
+    "ingested",
+    ("note_id",),
+    {
+        "note_id": _text(NOT_BLANK),  # as the sender has it
+        "patient_id": _text(NOT_BLANK, nullable=True),
+        "note_type": _text(NOT_BLANK, nullable=True),
+        "written_on": _date(),
+        "text": _text(NOT_BLANK),
+        "content_sha256": _text(r"^[0-9a-f]{64}$"),  # of all the columns before
+    },
+)
+
 # --- monitoring: one row a note as the tagger sees it, figures only ----------------------------
 PROFILES = _table(
     "profiles",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from clinical_ner.core.span import LABELS, Extent, Span
+from clinical_ner.ner.tokenize import Token, sentences
 
 OUTSIDE = "O"
 BEGIN, INSIDE = "B-", "I-"  # before the label
@@ -39,6 +40,33 @@ def encode(tokens: Sequence[Extent], spans: Iterable[Span]) -> Encoded:
         for i in covered[1:]:
             tags[i] = INSIDE + span.label
     return Encoded(tags, widened, dropped)
+
+
+class EncodedText(NamedTuple):
+    """The sentences of a text, each with one tag a token, and what had to be done to the spans of all."""
+
+    sentences: list[tuple[list[Token], list[str]]]
+    widened: int
+    dropped: int
+
+    def spans(self) -> list[Span]:
+        """The spans that the tags mark, in order: of whole tokens, and none overlaps another."""
+        return [span for sentence, tags in self.sentences for span in decode(sentence, tags)]
+
+
+def encode_text(text: str, spans: Collection[Span]) -> EncodedText:
+    """BIO tags of the tokens of each sentence, as `encode` gives them.
+
+    A span belongs to the sentence it starts in, or to the next one if it starts in the space between.
+    """
+    found, read = [], 0
+    for sentence in sentences(text):
+        inside = [span for span in spans if read <= span.start < sentence[-1].end]
+        read = sentence[-1].end
+        found.append((sentence, encode(sentence, inside)))
+    widened, dropped = sum(own.widened for _, own in found), sum(own.dropped for _, own in found)
+    after_all = {span for span in spans if span.start >= read}
+    return EncodedText([(sentence, own.tags) for sentence, own in found], widened, dropped + len(after_all))
 
 
 def runs(tags: Sequence[str]) -> list[tuple[int, int, str]]:

@@ -49,7 +49,7 @@ _EXPECTED: Final[Mapping[Format, str]] = {
 }
 _LABELS_LISTED = 20
 _PLAIN_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,39}")
-_ASIDE: Final = frozenset({"LICENSE", "LICENCE", "SOURCES"})
+_ASIDE: Final = frozenset({"LICENSE", "LICENCE", "SOURCES", "PROVENANCE"})
 
 _BRAT_ENTITY = re.compile(r"T[^\t]*\t(\S+) ([0-9]{1,9} [0-9]{1,9}(?:;[0-9]{1,9} [0-9]{1,9})*)\t(.*)", re.DOTALL)
 _BRAT_OTHER = re.compile(r"[ERAMN][0-9]+\s|[*#]")

@@ -28,7 +28,7 @@ from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.ner.tokenize import Token, sentences
+from clinical_ner.ner.tokenize import Token
 from clinical_ner.ner.weights import Weights
 
 
@@ -67,21 +67,14 @@ class Prepared(NamedTuple):
 
 
 def prepare(documents: Iterable[Document], annotates: tuple[str, ...] = LABELS) -> Prepared:
-    """Sentences of documents in which these labels are annotated, split and tokenised as the tagger does it.
-
-    A span belongs to the sentence it starts in, or to the next one if it starts in the space between.
-    """
+    """Sentences of documents in which these labels are annotated, split and tokenised as the tagger does it."""
     examples, widened, dropped = [], 0, 0
     for document in documents:
-        read, defined = 0, definitions(document.text)
-        for sentence in sentences(document.text):
-            inside = [s for s in document.spans if read <= s.start < sentence[-1].end]
-            read = sentence[-1].end
-            encoded = bio.encode(sentence, inside)
-            read_here = example(sentence, encoded.tags, defined)
+        defined, tagged = definitions(document.text), bio.encode_text(document.text, document.spans)
+        for sentence, tags in tagged.sentences:
+            read_here = example(sentence, tags, defined)
             examples.append(read_here._replace(source=ANNOTATED, annotates=annotates))
-            widened, dropped = widened + encoded.widened, dropped + encoded.dropped
-        dropped += len({s for s in document.spans if s.start >= read})
+        widened, dropped = widened + tagged.widened, dropped + tagged.dropped
     return Prepared(examples, widened, dropped)
 
 

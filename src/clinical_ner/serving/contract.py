@@ -1,6 +1,7 @@
 """What every route takes and gives; no message about any of it ever holds a piece of a note.
 
-The limits on bodies, notes and lists are settings of the service (`settings.py`); those here are of the contract.
+The limits on bodies, notes and lists are settings of the service (`settings.py`); those here are of the contract, and
+those that every note has, wherever it comes in, are in `core/note.py`.
 """
 
 from __future__ import annotations
@@ -9,21 +10,21 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    field_validator,
     model_validator,
 )
 
+from clinical_ner.core import note
 from clinical_ner.core.span import AssertionName, SectionName
 
-MAX_ID_CHARACTERS = 200
 MAX_SPANS = 10_000  # of one note; a note of the longest length has fewer
 MAX_OFFSET = 10_000_000
 
 LabelName = Literal["DISEASE", "TREATMENT"]
-NoteId = Annotated[str, Field(max_length=MAX_ID_CHARACTERS, description="repeated in the response")]
+NoteId = Annotated[note.NoteId, Field(description="repeated in the response")]
 
 
 class Message(BaseModel):
@@ -156,16 +157,9 @@ class Feedback(Message):
     spans: list[CorrectSpan] | None = Field(
         default=None, max_length=MAX_SPANS, description="all entities of the note; []: there is none; null: not judged"
     )
-    text: str | None = Field(
+    text: Annotated[str, AfterValidator(note.storable)] | None = Field(
         default=None, description="the note; stored if it is sent, so only with the right to keep it"
     )
-
-    @field_validator("text")
-    @classmethod
-    def can_be_stored(cls, text: str | None) -> str | None:
-        if text is not None and "\0" in text:
-            raise ValueError("the character U+0000 cannot be stored")
-        return text
 
     @model_validator(mode="after")
     def says_something(self) -> Self:

@@ -162,6 +162,20 @@ class Store:
                 raise TakenError
         return False
 
+    def corrections(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The feedback from `since` to before `until`, in order of time, each with the `model_version` if known.
+
+        Raises:
+            StoreDownError: the store cannot be read now.
+        """
+        joined = FEEDBACK.outerjoin(PREDICTIONS, PREDICTIONS.c.prediction_id == FEEDBACK.c.prediction_id)
+        within = (FEEDBACK.c.created_at >= since) & (FEEDBACK.c.created_at < until)
+        statement = select(FEEDBACK, PREDICTIONS.c.model_version).select_from(joined).where(within)
+        with self._writing() as connection:
+            _take_time(connection)
+            rows = connection.execute(statement.order_by(FEEDBACK.c.created_at, FEEDBACK.c.feedback_id)).mappings()
+            return [dict(row) for row in rows]
+
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older; how many rows went, by table.
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import stat
+import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,3 +97,65 @@ def test_a_file_is_no_folder_to_write_to(tmp_path: Path) -> None:
             pass
 
     assert (tmp_path / "out").read_text("utf-8") == "a file"
+
+
+# --- files that are whole or not there ------------------------------------------------------------
+def test_a_file_is_replaced_only_when_it_is_whole_and_is_its_owners_from_the_first_byte_on(tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text("old")
+
+    with pytest.raises(ZeroDivisionError), files.whole_file(path, 0o600) as partial:
+        partial.write_text(str(1 / 0))
+    with files.whole_file(path, 0o600) as partial:
+        mode = stat.S_IMODE(partial.stat().st_mode)
+        partial.write_text("new")
+        before = path.read_text()
+
+    assert (mode, before, path.read_text()) == (0o600, "old", "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.jsonl"]
+
+
+def test_what_a_killed_process_left_of_a_file_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ".notes.jsonl.partial").write_text("a long rest of something else")
+
+    with files.whole_file(tmp_path / "notes.jsonl", 0o600) as partial:
+        partial.write_text("new")
+
+    assert (tmp_path / "notes.jsonl").read_text() == "new"
+
+
+def test_a_file_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"), files.whole_file(tmp_path / "no/such", 0o600):
+        pytest.fail("there is nothing to write to")
+
+
+def test_git_leaves_a_folder_for_text_of_patients_aside(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    with files.alone_in(tmp_path / "inbox"):
+        (tmp_path / "inbox/notes.jsonl").write_text("Gout")
+
+    listed = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, check=True, capture_output=True, text=True)
+
+    assert listed.stdout == ""
+    assert stat.S_IMODE((tmp_path / "inbox").stat().st_mode) == 0o700
+
+
+def test_two_who_write_into_one_folder_take_turns(tmp_path: Path) -> None:
+    order: list[str] = []
+    waiting = threading.Event()
+
+    def second() -> None:
+        waiting.set()
+        with files.alone_in(tmp_path / "inbox"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with files.alone_in(tmp_path / "inbox"):
+        thread.start()
+        assert waiting.wait(10)
+        thread.join(0.2)
+        order.append("first")
+    thread.join(10)
+
+    assert order == ["first", "second"]

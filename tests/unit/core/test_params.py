@@ -30,6 +30,7 @@ train:
    feature_groups: [word, shape]}
 evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30, sample_texts: 9, typo_rate: 0.1}
 drift: {seed: 6, min_notes: 2, current_share: 0.4, resamples: 10, warn_false_alarms: 0.1, drift_false_alarms: 0.1}
+ingest: {max_note_characters: 10, earliest: "1900-01-01"}
 """)
 Load = Callable[..., params.Params]
 
@@ -129,6 +130,8 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("drift__warn_false_alarms", 1),
         ("drift__drift_false_alarms", 0),
         ("drift__seed", None),
+        ("ingest__max_note_characters", 0),
+        ("ingest__earliest", "once"),
     ],
 )
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused_with_its_place(

@@ -171,6 +171,14 @@ ROWS: dict[str, dict[str, Any]] = {
     "tokens": TOKEN,
     "calibration": TOKEN,
     "lexicon": {"term": "asthma", "kind": "disease", "concept_id": "D001249"},
+    "ingested": {
+        "note_id": "n-1",
+        "patient_id": "p-1",
+        "note_type": "progress",
+        "written_on": DAY,
+        "text": "Gout",
+        "content_sha256": "0" * 64,
+    },
     "profiles": {
         "note_id": "N000000001",
         "written_on": DAY,
@@ -349,6 +357,7 @@ def test_no_column_takes_a_value_of_another_type(table: str, column: str) -> Non
         ("tokens", "annotates", "DRUG"),
         ("tokens", "annotates", "DISEASE,"),
         ("lexicon", "kind", "therapy"),
+        ("ingested", "content_sha256", "0" * 63),
         ("profiles", "characters", -1),
         ("profiles", "tokens_per_sentence", -0.1),
         ("profiles", "out_of_vocabulary_rate", 1.1),

@@ -66,7 +66,8 @@ def test_any_number_of_corpora_may_lie_side_by_side_in_a_fixed_order(tmp_path: P
 
 
 def test_what_people_git_and_dvc_keep_there_is_no_corpus(tmp_path: Path) -> None:
-    put(tmp_path, dict.fromkeys(["README.md", "LICENSE", "SOURCES.md", ".gitignore", ".DS_Store", "mine.dvc"], "?"))
+    aside = ["README.md", "LICENSE", "SOURCES.md", "provenance.json", ".gitignore", ".DS_Store", "mine.dvc"]
+    put(tmp_path, dict.fromkeys(aside, "?"))
     put(tmp_path / "mine", {**FILES[Format.BRAT], "annotation.conf": "?"})
 
     assert found(tmp_path) == {"mine": Format.BRAT}

@@ -1,0 +1,1 @@
+"""From what readers corrected to notes to learn from: exported, compared, resolved, accepted."""
