@@ -17,8 +17,7 @@ import yaml
 from clinical_ner.core.errors import UserError, closest
 
 SWEEP = re.compile(r"(\w+\.\w+)=([\w.+-]+(?:,[\w.+-]+)*)")
-# Git ignores what is in there and DVC may not track it: without a copy an experiment would train without it.
-UNTRACKED = Path("data/annotated")
+ANNOTATED = Path("data/annotated")
 
 
 def grid(sweeps: Sequence[str]) -> list[dict[str, str]]:
@@ -88,9 +87,17 @@ def sweep(
 
 
 def _run_arguments(name: str, setting: Mapping[str, str]) -> list[str]:
-    copied = ["--copy-paths", str(UNTRACKED)] if UNTRACKED.is_dir() else []
+    copied = [word for path in untracked(ANNOTATED) for word in ("--copy-paths", str(path))]
     changes = [word for parameter, value in setting.items() for word in ("--set-param", f"{parameter}={value}")]
-    return ["exp", "run", "--temp", "--quiet", "--name", name, "--message", subject_of(setting), *copied, *changes]
+    return ["exp", "run", "--temp", "--name", name, "--message", subject_of(setting), *copied, *changes]
+
+
+def untracked(folder: Path) -> list[Path]:
+    """What is in the folder that neither git nor DVC tracks: an experiment would have to do without it."""
+    command = ["git", "ls-files", "-z", "--others", "--directory", "--", str(folder)]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    paths = [Path(name) for name in listed.split("\0") if name]
+    return [path for path in paths if not path.with_name(f"{path.name}.dvc").exists()]
 
 
 def _dvc(*arguments: str, capture: bool = False) -> str:

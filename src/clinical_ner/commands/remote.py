@@ -12,9 +12,7 @@ import typer
 from clinical_ner.core.errors import UserError
 
 State = Literal["true", "damaged", "missing"]
-app = typer.Typer(
-    no_args_is_help=True, help="The remote of DVC: is each object there, and the one it should be?"
-)
+app = typer.Typer(no_args_is_help=True, help="The remote of DVC: is each object there, and the one it should be?")
 Name = Annotated[str | None, typer.Option("--remote", "-r", help="Default: the configuration's.")]
 
 
