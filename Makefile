@@ -150,10 +150,13 @@ SHOWN := $(SHOWN)|crf\.(f1|precision|recall)|crf_f1\.(templates\.unseen|terms\.w
 exp-show: $(INSTALLED) ## Compare the experiments on this commit: what was changed, what came out
 	@$(BIN)/dvc exp show --no-pager --md --hide-workspace --only-changed --drop '^(?!($(SHOWN)))'
 
-# The data first: nobody shall meet a branch whose results cannot be had.
+# The data first: nobody shall meet a branch whose results cannot be had. Not by `dvc exp push`, which takes a relative
+# path of a remote for one from the root of the disk.
 exp-branch: $(INSTALLED) ## Turn an experiment into a pushed branch, ready for a pull request (EXP=name BRANCH=name)
-	$(BIN)/dvc exp push origin "$(EXP)"
-	$(BIN)/dvc exp branch "$(EXP)" "$(BRANCH)"
+	git rev-parse --quiet --verify "refs/heads/$(BRANCH)" > /dev/null || $(BIN)/dvc exp branch "$(EXP)" "$(BRANCH)"
+	git switch "$(BRANCH)"
+	$(BIN)/dvc checkout
+	$(BIN)/dvc push
 	git push --set-upstream origin "$(BRANCH)"
 	@if command -v gh > /dev/null; then gh pr create --head "$(BRANCH)" --fill; \
 		else echo "Open the pull request: gh pr create --head $(BRANCH) --fill"; fi

@@ -52,7 +52,7 @@ def trainable(repository: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def swept(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh clone of a server's repository in which somebody called `make exp`; read only but for new branches."""
+    """A fresh clone of a server's repository in which somebody called `make exp`; read only."""
     folder = tmp_path_factory.mktemp("experiments")
     written = trainable(folder / "written")
     run(written, "dvc", "repro", "--quiet")
@@ -128,20 +128,23 @@ def test_an_experiment_becomes_a_branch_on_the_server_whose_model_can_be_pulled(
     stub.chmod(0o755)
     path = os.pathsep.join([str(stub.parent), environment(swept)["PATH"]])
 
-    make(swept, "exp-branch", f"EXP={NAMES[0]}", "BRANCH=weaker", PATH=path, CALLED=str(tmp_path / "called"))
+    clone = Path(shutil.copytree(swept, tmp_path / "clone", symlinks=True))
+
+    make(clone, "exp-branch", f"EXP={NAMES[0]}", "BRANCH=weaker", PATH=path, CALLED=str(tmp_path / "called"))
 
     run(tmp_path, "git", "clone", "--quiet", "--branch", "weaker", str(swept.parent / "server.git"), "reviewed")
     reviewed = tmp_path / "reviewed"
-    shutil.copytree(swept.parent / "dvc-storage", tmp_path / "dvc-storage")
-    run(reviewed, "dvc", "pull", "--quiet")
+    run(reviewed, "dvc", "pull", "--quiet")  # from the folder beside it, to which the clone pushed
     assert (tmp_path / "called").read_text("utf-8").split() == ["pr", "create", "--head", "weaker", "--fill"]
     assert run(reviewed, "git", "log", "-1", "--format=%s").strip() == "Set train.c2 to 0.5"
     assert yaml.safe_load((reviewed / "params.yaml").read_text("utf-8"))["train"]["c2"] == 0.5
     assert "up to date" in run(reviewed, "dvc", "status")
 
 
-def test_without_the_program_of_github_the_command_for_the_pull_request_is_printed(swept: Path) -> None:
-    printed = make(swept, "exp-branch", f"EXP={NAMES[1]}", "BRANCH=stronger")
+def test_without_the_program_of_github_the_command_for_the_pull_request_is_printed(swept: Path, tmp_path: Path) -> None:
+    clone = Path(shutil.copytree(swept, tmp_path / "clone", symlinks=True))
+
+    printed = make(clone, "exp-branch", f"EXP={NAMES[1]}", "BRANCH=stronger")
 
     assert "gh pr create --head stronger --fill" in printed
 

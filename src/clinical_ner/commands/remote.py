@@ -27,7 +27,7 @@ class Fault(NamedTuple):
 def state_of(store: Any, object_id: str) -> State:
     """Whether a store of DVC holds an object whose content has the MD5 that is its name; reads all of it."""
     try:
-        with store.fs.open(store.oid_to_path(object_id)) as file:
+        with store.fs.open(store.oid_to_path(object_id), "rb") as file:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except FileNotFoundError:
         return "missing"
