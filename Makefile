@@ -25,7 +25,8 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service \
-	data test check format serve bento container test-container metrics-diff reproducible programs lock hooks clean
+	data test check format serve bento container test-container metrics-diff reproducible programs lock hooks clean \
+	exp exp-show exp-branch mlflow verify-remote repair-remote
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -137,6 +138,37 @@ reproducible: $(INSTALLED) ## Rebuild the last commit from nothing and compare e
 	git clone --quiet . build/fresh
 	cd build/fresh && PYTHONPATH="$$PWD/src" dvc repro --force --quiet
 	git -C build/fresh diff --exit-code dvc.lock
+
+# Each experiment has the name SECTION.NAME-VALUE; what is built already is not built again.
+SWEEP ?= train.c2=0.5,1,2
+exp: data ## Run an experiment for each combination of values (SWEEP="train.c2=0.5,1,2 train.c1=0.05,0.1")
+	$(BIN)/clinical-ner sweep $(SWEEP)
+
+# The parameters that differ, and few figures: `dvc exp show` alone has a hundred columns.
+SHOWN := Experiment|(vocabulary|population|quality|risk|notes|dataset|train|evaluate)\.|loss|golden_f1
+SHOWN := $(SHOWN)|crf\.(f1|precision|recall)|crf_f1\.(templates\.unseen|terms\.withheld_unlisted)
+exp-show: $(INSTALLED) ## Compare the experiments on this commit: what was changed, what came out
+	@$(BIN)/dvc exp show --no-pager --md --hide-workspace --only-changed --drop '^(?!($(SHOWN)))'
+
+# The data first: nobody shall meet a branch whose results cannot be had. Not by `dvc exp push`, which takes a relative
+# path of a remote for one from the root of the disk.
+exp-branch: $(INSTALLED) ## Turn an experiment into a pushed branch, ready for a pull request (EXP=name BRANCH=name)
+	git rev-parse --quiet --verify "refs/heads/$(BRANCH)" > /dev/null || $(BIN)/dvc exp branch "$(EXP)" "$(BRANCH)"
+	git switch "$(BRANCH)"
+	$(BIN)/dvc checkout
+	$(BIN)/dvc push
+	git push --set-upstream origin "$(BRANCH)"
+	@if command -v gh > /dev/null; then gh pr create --head "$(BRANCH)" --fill; \
+		else echo "Open the pull request: gh pr create --head $(BRANCH) --fill"; fi
+
+mlflow: data ## Copy the last run to the MLflow of MLFLOW_TRACKING_URI: parameters, figures, files, model
+	$(BIN)/clinical-ner mirror
+
+verify-remote: $(INSTALLED) ## Read the remote's objects and name those damaged or missing (REMOTE=name)
+	$(BIN)/clinical-ner remote verify $(if $(REMOTE),--remote "$(REMOTE)")
+
+repair-remote: $(INSTALLED) ## Put damaged or missing objects into the remote anew, from a cache that has them (REMOTE=name)
+	$(BIN)/clinical-ner remote repair $(if $(REMOTE),--remote "$(REMOTE)")
 
 lock: $(INSTALLED) ## Write the locks anew (LOCK_OPTIONS=--upgrade: with newer versions)
 	$(BIN)/uv pip compile pyproject.toml --all-extras $(LOCK_OPTIONS) $(COMPILE) -o requirements.txt

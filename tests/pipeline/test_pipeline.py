@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.repositories import ROOT, commit, copy_of_sources, outcome, run, set_params, start
 
 from clinical_ner.core.errors import EXIT_CODE, UserError
 from clinical_ner.core.io import read
 from clinical_ner.core.schema import NOTES, PATIENTS, PROFILES
 
-ROOT = Path(__file__).parents[2]
 SOURCES = (
     *(
         ".dvc",
@@ -55,63 +52,10 @@ UNLIKE = {  # what may differ between two machines and must not matter
 
 
 # --- a repository of its own ---------------------------------------------------------------------
-def environment(repository: Path, **variables: str) -> dict[str, str]:
-    """No settings of the user's, and the repository's own code instead of the installed one."""
-    settings = repository.parent / "settings"
-    return os.environ | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(repository / "src"),
-        "DVC_NO_ANALYTICS": "1",
-        **{f"DVC_{kind}_DIR": str(settings) for kind in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")},
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        **{f"GIT_{role}_{what}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-        **variables,
-    }
-
-
-def start(repository: Path, *command: str, **variables: str) -> subprocess.Popen[str]:
-    pipe, env = subprocess.PIPE, environment(repository, **variables)
-    return subprocess.Popen(command, cwd=repository, env=env, stdout=pipe, stderr=pipe, text=True)
-
-
-def outcome(repository: Path, *command: str) -> tuple[int, str, str]:
-    process = start(repository, *command)
-    out, err = process.communicate()
-    return process.returncode, out, err
-
-
-def run(repository: Path, *command: str) -> str:
-    code, out, err = outcome(repository, *command)
-    assert code == 0, out + err
-    return out
-
-
-def commit(repository: Path) -> None:
-    run(repository, "git", "add", "--all")
-    run(repository, "git", "commit", "--quiet", "--message", "this commit will hold the results")
-
-
-def set_params(repository: Path, changes: dict[str, dict[str, Any]]) -> None:
-    path = repository / "params.yaml"
-    params = yaml.safe_load(path.read_text("utf-8"))
-    for section, values in changes.items():
-        assert values.keys() <= params[section].keys()
-        params[section].update(values)
-    path.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
-
-
 def small_repository(folder: Path) -> Path:
     """The sources as they are now with the small parameters; nothing built, nothing cached, an empty remote."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *SOURCES]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    repository = folder / "repository"
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, repository / name)
+    repository = copy_of_sources(folder / "repository", *SOURCES)
     set_params(repository, SMALL)
-    run(repository, "git", "init", "--quiet")
     return repository
 
 
