@@ -46,8 +46,7 @@ class NoteForFhir(Note):
 
     subject: str | None = Field(
         default=None,
-        max_length=MAX_ID_CHARACTERS,
-        pattern=r"^[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$",
+        pattern=r"^[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}$",
         description="the patient that the resources refer to, such as Patient/7; null: the subject of the note",
     )
 
