@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "ner": {"core"},
     "monitoring": {"core", "ner"},
     "serving": {"core", "ner", "monitoring"},
-    "cli": EVERYTHING,
+    "commands": EVERYTHING,
+    "cli": {*EVERYTHING, "commands"},
 }
 # A worker of the service holds the tagger and little else; these cost seconds and hundreds of megabytes.
 HEAVY = {"evidently", "pandas", "pandera", "pyarrow", "pycrfsuite", "scipy", "sklearn", "sklearn_crfsuite"}
