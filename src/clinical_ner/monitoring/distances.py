@@ -83,7 +83,7 @@ def limits(reference: pd.DataFrame, size: int, resamples: int, rates: tuple[floa
 
 
 def _of_few_notes(values: Matrix, size: int) -> Matrix:
-    """How far a few notes move each mean that are as strange as the strangest so far, or differ by 1 from a constant."""
+    """How far a few notes move each mean, if they are as strange as the strangest, or 1 away from a constant."""
     strangest = np.abs(values - values.mean(axis=0)).max(axis=0)
     return np.asarray(LEAST_NOTES / size * np.where(strangest < LEAST_DEVIATION, 1.0, strangest))
 
