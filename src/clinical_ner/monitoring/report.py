@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -32,12 +32,17 @@ def page(assessment: dict[str, Any]) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Monitoring</title>'
         f"<style>{STYLE}</style></head><body>\n"
-        f"<h1>Monitoring: {escape(window['since'])} to {escape(window['until'])}</h1>\n"
+        f"<h1>Monitoring: {_minute(window['since'])} to {_minute(window['until'])}</h1>\n"
         f'<p class="verdict {verdict}">{TITLES[verdict]}. By the policy: {", ".join(assessment["actions"])}.</p>\n'
         f'<p class="tell">{window["notes"]} notes, {window["left_out"]} more without all figures; '
         f"model {escape(versions)}.</p>\n<ul>{reasons}</ul>\n"
         f"{_without_labels(assessment['label_free'])}{_labelled(assessment['labelled'])}</body></html>\n"
     )
+
+
+def _minute(written: str) -> str:
+    """A time for people; in UTC, as all times of the store."""
+    return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _without_labels(free: dict[str, Any]) -> str:
@@ -87,7 +92,7 @@ def summary(assessment: dict[str, Any]) -> str:
         [
             f"## {TITLES[assessment['verdict']]}",
             "",
-            f"{window['notes']} notes from {window['since']} to {window['until']}. "
+            f"{window['notes']} notes from {_minute(window['since'])} to {_minute(window['until'])}. "
             f"By the policy: {', '.join(assessment['actions'])}.",
             "",
             *(f"- {reason}" for reason in assessment["reasons"] or ["nothing moved"]),
