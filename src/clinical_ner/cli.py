@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from clinical_ner.commands import experiments, mirror, remote
+from clinical_ner.commands import experiments, mirror, monitor, remote
 from clinical_ner.commands import feedback as feedback_commands
 from clinical_ner.commands import intake as intake_commands
 from clinical_ner.commands.store import STORE, StoreUrl, reached
@@ -39,6 +39,7 @@ app.add_typer(feedback_commands.app, name="feedback")
 app.add_typer(remote.app, name="remote")
 app.command()(experiments.sweep)
 app.command()(mirror.mirror)
+app.add_typer(monitor.app, name="monitor")
 
 STANDARD_INPUT = "-"
 Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]

@@ -6,7 +6,10 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -15,6 +18,7 @@ from programs import DEPLOY, call, found, is_listening, rendered, running
 from clinical_ner.serving import keys, local
 from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
+from clinical_ner.serving.store import Store
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "clinical_ner.serving.service:Service"
@@ -37,8 +41,19 @@ def service(
 ) -> Iterator[local.Server]:
     assert secrets
     settings = {"CLINICAL_NER_MODEL": str(model_path), "CLINICAL_NER_KEYS": str(keys_file)}
-    with local.running(SERVICE, ROOT, tmp_path_factory.mktemp("service"), **settings) as server:
+    home = tmp_path_factory.mktemp("service")
+    with local.running(SERVICE, ROOT, home, **settings) as server:
+        store = Store.open(f"sqlite:///{home / 'store.sqlite'}")
+        store.add_run(monitoring_run())
+        store.close()
         yield server
+
+
+def monitoring_run() -> dict[str, Any]:
+    """A row of a run that found nothing."""
+    figures = {"distance": 0.4, "separation": 0.5, "mean_confidence": 0.97, "judged": 40, "agreement": 0.9}
+    times = {"created_at": now(), "since": now() - timedelta(days=1), "until": now()}
+    return {"run_id": uuid4(), "notes": 300, "verdict": "none", "report": {}, **times, **figures}
 
 
 @dataclass(frozen=True)

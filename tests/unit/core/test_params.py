@@ -29,7 +29,9 @@ train:
   {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, annotated_weight: 0.5, gazetteer_dropout: 0.1,
    feature_groups: [word, shape]}
 evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30, sample_texts: 9, typo_rate: 0.1}
-drift: {seed: 6, min_notes: 2, current_share: 0.4, resamples: 10, warn_false_alarms: 0.1, drift_false_alarms: 0.1}
+drift: {seed: 6, reference_patients: 3, windows: [2], resamples: 20, splits: 3, watch_false_alarms: 0.05,
+        alert_false_alarms: 0.05, min_judged: 1, watch_agreement: 0.8, alert_agreement: 0.7,
+        policy: {none: [log], watch: [log], alert: [retrain]}}
 ingest: {max_note_characters: 10, earliest: "1900-01-01"}
 """)
 Load = Callable[..., params.Params]
@@ -124,11 +126,12 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("evaluate__ablation_sentences", 0),
         ("evaluate__sample_texts", 0),
         ("evaluate__typo_rate", 1.1),
-        ("drift__min_notes", 1),
+        ("drift__windows", []),
         ("drift__resamples", 0),
         ("drift__resamples", 10.5),
-        ("drift__warn_false_alarms", 1),
-        ("drift__drift_false_alarms", 0),
+        ("drift__watch_false_alarms", 1),
+        ("drift__alert_false_alarms", 0),
+        ("drift__policy", {"none": ["log"], "watch": ["panic"], "alert": []}),
         ("drift__seed", None),
         ("ingest__max_note_characters", 0),
         ("ingest__earliest", "once"),
@@ -146,22 +149,22 @@ def test_a_feature_group_named_twice_is_refused(load: Load) -> None:
     )
 
 
-def test_more_false_alarms_than_false_warnings_are_refused(load: Load) -> None:
-    told = reason(load, drift__drift_false_alarms=0.2)
+def test_more_alerts_than_windows_watched_are_refused(load: Load) -> None:
+    told = reason(load, drift__watch_false_alarms=0.02)
 
-    assert "drift: value error, drift_false_alarms must not be above warn_false_alarms" in told
+    assert "drift: value error, alert_false_alarms must not be above watch_false_alarms" in told
+
+
+def test_an_alert_before_anything_is_watched_is_refused(load: Load) -> None:
+    told = reason(load, drift__alert_agreement=0.9)
+
+    assert "drift: value error, alert_agreement must not be above watch_agreement" in told
 
 
 def test_a_horizon_before_which_nothing_is_recorded_is_refused(load: Load) -> None:
     told = reason(load, risk__horizon_years=5)
 
     assert "risk: value error, horizon_years must be below years_of_records" in told
-
-
-def test_fewer_resamples_than_one_false_alarm_needs_are_refused(load: Load) -> None:
-    told = reason(load, drift__resamples=9)
-
-    assert "drift: value error, resamples must be at least 1 / drift_false_alarms" in told
 
 
 def test_every_mistake_is_told_at_once(load: Load) -> None:
