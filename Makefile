@@ -109,8 +109,10 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py
 
-bento: data ## Build the Bento and ask it one question
-	$(BIN)/python -m clinical_ner.serving.build
+# STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data.
+bento: $(if $(STAGE),$(INSTALLED),data) ## Build the Bento and ask it one question (STAGE=prod: of the released model)
+	$(if $(STAGE),$(BIN)/clinical-ner fetch --stage "$(STAGE)" --out build/release --force)
+	$(BIN)/python -m clinical_ner.serving.build $(if $(STAGE),build/release)
 
 # BUILDER=docker|podman|buildah chooses one, IMAGE=name:tag names the image.
 IMAGE ?= clinical-ner:latest

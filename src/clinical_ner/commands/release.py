@@ -54,7 +54,7 @@ def promote(
     corpus: Annotated[list[Path] | None, typer.Option(help="Annotated text not trained on; may be repeated.")] = None,
     corpus_format: Annotated[list[str] | None, typer.Option("--format", help="Of each --corpus.")] = None,
     label_map: Annotated[list[str] | None, typer.Option("--map", metavar="SOURCE=LABEL")] = None,
-    version: Annotated[str | None, typer.Option(help="Such as v2.0.0; default: the next patch.")] = None,
+    version: Annotated[str | None, typer.Option(help="Such as v2.0.0; default: the next minor one.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Compare and decide; register nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write decision.json and decision.md into this folder.")] = None,

@@ -6,6 +6,7 @@ GTO orders assignments by seconds, so a new one waits until its second is later 
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import time
@@ -19,6 +20,7 @@ from clinical_ner.core.errors import UserError
 
 ARTIFACT: Final = "clinical-ner"  # as in dvc.yaml
 DEV, PROD = STAGES = ("dev", "prod")
+FIRST: Final = "v1.0.0"
 MOST_SKEW_SECONDS = 5
 MARK = "\n\n{"  # where the decision begins in the text of a tag
 
@@ -76,7 +78,7 @@ class Registry:
         return next((event.version for event in self.events() if not event.stage and event.commit == commit), None)
 
     def register(self, commit: str, text: str, version: str | None = None) -> str:
-        """Register the commit as the next version, or as the one named; once: the version that it has stays.
+        """Register the commit as the next minor version, or as the one named; once: the version that it has stays.
 
         Raises:
             UserError: the commit has another version already, or another commit has this one.
@@ -89,7 +91,8 @@ class Registry:
         if present:
             raise UserError(f"the commit is {present} already", "a commit has one version: commit something new first")
         with _explained():
-            api.register(str(self.root), ARTIFACT, commit, version=version, message=text)
+            named = version or (None if self.events() else FIRST)
+            api.register(str(self.root), ARTIFACT, commit, version=named, bump_minor=not named, message=text)
         registered = self.version_at(commit)
         assert registered  # noqa: S101 # GTO has just done so
         return registered
@@ -125,15 +128,15 @@ class Registry:
 
 
 def previous(events: Sequence[Event], stage: str) -> str | None:
-    """The version that was in the stage before the current one came into it first; none if there is none.
+    """The version that the current one of the stage took the place of; none if there is none.
 
     What was rolled back is not gone back to: after v1, v2, v3 and a rollback to v2 it is v1.
     """
-    order = list(dict.fromkeys(event.version for event in events if event.stage == stage))
-    current = next((event.version for event in reversed(events) if event.stage == stage), None)
-    if current is None or order.index(current) == 0:
-        return None
-    return order[order.index(current) - 1]
+    stack: list[str] = []
+    for event in events:
+        if event.stage == stage:
+            stack = [*itertools.takewhile(lambda version: version != event.version, stack), event.version]  # noqa: B023
+    return stack[-2] if len(stack) > 1 else None
 
 
 def tag_text(title: str, decision: dict[str, Any] | None) -> str:
