@@ -5,7 +5,7 @@ import json
 import pytest
 
 from clinical_ner.core.params import PromoteParams
-from clinical_ner.promotion.bootstrap import Interval
+from clinical_ner.ner.bootstrap import Interval
 from clinical_ner.promotion.comparison import WHOLE, Comparison, Row
 from clinical_ner.promotion.decision import Decision, Speed, as_json, as_markdown, decide, summary
 

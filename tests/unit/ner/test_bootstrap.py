@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clinical_ner.promotion.bootstrap import f1, interval, resampled_sums
+from clinical_ner.ner.bootstrap import f1, interval, resampled_sums
 
 COUNTS = arrays(np.int64, st.tuples(st.integers(1, 12), st.just(4)), elements=st.integers(0, 9))
 
@@ -39,7 +39,7 @@ def test_the_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch) -> No
     counts = np.arange(30).reshape(10, 3)
     whole = resampled_sums(counts, 1, "set", 25)
 
-    monkeypatch.setattr("clinical_ner.promotion.bootstrap.AT_ONCE", 40)
+    monkeypatch.setattr("clinical_ner.ner.bootstrap.AT_ONCE", 40)
 
     assert (resampled_sums(counts, 1, "set", 25) == whole).all()
 
