@@ -1,4 +1,4 @@
-"""Compare the latest notes of unseen patients with the earlier ones, as the tagger sees them."""
+"""Calibrate what drift is on the notes of fresh people, and compare the notes of unseen patients with those."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +7,17 @@ from typer import Option
 
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import NOTES, PROFILES, SPLITS
+from clinical_ner.core.schema import NOTES, PROFILES, REFERENCE, SPLITS
 from clinical_ner.monitoring import drift
 from clinical_ner.ner.tagger import Tagger
+from clinical_ner.notes.charts import POPULATION, record_of
+from clinical_ner.notes.tables import write_notes
+from clinical_ner.notes.terms import lexis
+from clinical_ner.population.sample import sample_population
 
 
 def main(
+    vocabulary: Annotated[Path, Option()],
     dataset: Annotated[Path, Option()],
     notes: Annotated[Path, Option()],
     model: Annotated[Path, Option()],
@@ -22,13 +27,23 @@ def main(
     report: Annotated[Path, Option()],
     params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
 ) -> None:
-    """Write the profiles to OUT, the verdict to METRICS, the distances to PLOT and the page to REPORT."""
-    section = params.load(params_file).drift
+    """Write reference, profiles and thresholds to OUT, the verdict to METRICS, distances to PLOT, the page to REPORT."""
+    settings = params.load(params_file)
+    own, end = settings.drift, settings.population.reference_date
+    fresh = settings.population.model_copy(update={"seed": own.seed, "patients": own.reference_patients})
+    people = sample_population(fresh)
+    record = record_of(*(getattr(people, table.name) for table in POPULATION))
+    words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
+    manner = settings.notes.model_copy(update={"seed": own.seed, "literature_texts": 0})
+    tagger = Tagger.load(model)
+    reference = drift.profile_notes(tagger, write_notes(record, words, manner, end).notes)
     unseen = drift.unseen_patients(io.read(NOTES, notes), io.read(SPLITS, dataset))
-    profiles = drift.profile_notes(Tagger.load(model), unseen)
-    reference, current = drift.split_batches(profiles, section.current_share)
-    comparison = drift.compare(reference, current, section)
-    io.write(PROFILES, profiles, out)
+    current = drift.profile_notes(tagger, unseen)
+    thresholds = drift.calibrate(reference, own)
+    comparison = drift.compare(reference, current, thresholds, own.seed)
+    io.write(REFERENCE, reference, out)
+    io.write(PROFILES, current, out)
+    files.write_json(out / "thresholds.json", drift.to_json(thresholds))
     files.write_json(metrics, drift.drift_metrics(reference, current, comparison))
     files.write_csv(plot, ("column", "distance"), sorted(comparison.distances.items()))
     files.write_text(report, comparison.html)

@@ -1,1 +1,1 @@
-"""The commands that join several layers, one module a topic; `cli.py` registers them."""
+"""Commands of `clinical-ner` with a subject of their own; `cli.py` registers them."""

@@ -35,7 +35,15 @@ def read(table: Table, folder: Path) -> pd.DataFrame:
     Raises:
         UserError: the file is missing, is no Parquet, or does not hold what the schema states.
     """
-    path = _existing(table, folder)
+    return read_file(table, _existing(table, folder))
+
+
+def read_file(table: Table, path: Path) -> pd.DataFrame:
+    """Read a Parquet file of any name and check it.
+
+    Raises:
+        UserError: as `read` does.
+    """
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from clinical_ner.core.errors import UserError, closest
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
+Action = Literal["log", "watch", "alert", "retrain"]
 FeatureGroup = Literal["word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation"]
 
 
@@ -134,26 +135,37 @@ class EvaluateParams(Section):
     typo_rate: Share = Field(description="of the longer words, misspelt or given an accent to see whether it matters")
 
 
+class DriftPolicy(Section):
+    """What is done by the verdict; `log` is always done."""
+
+    none: tuple[Action, ...] = Field(strict=False)
+    watch: tuple[Action, ...] = Field(strict=False)
+    alert: tuple[Action, ...] = Field(strict=False)
+
+
 class DriftParams(Section):
-    """How often a batch of notes may be called drifted by chance; the thresholds follow from it in the stage."""
+    """How often a window of notes may be called drifted by chance, and what is done about one that has."""
 
     seed: Seed
-    min_notes: int = Field(ge=2, description="batches smaller than this are refused")
-    current_share: Share = Field(description="of the unseen patients' notes, the latest, taken as the current batch")
-    resamples: int = Field(gt=0, description="pairs of batches drawn from the reference to calibrate the thresholds")
-    warn_false_alarms: float = Field(gt=0, lt=1, description="share of undrifted batches warned of, or worse")
-    drift_false_alarms: float = Field(gt=0, lt=1, description="share of undrifted batches called drifted")
+    reference_patients: int = Field(gt=0, description="fresh people whose notes are the reference of the pipeline")
+    windows: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        min_length=1, strict=False, description="sizes, in notes; smaller ones are refused"
+    )
+    resamples: int = Field(ge=20, description="pairs of batches drawn from the reference, for the distances' limits")
+    splits: int = Field(ge=3, description="cuts of the reference, for the limits of the classifier's AUC")
+    watch_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows watched, or worse")
+    alert_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows that are an alert")
+    min_judged: int = Field(gt=0, description="notes with corrections, for agreement to be judged")
+    watch_agreement: Share = Field(description="strict F1 against corrections below which the model is watched")
+    alert_agreement: Share = Field(description="the same below which there is an alert")
+    policy: DriftPolicy
 
     @model_validator(mode="after")
-    def warn_comes_first(self) -> Self:
-        if self.drift_false_alarms > self.warn_false_alarms:
-            raise ValueError("drift_false_alarms must not be above warn_false_alarms")
-        return self
-
-    @model_validator(mode="after")
-    def resamples_show_the_rarest(self) -> Self:
-        if self.resamples * self.drift_false_alarms < 1:
-            raise ValueError("resamples must be at least 1 / drift_false_alarms, or none of them is as rare")
+    def watching_comes_first(self) -> Self:
+        if self.alert_false_alarms > self.watch_false_alarms:
+            raise ValueError("alert_false_alarms must not be above watch_false_alarms")
+        if self.alert_agreement > self.watch_agreement:
+            raise ValueError("alert_agreement must not be above watch_agreement")
         return self
 
 

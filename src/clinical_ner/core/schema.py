@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 import pandera.pandas as pa
 
+from clinical_ner.core.figures import COUNTS, MIX_SHARES, RATES, SHARES
 from clinical_ner.core.span import ASSERTIONS, LABELS, SOURCES, TERM_KINDS
 from clinical_ner.core.span import SECTIONS as SECTION_NAMES
 
@@ -388,22 +389,20 @@ LEXICON = _table(
     },
 )
 
+
 # --- monitoring: one row a note as the tagger sees it, figures only ----------------------------
-PROFILES = _table(
-    "profiles",
-    ("note_id",),
-    {
+def _profiles(name: str) -> Table:
+    """One row a note, FIGURES of `monitoring.profiles`: rates of the service and of the pipeline alike."""
+    columns = {
         "note_id": _text(NOT_BLANK),
+        "patient_id": _text(NOT_BLANK, nullable=True),  # null: not known, as in the service
         "written_on": _date(),
-        "characters": _count(),
-        "tokens": _count(),
-        **{
-            name: pa.Column("float64", pa.Check.ge(0))
-            for name in ("tokens_per_sentence", "diseases_per_100_tokens", "treatments_per_100_tokens")
-        },
-        **{
-            name: pa.Column("float64", pa.Check.in_range(0, 1))
-            for name in ("out_of_vocabulary_rate", "mean_confidence", "unsure_token_rate")
-        },
-    },
-)
+        **{name: _count() for name in COUNTS},
+        **{name: pa.Column("float64", pa.Check.ge(0)) for name in RATES},
+        **{name: pa.Column("float64", pa.Check.in_range(0, 1)) for name in (*SHARES, *MIX_SHARES)},
+    }
+    return _table(name, ("note_id",), columns)
+
+
+PROFILES = _profiles("profiles")
+REFERENCE = _profiles("reference")  # what the profiles are compared with

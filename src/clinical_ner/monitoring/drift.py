@@ -1,41 +1,52 @@
-"""Has a batch of notes drifted from the reference? Distances by Evidently, the verdict by calibrated thresholds."""
+"""Has a window of notes drifted from the reference? Two witnesses, and thresholds that the reference itself gave.
+
+The first is the distance of each figure, as Evidently measures it; the second a classifier that tells the notes apart.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from clinical_ner.core.errors import UserError
+from clinical_ner.core.figures import FIGURES
 from clinical_ner.core.params import DriftParams
 from clinical_ner.core.schema import PROFILES
-from clinical_ner.core.seeds import stream
-from clinical_ner.monitoring.profiles import FIGURES, profile
+from clinical_ner.monitoring.distances import Limits, limits
+from clinical_ner.monitoring.gauges import VERDICTS
+from clinical_ner.monitoring.profiles import flat, profile
+from clinical_ner.monitoring.separation import Separability, separability, separation
 from clinical_ner.ner.tagger import Tagger
 
-VERDICTS = ("none", "warn", "drift")
-LEAST_DEVIATION = 0.001  # Evidently's: a figure without spread is measured in thousandths
 RANDOM_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Thresholds(NamedTuple):
-    """From which distance of the furthest figure on there is a warning, and drift."""
+    """What decides of windows of so many notes or more: the limits of the distances, and of the classifier's AUC."""
 
-    warn: float
-    drift: float
+    size: int
+    limits: Limits
+    separability: Separability
 
 
 class Comparison(NamedTuple):
-    """The verdict, the distance of every figure, the thresholds that decided, and the report for people."""
+    """The verdict, what the witnesses measured, the thresholds that decided, and Evidently's page."""
 
     verdict: str
     distances: dict[str, float]
+    auc: float
     thresholds: Thresholds
     html: str
+
+    @property
+    def exceeded(self) -> dict[str, float]:
+        """The distance of each figure in its limit, the furthest first: an alert from 1 on."""
+        shares = {name: round(value / self.thresholds.limits.alert[name], 4) for name, value in self.distances.items()}
+        return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
 def unseen_patients(notes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
@@ -46,92 +57,114 @@ def unseen_patients(notes: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
 
 def profile_notes(tagger: Tagger, notes: pd.DataFrame) -> pd.DataFrame:
     """PROFILES of a NOTES table, in its order."""
-    figures = pd.DataFrame([profile(tagger, text) for text in notes["text"]], columns=list(FIGURES))
-    labels = notes[["note_id", "written_on"]].reset_index(drop=True)
-    frame = pd.concat([labels, figures], axis=1)[list(PROFILES.schema.columns)]
-    return frame.astype({"characters": "int64", "tokens": "int64"})
+    labels = notes[["note_id", "patient_id", "written_on"]].reset_index(drop=True)
+    return profile_table(labels, [profile(tagger, text) for text in notes["text"]])
 
 
-def split_batches(profiles: pd.DataFrame, current_share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Reference and current batch: the latest notes, as large a share as asked for, are the current ones."""
-    ordered = profiles.sort_values(["written_on", "note_id"], ignore_index=True)
-    first = len(ordered) - round(len(ordered) * current_share)
-    return ordered.iloc[:first], ordered.iloc[first:]
+def profile_table(labels: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """PROFILES of rows of figures, from the pipeline or from the store, and what names them in the same order."""
+    figures = pd.DataFrame([flat(row) for row in rows], columns=list(FIGURES), index=labels.index)
+    types = {name: str(column.dtype) for name, column in PROFILES.schema.columns.items() if name in FIGURES}
+    return pd.concat([labels, figures.astype(types)], axis=1)[list(PROFILES.schema.columns)]
 
 
-def calibrate(reference: pd.DataFrame, current_size: int, params: DriftParams) -> Thresholds:
-    """The thresholds that batches of these sizes reach by chance as often as `params` allow.
+# --- thresholds ------------------------------------------------------------------------------------
+def calibrate(reference: pd.DataFrame, params: DriftParams) -> list[Thresholds]:
+    """The thresholds of each of the windows' sizes, smallest first.
 
-    Pairs of batches are drawn with replacement from the reference, whole notes, so both of a pair have its
-    distribution: whatever lies between them is chance. Of each pair the furthest figure counts, as in the verdict.
-    The (1 - `warn_false_alarms`) quantile of these distances is the warning, the (1 - `drift_false_alarms`)
-    quantile the drift. The same reference, size and `params` give the same thresholds, rounded to 4 digits.
-
-    What is promised is the rate of a batch like the reference, its notes independent of each other: of notes that
-    come in clusters, or from a reference that is not typical, more will be reported.
-    """
-    values = reference[list(FIGURES)].to_numpy(dtype="float64")
-    draws, sizes = stream(params.seed, "drift/calibration"), (len(values), current_size)
-    furthest = np.empty(params.resamples)
-    for place in range(params.resamples):
-        first, second = (values[draws.integers(len(values), size=size)] for size in sizes)
-        furthest[place] = normalised_distances(first, second).max()
-    warn, drift = np.quantile(furthest, [1 - params.warn_false_alarms, 1 - params.drift_false_alarms])
-    return Thresholds(round(float(warn), 4), round(float(drift), 4))
-
-
-def normalised_distances(reference: NDArray[np.float64], current: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The distance of every column as Evidently measures it: Wasserstein's, in standard deviations of the reference.
-
-    Wasserstein's distance is the area between the two cumulative distributions; all columns are done at once,
-    which makes a thousand pairs of batches cheap.
-    """
-    both = np.concatenate([reference, current])
-    order = both.argsort(axis=0)
-    steps = np.where(order < len(reference), len(current), -len(reference))  # integers: ties cancel exactly
-    widths = np.diff(np.take_along_axis(both, order, axis=0), axis=0)
-    areas = (np.abs(steps.cumsum(axis=0)[:-1]) * widths).sum(axis=0) / (len(reference) * len(current))
-    return np.asarray(areas / np.maximum(reference.std(axis=0), LEAST_DEVIATION))
-
-
-def compare(reference: pd.DataFrame, current: pd.DataFrame, params: DriftParams) -> Comparison:
-    """Compare two batches of PROFILES by thresholds calibrated on the reference for just these sizes.
-
-    The distance of a figure is the Wasserstein distance divided by the reference's standard deviation, so
-    that 0.1 is a tenth of a standard deviation. The verdict is that of the figure that moved furthest:
-    `none` below the warning's threshold, `warn` below that of drift, else `drift`.
+    Each witness may be wrong half as often as `params` allow, so that both together are not wrong more often. What is
+    promised is the rate of windows like the reference: recalibrate where the reference is no longer typical.
 
     Raises:
-        UserError: a batch is smaller than `min_notes`.
+        UserError: the reference is smaller than the largest window.
     """
-    _refuse_small(reference, current, params)
-    thresholds = calibrate(reference, len(current), params)
-    snapshot = _evidently(reference[list(FIGURES)], current[list(FIGURES)], thresholds)
+    sizes = sorted(params.windows)
+    if len(reference) < sizes[-1]:
+        raise UserError(
+            f"the reference has {len(reference)} notes, the largest window {sizes[-1]} (drift.windows)",
+            "take a longer history as the reference, or calibrate for smaller windows",
+        )
+    rates = (params.watch_false_alarms / 2, params.alert_false_alarms / 2)
+    return [
+        Thresholds(
+            size,
+            limits(reference, size, params.resamples, rates, params.seed),
+            separability(reference, size, params.splits, rates, params.seed),
+        )
+        for size in sizes
+    ]
+
+
+def thresholds_for(thresholds: list[Thresholds], notes: int) -> Thresholds:
+    """Those of the largest calibrated window of no more notes: they are a little stricter than needed.
+
+    Raises:
+        UserError: the window is smaller than all of them.
+    """
+    known = [one for one in thresholds if one.size <= notes]
+    if not known:
+        raise UserError(
+            f"the window has {notes} notes, {min(one.size for one in thresholds)} are needed (drift.windows)",
+            "choose a longer window: a small one moves by chance",
+        )
+    return max(known, key=lambda one: one.size)
+
+
+def to_json(thresholds: list[Thresholds]) -> dict[str, Any]:
+    """The thresholds as they are kept: by the size of the window."""
+    return {
+        str(one.size): {"limits": one.limits._asdict(), "separability": one.separability._asdict()}
+        for one in thresholds
+    }
+
+
+def from_json(content: Mapping[str, Any]) -> list[Thresholds]:
+    """Thresholds as they were kept.
+
+    Raises:
+        UserError: they are of other figures than notes have now.
+    """
+    found = [
+        Thresholds(int(size), Limits(**one["limits"]), Separability(**one["separability"]))
+        for size, one in content.items()
+    ]
+    if any(set(one.limits.alert) != set(FIGURES) for one in found):
+        raise UserError("the thresholds are of other figures than notes have now", "calibrate again")
+    return sorted(found, key=lambda one: one.size)
+
+
+# --- comparison --------------------------------------------------------------------------------------
+def compare(reference: pd.DataFrame, current: pd.DataFrame, thresholds: list[Thresholds], seed: int) -> Comparison:
+    """Compare a window of PROFILES with the reference by thresholds that were calibrated on it.
+
+    The distance of a figure is Wasserstein's, divided by the reference's standard deviation: 0.1 is a tenth of one.
+    The verdict is the graver one of the two witnesses: `none`, `watch` or `alert`.
+
+    Raises:
+        UserError: the window is too small.
+    """
+    own = thresholds_for(thresholds, len(current))
+    snapshot = _evidently(reference[list(FIGURES)], current[list(FIGURES)], own.limits)
     metrics = json.loads(snapshot.json())["metrics"]
     distances = {metric["config"]["column"]: round(float(metric["value"]), 4) for metric in metrics}
+    auc = round(separation(reference, current, seed), 4)
     html = stable_ids(snapshot.get_html_str(as_iframe=False))
-    return Comparison(verdict(max(distances.values()), thresholds), distances, thresholds, html)
+    return Comparison(verdict(distances, auc, own), distances, auc, own, html)
 
 
-def _refuse_small(reference: pd.DataFrame, current: pd.DataFrame, params: DriftParams) -> None:
-    for name, batch in (("reference", reference), ("current", current)):
-        if len(batch) < params.min_notes:
-            raise UserError(
-                f"the {name} batch has {len(batch)} notes, {params.min_notes} are needed (drift.min_notes)",
-                "compare larger batches: a small one moves by chance",
-            )
+def verdict(distances: Mapping[str, float], auc: float, thresholds: Thresholds) -> str:
+    """The graver one of what the furthest figure and the classifier say."""
+    furthest = max(value / thresholds.limits.alert[name] for name, value in distances.items())
+    by_distance = (furthest >= thresholds.limits.watch) + (furthest >= 1)
+    by_separation = (auc >= thresholds.separability.watch) + (auc >= thresholds.separability.alert)
+    return VERDICTS[max(by_distance, by_separation)]
 
 
-def verdict(distance: float, thresholds: Thresholds) -> str:
-    """What a distance means by the thresholds: none, warn or drift."""
-    return VERDICTS[(distance >= thresholds.warn) + (distance >= thresholds.drift)]
-
-
-def _evidently(reference: pd.DataFrame, current: pd.DataFrame, thresholds: Thresholds) -> Any:
+def _evidently(reference: pd.DataFrame, current: pd.DataFrame, known: Limits) -> Any:
     from evidently import Report  # costs seconds and hundreds of megabytes: only here
     from evidently.metrics import ValueDrift
 
-    metrics = [ValueDrift(column=name, method="wasserstein", threshold=thresholds.drift) for name in FIGURES]
+    metrics = [ValueDrift(column=name, method="wasserstein", threshold=known.alert[name]) for name in FIGURES]
     return Report(metrics, include_tests=True).run(current, reference)
 
 
@@ -143,13 +176,14 @@ def stable_ids(html: str) -> str:
 
 def drift_metrics(reference: pd.DataFrame, current: pd.DataFrame, comparison: Comparison) -> dict[str, Any]:
     """The verdict with its figures, under one key: `dvc metrics show` then names each of them clearly."""
-    furthest = max(comparison.distances, key=lambda name: comparison.distances[name])
+    furthest, share = next(iter(comparison.exceeded.items()))
     figures = {
         "verdict": comparison.verdict,
-        "distance": comparison.distances[furthest],
         "furthest": furthest,
-        "warn_at": comparison.thresholds.warn,
-        "drift_at": comparison.thresholds.drift,
+        "distance": comparison.distances[furthest],
+        "share_of_limit": share,
+        "auc": comparison.auc,
+        "auc_limit": comparison.thresholds.separability.alert,
         "notes_reference": len(reference),
         "notes_current": len(current),
     }

@@ -188,7 +188,14 @@ def _benchmark(found: Mapping[str, Any] | None) -> list[Figure]:
     if found is None:
         return [missing("requests a second", "", source), missing("memory of a worker", "MB", source)]
     speeds = [
-        Figure(f"requests a second, {row['connections']} clients", row["requests_per_second"], "", MEASURED, source, row["requests"])
+        Figure(
+            f"requests a second, {row['connections']} clients",
+            row["requests_per_second"],
+            "",
+            MEASURED,
+            source,
+            row["requests"],
+        )
         for row in found["load"]
     ]
     memory = found["memory_mb"]
@@ -245,7 +252,11 @@ def _costs(evidence: Evidence, params: KpiParams) -> list[Figure]:
 # --- 5 --------------------------------------------------------------------------------------------
 def _satisfaction(feedback: Iterable[Row], params: KpiParams) -> list[Figure]:
     source = f"{STORE}, ratings from 1 to 5"
-    last = {row["prediction_id"]: row["rating"] for row in sorted(feedback, key=lambda row: row["created_at"]) if row["rating"]}
+    last = {
+        row["prediction_id"]: row["rating"]
+        for row in sorted(feedback, key=lambda row: row["created_at"])
+        if row["rating"]
+    }
     ratings = list(last.values())
     if not ratings:
         return [missing("mean rating", "", source), missing("share of 4 and 5", "", source)]
@@ -324,4 +335,3 @@ def _integration(traffic: Traffic | None, params: KpiParams) -> list[Figure]:
         Figure(name, share, "", MEASURED, source, round(traffic.requests))
         for name, share in zip(names, shares, strict=True)
     ]
-

@@ -50,7 +50,11 @@ def _value(figure: Figure) -> str:
     if figure.value is None:
         return NOT_MEASURED
     shown = f"{_number(figure.value)} {figure.unit}".strip()
-    return shown if figure.low is None or figure.high is None else f"{shown} ({_number(figure.low)} to {_number(figure.high)})"
+    return (
+        shown
+        if figure.low is None or figure.high is None
+        else f"{shown} ({_number(figure.low)} to {_number(figure.high)})"
+    )
 
 
 def _number(value: float) -> str:

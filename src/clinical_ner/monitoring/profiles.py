@@ -1,50 +1,164 @@
-"""A note as the tagger sees it, in figures: nothing of its text is kept."""
+"""A note as the tagger sees it, in figures: nothing of its text is kept.
+
+The service and the pipeline both take a note's row from `figures`. A row holds numbers and mixes, which count the
+note's entities by assertion, section and concept and say of whom it is; `flat` turns it into the columns of PROFILES, for batches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from clinical_ner.core.figures import MIXES, NONE, NUMBERS, RATES, SHARES
 from clinical_ner.core.span import DISEASE, TREATMENT
+from clinical_ner.monitoring.subjects import age_band, sex
+from clinical_ner.ner.concepts import Concept
+from clinical_ner.ner.extraction import Mention, interpret
 from clinical_ner.ner.tagger import Sentence, Tagger
 
 UNSURE = 0.9  # a token is unsure when the probability of its tag is below
-FIGURES = (
-    "characters",
-    "tokens",
-    "tokens_per_sentence",
-    "diseases_per_100_tokens",
-    "treatments_per_100_tokens",
-    "out_of_vocabulary_rate",
-    "mean_confidence",
-    "unsure_token_rate",
+LETTERS = {  # of the codes of ICD-10-CM, and their chapters
+    "A": "infection",
+    "B": "infection",
+    "C": "neoplasm",
+    "E": "metabolic",
+    "F": "mental",
+    "G": "nervous",
+    "I": "circulatory",
+    "J": "respiratory",
+    "K": "digestive",
+    "L": "skin",
+    "M": "musculoskeletal",
+    "N": "genitourinary",
+    "O": "pregnancy",
+    "P": "perinatal",
+    "Q": "congenital",
+    "R": "sign",
+    "S": "injury",
+    "T": "injury",
+    "Z": "status",
+}
+TWO_CHAPTERS = {"D": ("neoplasm", "blood"), "H": ("eye", "ear")}  # from D50 and H60 on it is the second
+SECOND_FROM = {"D": "5", "H": "6"}
+OTHER = "other"
+FUNCTION_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "his",
+        "in",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "she",
+        "that",
+        "the",
+        "this",
+        "to",
+        "was",
+        "were",
+        "which",
+        "who",
+        "will",
+        "with",
+    ]
+)
+BROKEN = re.compile(  # what decoding by the wrong table, or not at all, leaves behind
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]"
+    r"|[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
+    r"|[a-z]\?+[a-z]|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});|=(?:\n|20|0[AD]|3D|C[23]|E2)|%(?:20|0[AD]|C[23]|E2)"
+    r"|\\(?:[nrt]\b|u[0-9a-f]{4}|x[0-9a-f]{2}|par\b|'[0-9a-f]{2})",
 )
 
 
-def profile(tagger: Tagger, text: str) -> dict[str, float]:
+def profile(tagger: Tagger, text: str) -> dict[str, Any]:
     """The figures of one note, as the tagger reads it now."""
-    return figures(tagger, text, tagger.read(text))
+    read = tagger.read(text)
+    found = interpret(text, [(sentence.tokens, sentence.entities) for sentence in read], tagger.concepts)
+    return figures(tagger, text, read, found.mentions)
 
 
-def figures(tagger: Tagger, text: str, read: Sequence[Sentence]) -> dict[str, float]:
-    """The figures of a note that was read, named as in FIGURES; rates are shares of the tokens, rounded to 6 digits.
+def figures(tagger: Tagger, text: str, read: Sequence[Sentence], mentions: Sequence[Mention]) -> dict[str, Any]:
+    """The figures of a note that was read, named as in NUMBERS and MIXES; rates are rounded to 6 digits.
 
-    A note without tokens has rates of 0 and a confidence of 1. The pipeline and the service both take them from here.
+    Rates are shares of the tokens where their names say nothing else. A note without tokens has rates of 0 and a
+    confidence of 1, and so has one without entities of theirs.
     """
     words = [token.text for sentence in read for token in sentence.tokens]
     marginals = [marginal for sentence in read for marginal in sentence.marginals]
-    unknown = sum(word[0].isalpha() and not tagger.knows(word) for word in words)
+    labels = Counter(mention.span.label for mention in mentions)
+    count = max(1, len(words))
     rates = {
         "tokens_per_sentence": len(words) / max(1, len(read)),
-        "diseases_per_100_tokens": _per_hundred(read, DISEASE, len(words)),
-        "treatments_per_100_tokens": _per_hundred(read, TREATMENT, len(words)),
-        "out_of_vocabulary_rate": unknown / max(1, len(words)),
-        "mean_confidence": min(1.0, sum(marginals) / len(words)) if words else 1.0,
-        "unsure_token_rate": sum(marginal < UNSURE for marginal in marginals) / max(1, len(words)),
+        "diseases_per_100_tokens": 100 * labels[DISEASE] / count,
+        "treatments_per_100_tokens": 100 * labels[TREATMENT] / count,
+        "lines_per_100_tokens": 100 * text.count("\n") / count if words else 0.0,
+        "broken_per_1000_characters": 1000 * len(BROKEN.findall(text)) / max(1, len(text)),
+        "out_of_vocabulary_rate": sum(word[0].isalpha() and not tagger.knows(word) for word in words) / count,
+        "mean_confidence": min(1.0, sum(marginals) / count) if words else 1.0,
+        "unsure_token_rate": sum(marginal < UNSURE for marginal in marginals) / count,
+        "entity_confidence": sum(mention.confidence for mention in mentions) / len(mentions) if mentions else 1.0,
+        "capital_rate": sum(map(str.isupper, words)) / count,
+        "number_rate": sum(word[0].isdigit() for word in words) / count,
+        "punctuation_rate": sum(not word[0].isalnum() for word in words) / count,
+        "function_word_rate": sum(word.lower() in FUNCTION_WORDS for word in words) / count,
+        "non_ascii_rate": 0.0 if text.isascii() else sum(map("\x7f".__lt__, text)) / len(text),
+        "empty_rate": float(bool(words) and not mentions),
     }
-    rounded = {name: round(value, 6) for name, value in rates.items()}
-    return {"characters": len(text), "tokens": len(words), **rounded}
+    rounded = {name: round(rates[name], 6) for name in (*RATES, *SHARES)}
+    patient = {"ages": {age_band(text): 1}, "sexes": {sex(words): 1}}
+    return {"characters": len(text), "tokens": len(words), **rounded, **entity_mixes(mentions), **patient}
 
 
-def _per_hundred(read: Sequence[Sentence], label: str, tokens: int) -> float:
-    found = sum(entity.label == label for sentence in read for entity in sentence.entities)
-    return 100 * found / max(1, tokens)
+def entity_mixes(mentions: Iterable[Mention]) -> dict[str, dict[str, int]]:
+    """How many entities there are by assertion, by section and by the group of their concept."""
+    found = [(each.assertion, each.section or NONE, group(each.concept)) for each in mentions]
+    names = ("assertions", "sections", "concepts")
+    return {mix: dict(Counter(each[place] for each in found)) for place, mix in enumerate(names)}
+
+
+def group(concept: Concept | None) -> str:
+    """The chapter of a disease's code, or the kind of what has no code; `none` where no concept is known.
+
+    >>> group(Concept("D006073", "Gout", "disease", "M10.9", 1.0)), group(None)
+    ('musculoskeletal', 'none')
+    """
+    if concept is None:
+        return NONE
+    code = concept.icd10cm
+    if not code:
+        return concept.kind
+    letter = code[0]
+    two = TWO_CHAPTERS.get(letter)
+    return two[code[1] >= SECOND_FROM[letter]] if two else LETTERS.get(letter, OTHER)
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, float]:
+    """The row of a note as FIGURES: each mix as shares of the note's entities, all 0 if it has none."""
+    shares = {
+        f"{mix}_{name}": round(row[mix].get(name, 0) / max(1, sum(row[mix].values())), 6)
+        for mix, names in MIXES.items()
+        for name in names
+    }
+    return {name: row[name] for name in NUMBERS} | shares

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from clinical_ner.core.params import PromoteParams
 from clinical_ner.core.span import Span
+from clinical_ner.ner.bootstrap import COUNTS, Interval, f1, interval, resampled_sums
 from clinical_ner.ner.corpora import Corpus, Document, digest
 from clinical_ner.ner.evaluation import Keep, Reader, Slicer, everything
 from clinical_ner.ner.gazetteer import folded
 from clinical_ner.ner.metrics import count_spans
 from clinical_ner.ner.tokenize import tokens
-from clinical_ner.ner.bootstrap import COUNTS, Interval, f1, interval, resampled_sums
 
 WHOLE = "all"  # the slice that holds everything
 Slices = dict[str, NDArray[np.int64]]  # by slice: a row a document of true positives, predicted and gold

@@ -22,6 +22,7 @@ from clinical_ner.serving.clock import now
 from clinical_ner.serving.contract import Feedback, Note, Notes
 from clinical_ner.serving.exchange import Exchange, Reply, dump
 from clinical_ner.serving.logs import logger
+from clinical_ner.serving.monitored import LastRun
 from clinical_ner.serving.places import VERSION_FILE
 from clinical_ner.serving.problems import RefusedError
 from clinical_ner.serving.reading import NoteMetrics, NoteRead, read_note
@@ -48,6 +49,8 @@ class Endpoints:
         self._scraping = ThreadPoolExecutor(1, "scraping")  # of its own: figures matter most while the store hangs
         self._metrics = NoteMetrics()
         self._release = released_as(settings.model, self.version)
+        self._last_run = LastRun(store, self._storing)
+        self._last_run.refresh()
         metrics.MODEL.labels(self.version, self._release or "none").set(1)
         self._files = pages.files()
         self._described = described(settings, tagger, self._release)
@@ -109,7 +112,9 @@ class Endpoints:
 
     async def metrics(self, _: Exchange) -> Reply:
         """The figures for Prometheus."""
-        content = await asyncio.get_running_loop().run_in_executor(self._scraping, metrics.exposition)
+        loop = asyncio.get_running_loop()
+        content = await loop.run_in_executor(self._scraping, metrics.exposition, self._last_run)
+        self._last_run.refresh()
         return Reply(200, content, CONTENT_TYPE_LATEST)
 
     async def page(self, exchange: Exchange) -> Reply:

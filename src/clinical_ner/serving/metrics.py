@@ -54,15 +54,17 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 LIVE_FILE = re.compile(r"gauge_live\w+_(\d+)\.db")
 
 
-def exposition() -> bytes:
-    """All figures of all workers, in the text format of Prometheus."""
+def exposition(monitoring: Collector | None = None) -> bytes:
+    """All figures of all workers, and those of the last monitoring run, in the text format of Prometheus."""
+    own = CollectorRegistry()
+    if monitoring:
+        own.register(monitoring)
     if FOLDER not in os.environ:
-        return generate_latest(REGISTRY)
+        return generate_latest(REGISTRY) + generate_latest(own)
     forget_the_dead()
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(Memory())
-    return generate_latest(registry)
+    MultiProcessCollector(own)  # type: ignore[no-untyped-call]
+    own.register(Memory())
+    return generate_latest(own)
 
 
 class Memory(Collector):

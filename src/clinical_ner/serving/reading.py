@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT
 from clinical_ner.monitoring.profiles import figures
-from clinical_ner.ner.extraction import Mention, interpret, record
+from clinical_ner.ner.extraction import interpret, record
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import metrics
 from clinical_ner.serving.contract import Note
 
-NO_SECTION = "none"
+COUNTED = {"diseases": DISEASE, "treatments": TREATMENT}
 
 
 class NoteRead(NamedTuple):
@@ -36,21 +34,11 @@ def read_note(tagger: Tagger, note: Note) -> NoteRead:
     columns = {
         "prediction_id": prediction_id,
         "milliseconds": 1000 * (time.perf_counter() - start),
-        **figures(tagger, note.text, sentences),
-        **_counts(reading.mentions),
+        **figures(tagger, note.text, sentences, reading.mentions),
+        **{name: sum(mention.span.label == label for mention in reading.mentions) for name, label in COUNTED.items()},
+        "spans": [list(mention.span) for mention in reading.mentions],
     }
     return NoteRead(answer, columns)
-
-
-def _counts(mentions: Iterable[Mention]) -> dict[str, Any]:
-    found = [(mention.span.label, mention.assertion, mention.section or NO_SECTION) for mention in mentions]
-    labels = Counter(label for label, _, _ in found)
-    return {
-        "diseases": labels[DISEASE],
-        "treatments": labels[TREATMENT],
-        "assertions": dict(Counter(assertion for _, assertion, _ in found)),
-        "sections": dict(Counter(section for _, _, section in found)),
-    }
 
 
 class NoteMetrics:

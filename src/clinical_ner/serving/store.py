@@ -77,6 +77,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value and (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+LATER_FIGURES = (
+    *("lines_per_100_tokens", "broken_per_1000_characters", "entity_confidence", "capital_rate", "number_rate"),
+    *("punctuation_rate", "function_word_rate", "non_ascii_rate", "empty_rate"),
+)
 METADATA = MetaData()
 PREDICTIONS = Table(
     "predictions",
@@ -99,6 +103,12 @@ PREDICTIONS = Table(
     Column("treatments", Integer, nullable=False),
     Column("assertions", JSON, nullable=False, comment="entities by assertion"),
     Column("sections", JSON, nullable=False, comment="entities by section; those under no heading: none"),
+    # Null in what was stored before the second migration.
+    *(Column(name, Float) for name in LATER_FIGURES),
+    Column("concepts", JSON(none_as_null=True), comment="entities by the group of their concept"),
+    Column("ages", JSON(none_as_null=True), comment="the patient's age group: 1"),
+    Column("sexes", JSON(none_as_null=True), comment="the patient's sex, as the note's words have it: 1"),
+    Column("spans", JSON(none_as_null=True), comment="start, end and label of each entity: no text"),
     Index("predictions_created_at", "created_at"),
 )
 FEEDBACK = Table(
@@ -115,6 +125,23 @@ FEEDBACK = Table(
     Column("text", Text, comment="the note, only where the user sent it"),
     Index("feedback_created_at", "created_at"),
     Index("feedback_prediction_id", "prediction_id"),
+)
+MONITORING_RUNS = Table(
+    "monitoring_runs",
+    METADATA,
+    Column("run_id", Uuid, primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("notes", Integer, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("distance", Float, nullable=False, comment="of the furthest figure, in its thresholds: alert from 1 on"),
+    Column("separation", Float, nullable=False, comment="the AUC of telling the window from the reference"),
+    Column("mean_confidence", Float, nullable=False),
+    Column("judged", Integer, nullable=False, comment="notes with corrections"),
+    Column("agreement", Float, comment="strict F1 against the corrections; null: too few are judged"),
+    Column("report", JSON, nullable=False, comment="monitor.json"),
+    Index("monitoring_runs_created_at", "created_at"),
 )
 SAID = ("prediction_id", "rating", "spans", "text")  # what makes feedback the same when it is sent again
 
@@ -162,6 +189,52 @@ class Store:
                 raise TakenError
         return False
 
+    def add_run(self, row: Mapping[str, Any]) -> None:
+        """Store a monitoring run, once.
+
+        Raises:
+            StoreDownError, RejectedError: as of predictions.
+        """
+        with self._writing() as connection:
+            connection.execute(self._insert(MONITORING_RUNS).on_conflict_do_nothing(), row)
+
+    def last_run(self) -> dict[str, Any] | None:
+        """The newest monitoring run without its report; none, if there is none.
+
+        Raises:
+            StoreDownError: the store cannot be read now.
+        """
+        columns = [column for column in MONITORING_RUNS.c if column.name != "report"]
+        newest = select(*columns).order_by(MONITORING_RUNS.c.created_at.desc()).limit(1)
+        with self._writing() as connection:
+            found = connection.execute(newest).mappings().first()
+        return dict(found) if found else None
+
+    def predictions(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The predictions from `since` to before `until`, in order of time.
+
+        Raises:
+            StoreDownError: the store cannot be read now.
+        """
+        return self._between(PREDICTIONS, since, until)
+
+    def feedback(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The feedback from `since` to before `until`, in order of time, each with the `predicted` spans if known.
+
+        Raises:
+            StoreDownError: the store cannot be read now.
+        """
+        return self._between(FEEDBACK, since, until, PREDICTIONS.c.spans.label("predicted"))
+
+    def _between(self, table: Table, since: datetime, until: datetime, *joined: Any) -> list[dict[str, Any]]:
+        source = table.outerjoin(PREDICTIONS, PREDICTIONS.c.prediction_id == table.c.prediction_id) if joined else table
+        within = (table.c.created_at >= since) & (table.c.created_at < until)
+        order = (table.c.created_at, *table.primary_key)
+        statement = select(table, *joined).select_from(source).where(within).order_by(*order)
+        with self._writing() as connection:
+            _take_time(connection)
+            return [dict(row) for row in connection.execute(statement).mappings()]
+
     def prune(self, before: datetime) -> dict[str, int]:
         """Delete what is older; how many rows went, by table.
 
@@ -173,7 +246,7 @@ class Store:
             _take_time(connection)
             gone = {
                 table.name: connection.execute(delete(table).where(table.c.created_at < before)).rowcount
-                for table in (PREDICTIONS, FEEDBACK)
+                for table in (PREDICTIONS, FEEDBACK)  # runs hold figures of many notes, and are few
             }
         self._forget()
         return gone

@@ -29,7 +29,9 @@ train:
   {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, annotated_weight: 0.5, gazetteer_dropout: 0.1,
    feature_groups: [word, shape]}
 evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30, sample_texts: 9, typo_rate: 0.1}
-drift: {seed: 6, min_notes: 2, current_share: 0.4, resamples: 10, warn_false_alarms: 0.1, drift_false_alarms: 0.1}
+drift: {seed: 6, reference_patients: 3, windows: [2], resamples: 20, splits: 3, watch_false_alarms: 0.05,
+        alert_false_alarms: 0.05, min_judged: 1, watch_agreement: 0.8, alert_agreement: 0.7,
+        policy: {none: [log], watch: [log], alert: [retrain]}}
 """)
 Load = Callable[..., params.Params]
 
@@ -123,11 +125,12 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("evaluate__ablation_sentences", 0),
         ("evaluate__sample_texts", 0),
         ("evaluate__typo_rate", 1.1),
-        ("drift__min_notes", 1),
+        ("drift__windows", []),
         ("drift__resamples", 0),
         ("drift__resamples", 10.5),
-        ("drift__warn_false_alarms", 1),
-        ("drift__drift_false_alarms", 0),
+        ("drift__watch_false_alarms", 1),
+        ("drift__alert_false_alarms", 0),
+        ("drift__policy", {"none": ["log"], "watch": ["panic"], "alert": []}),
         ("drift__seed", None),
     ],
 )

@@ -35,6 +35,9 @@ class Shelf:
         self.add_predictions([row])
         return True
 
+    def last_run(self) -> None:
+        """Nobody has monitored yet."""
+
     def close(self) -> None:
         """Nothing is open."""
 

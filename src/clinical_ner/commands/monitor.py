@@ -1,0 +1,227 @@
+"""`clinical-ner monitor`: compare what the service saw with the reference, decide, and tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.serving.clock import now
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from clinical_ner.monitoring.feedback import Agreement
+    from clinical_ner.monitoring.policy import Window
+
+app = typer.Typer(no_args_is_help=True, help="Watch for drift, of the notes and of the model.")
+
+StoreUrl = Annotated[str, typer.Option("--store", envvar="CLINICAL_NER_STORE", help="SQLAlchemy's URL.")]
+Since = Annotated[str | None, typer.Option(help="From then on, such as 2026-03-01 or 2026-03-01T08:00; UTC.")]
+Until = Annotated[str | None, typer.Option(help="To before then; default: now.")]
+Last = Annotated[str | None, typer.Option(help="Instead of --since: 24h or 7d.")]
+ParamsFile = Annotated[Path, typer.Option("--params")]
+STORE, PARAMS = "sqlite:///clinical-ner.sqlite", Path("params.yaml")
+REPORT, PAGE, GAUGES, REQUEST = "monitor.json", "monitor.html", "monitor.prom", "retraining_request.json"
+EVIDENTLY, THRESHOLDS = "evidently.html", "thresholds.json"
+
+
+@app.command("run")
+def run_monitor(
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    url: StoreUrl = STORE,
+    profiles: Annotated[Path | None, typer.Option(help="A Parquet file of profiles, instead of the store.")] = None,
+    since: Since = None,
+    until: Until = None,
+    last: Last = None,
+    reference: Annotated[Path, typer.Option(help="Of the stage drift or of calibrate.")] = Path("data/drift"),
+    params_file: ParamsFile = PARAMS,
+) -> None:
+    """Compare a window of notes with the reference; ends with 0 (no drift), 10 (watch) or 20 (alert)."""
+    from clinical_ner.core import files, io, params
+    from clinical_ner.core.schema import REFERENCE
+    from clinical_ner.monitoring import drift, policy, report
+
+    section, at = params.load(params_file).drift, now()
+    thresholds = drift.from_json(_thresholds(reference))
+    known = io.read(REFERENCE, reference)
+    if profiles is None:
+        window, current, agreement = _from_store(url, *_span(since, until, last, at))
+    else:
+        window, current, agreement = _from_file(profiles)
+    comparison = drift.compare(known, current, thresholds, section.seed)
+    assessment = policy.assess(window, (known, current), comparison, agreement, section)
+    request = policy.retraining_request(assessment)
+    files.write_text(out / PAGE, report.page(assessment))
+    files.write_text(out / EVIDENTLY, comparison.html)
+    if request:
+        files.write_json(out / REQUEST, request)
+    else:
+        (out / REQUEST).unlink(missing_ok=True)  # that of an earlier run
+    if profiles is None:
+        _remember(url, assessment, at)
+    files.write_text(out / GAUGES, report.text_file(assessment, at))
+    files.write_json(out / REPORT, assessment)
+    typer.echo(f"{assessment['verdict']}: {'; '.join(assessment['reasons']) or 'nothing moved'}")
+    raise typer.Exit(policy.EXIT_CODES[assessment["verdict"]])
+
+
+@app.command()
+def summary(folder: Annotated[Path, typer.Argument(help="That `monitor run` wrote.")]) -> None:
+    """Print the last run as Markdown, for the body of an issue."""
+    from clinical_ner.core import files
+    from clinical_ner.monitoring import report
+
+    file = folder / REPORT
+    if not file.is_file():
+        raise UserError(f"{file} does not exist", "run 'clinical-ner monitor run --out DIR' first")
+    typer.echo(report.summary(files.read_json(file)), nl=False)
+
+
+@app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option(help="The folder to write reference and thresholds to.")],
+    url: StoreUrl = STORE,
+    since: Since = None,
+    until: Until = None,
+    last: Last = None,
+    params_file: ParamsFile = PARAMS,
+) -> None:
+    """Take a stretch of the service's own history, known to be good, as the reference."""
+    from clinical_ner.core import files, io, params
+    from clinical_ner.core.schema import REFERENCE
+    from clinical_ner.monitoring import drift
+
+    section = params.load(params_file).drift
+    window, history, _ = _from_store(url, *_span(since, until, last, now()))
+    thresholds = drift.calibrate(history, section)
+    io.write(REFERENCE, history, out)
+    files.write_json(out / THRESHOLDS, drift.to_json(thresholds))
+    typer.echo(f"{out}: {window.notes} notes from {window.since.isoformat()} to {window.until.isoformat()}")
+
+
+# --- windows ---------------------------------------------------------------------------------------
+def _span(since: str | None, until: str | None, last: str | None, at: datetime) -> tuple[datetime, datetime]:
+    """From when to when; the clock is given."""
+    end = _time("--until", until) if until else at
+    if (since is None) == (last is None):
+        raise UserError("the window has no beginning, or two", "pass --since TIME or --last 24h")
+    start = _time("--since", since) if since else end - _duration(last or "")
+    if start >= end:
+        raise UserError("the window ends before it begins", "let --since be before --until")
+    return start, end
+
+
+def _time(option: str, written: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        raise UserError(f"{option}: not a time", "write it as 2026-03-01 or 2026-03-01T08:00+01:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _duration(written: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,4})([hd])", written)
+    if not found:
+        raise UserError("--last: not a number of hours or days", "write it as 24h or 7d")
+    return timedelta(**{{"h": "hours", "d": "days"}[found[2]]: int(found[1])})
+
+
+def _from_store(url: str, since: datetime, until: datetime) -> tuple[Window, pd.DataFrame, Agreement]:
+    """The window, its PROFILES and the agreement with the feedback that came in it."""
+    from clinical_ner.monitoring.feedback import agreement
+    from clinical_ner.monitoring.policy import Window
+    from clinical_ner.serving import store
+
+    store.require_file(url)
+    with _reached():
+        opened = store.Store.open(url)
+        rows, judged = opened.predictions(since, until), opened.feedback(since, until)
+        opened.close()
+    whole = [row for row in rows if row["concepts"] is not None]
+    versions = tuple(sorted({row["model_version"] for row in whole}))
+    window = Window(since, until, len(whole), len(rows) - len(whole), versions)
+    return window, stored_profiles(whole), agreement(judged)
+
+
+def stored_profiles(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """PROFILES of predictions as the store has them; their patients are not known."""
+    import pandas as pd
+
+    from clinical_ner.monitoring.drift import profile_table
+
+    times = pd.to_datetime([row["created_at"] for row in rows], utc=True).tz_localize(None).astype("datetime64[ns]")
+    ids = [str(row["prediction_id"]) for row in rows]
+    labels = pd.DataFrame({"note_id": pd.Series(ids, dtype=object), "patient_id": None, "written_on": times})
+    return profile_table(labels, rows)
+
+
+def _from_file(path: Path) -> tuple[Window, pd.DataFrame, Agreement]:
+    """The same of a file of PROFILES; nobody has corrected anything."""
+    from clinical_ner.core import io
+    from clinical_ner.core.schema import PROFILES
+    from clinical_ner.monitoring.feedback import agreement
+    from clinical_ner.monitoring.policy import Window
+
+    current = io.read_file(PROFILES, path)
+    if current.empty:
+        raise UserError(f"{path} has no notes", "choose a longer window")
+    days = [current["written_on"].min(), current["written_on"].max() + timedelta(days=1)]
+    since, until = (day.to_pydatetime().replace(tzinfo=UTC) for day in days)
+    return Window(since, until, len(current), 0, ()), current, agreement([])
+
+
+def _thresholds(folder: Path) -> dict[str, Any]:
+    from clinical_ner.core import files
+
+    file = folder / THRESHOLDS
+    if not file.is_file():
+        raise UserError(f"{file} does not exist", "run 'dvc repro drift', or 'clinical-ner monitor calibrate'")
+    return dict(files.read_json(file))
+
+
+# --- the store -------------------------------------------------------------------------------------
+def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
+    """Keep the run, where the service and the board find it."""
+    from clinical_ner.serving import store
+
+    free, labelled, window = assessment["label_free"], assessment["labelled"], assessment["window"]
+    row = {
+        "run_id": uuid4(),
+        "created_at": at,
+        "since": datetime.fromisoformat(window["since"]),
+        "until": datetime.fromisoformat(window["until"]),
+        "notes": window["notes"],
+        "verdict": assessment["verdict"],
+        "distance": free["share_of_limit"],
+        "separation": free["auc"],
+        "mean_confidence": free["mean_confidence"],
+        "judged": labelled["judged"],
+        "agreement": labelled["f1"],
+        "report": assessment,
+    }
+    with _reached():
+        opened = store.Store.open(url)
+        opened.add_run(row)
+        opened.close()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Say what to do where the store is down."""
+    from clinical_ner.serving import store
+
+    try:
+        yield
+    except store.StoreDownError as error:
+        raise UserError(
+            f"the store cannot be reached, read or written ({error})",
+            "see that it runs and may be written, and 'clinical-ner store migrate' has made its tables",
+        ) from None

@@ -1,0 +1,96 @@
+"""How far apart batches of figures are, and how far chance alone takes them.
+
+The first witness. Distances are those that Evidently reports; here they are fast enough to draw thousands of pairs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clinical_ner.core.figures import FIGURES
+from clinical_ner.core.seeds import stream
+
+Matrix = NDArray[np.float64]
+LEAST_DEVIATION = 0.001  # Evidently's: a figure without spread is measured in thousandths
+LEAST_NOTES = 3  # so many strange notes are never an alert by themselves, however rare what they hold
+USUAL = 0.99  # the quantile of a figure's distance that it is measured in
+TAIL = 0.05  # the share of the largest distances that a threshold is extrapolated from
+
+
+class Limits(NamedTuple):
+    """The distance of each figure from which on there is an alert; from `watch` times that on it is watched."""
+
+    alert: dict[str, float]
+    watch: float
+
+
+def numbers(profiles: pd.DataFrame) -> Matrix:
+    """The figures as a matrix, a column a figure."""
+    return profiles[list(FIGURES)].to_numpy(dtype="float64")
+
+
+def normalised_distances(reference: Matrix, current: Matrix) -> Matrix:
+    """The distance of every column as Evidently measures it: Wasserstein's, in standard deviations of the reference."""
+    both = np.concatenate([reference, current])
+    order = both.argsort(axis=0)
+    steps = np.where(order < len(reference), len(current), -len(reference))  # integers: ties cancel exactly
+    widths = np.diff(np.take_along_axis(both, order, axis=0), axis=0)
+    areas = (np.abs(steps.cumsum(axis=0)[:-1]) * widths).sum(axis=0) / (len(reference) * len(current))
+    return np.asarray(areas / np.maximum(reference.std(axis=0), LEAST_DEVIATION))
+
+
+class Resampler:
+    """Draws pairs of batches from a reference, whole patients with replacement, and measures how far apart they are."""
+
+    def __init__(self, values: Matrix, patients: NDArray[np.int64]) -> None:
+        # Of the whole reference: of a batch without the rarest notes they would be next to nothing, and chance boundless.
+        self.deviations = np.maximum(values.std(axis=0), LEAST_DEVIATION)
+        self._patients = patients
+        self._count = int(patients.max()) + 1
+        self._order = values.argsort(axis=0, kind="stable")
+        self._widths = np.diff(np.take_along_axis(values, self._order, axis=0), axis=0)
+
+    def distances(self, size: int, draws: np.random.Generator) -> Matrix:
+        """The distance of every figure between a batch as large as the reference and one of about `size` notes."""
+        window = self._drawn(max(1, round(self._count * size / len(self._patients))), draws)
+        reference = self._drawn(self._count, draws)
+        areas = (np.abs((reference - window)[self._order].cumsum(axis=0)[:-1]) * self._widths).sum(axis=0)
+        return np.asarray(areas / self.deviations)
+
+    def _drawn(self, patients: int, draws: np.random.Generator) -> NDArray[np.float64]:
+        """The share of each note in a batch of so many patients."""
+        times = np.bincount(draws.integers(self._count, size=patients), minlength=self._count)[self._patients]
+        return np.asarray(times / times.sum())
+
+
+def limits(reference: pd.DataFrame, size: int, resamples: int, rates: tuple[float, float], seed: int) -> Limits:
+    """The distances that windows of this size pass by chance as often as `rates` (of watching, of alerts) allow.
+
+    Pairs of batches are drawn from the reference, whole patients, as notes of one patient resemble each other. Each
+    figure is measured in what is usual for it; of each pair the furthest figure counts, as it will in the verdict.
+    Beyond the 95 % quantile these maxima are taken to fall off exponentially, which needs fewer pairs than counting.
+    """
+    values, draws = numbers(reference), stream(seed, f"drift/distances/{size}")
+    resampler = Resampler(values, patients_of(reference))
+    drawn = np.array([resampler.distances(size, draws) for _ in range(resamples)])
+    least = LEAST_NOTES / size / resampler.deviations
+    usual = np.maximum(np.quantile(drawn, USUAL, axis=0), least)
+    watch, alert = (tail_quantile((drawn / usual).max(axis=1), rate) for rate in rates)
+    return Limits(dict(zip(FIGURES, (usual * alert).round(4).tolist(), strict=True)), round(watch / alert, 4))
+
+
+def tail_quantile(values: NDArray[np.float64], rate: float) -> float:
+    """What a value passes with this probability, at most 5 %, by an exponential tail."""
+    start = float(np.quantile(values, 1 - TAIL))
+    excess = float(np.mean(values[values >= start] - start))
+    return start + excess * float(np.log(TAIL / rate))
+
+
+def patients_of(profiles: pd.DataFrame) -> NDArray[np.int64]:
+    """A number for each patient; a note whose patient is not known is one of its own."""
+    names = profiles["patient_id"].astype(object).where(profiles["patient_id"].notna(), profiles["note_id"])
+    return np.asarray(pd.factorize(names, sort=True)[0], dtype="int64")

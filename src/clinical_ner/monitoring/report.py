@@ -1,0 +1,129 @@
+"""An assessment told: as a page for a browser, as Markdown for an issue, as gauges for Prometheus."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from clinical_ner.monitoring.gauges import run_gauges
+
+SHOWN = 20  # figures in the page's table
+TITLES = {"none": "No drift", "watch": "Within the threshold: watch", "alert": "Drift: alert"}
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem } .tell { color: #57606a }
+.verdict { border-left: .5rem solid; padding: .5rem 1rem; background: #f6f8fa; font-weight: 600 }
+.none { border-color: #1a7f37 } .watch { border-color: #9a6700 } .alert { border-color: #b42318 }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #d0d7de } th:first-child, td:first-child { text-align: left }
+.bar { width: 12rem; background: #eaeef2; height: .8rem } .bar div { height: 100%; background: #57606a }
+.bar .beyond { background: #b42318 } .bar .near { background: #bf8700 }
+"""
+
+
+def page(assessment: dict[str, Any]) -> str:
+    """The assessment as one HTML file that needs no other; what the notes show and what people said stand apart."""
+    window, verdict = assessment["window"], assessment["verdict"]
+    versions = ", ".join(window["model_versions"]) or "not known"
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in assessment["reasons"]) or "<li>nothing moved</li>"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Monitoring</title>'
+        f"<style>{STYLE}</style></head><body>\n<h1>Monitoring: {escape(window['since'])} to {escape(window['until'])}</h1>\n"
+        f'<p class="verdict {verdict}">{TITLES[verdict]}. By the policy: {", ".join(assessment["actions"])}.</p>\n'
+        f'<p class="tell">{window["notes"]} notes, {window["left_out"]} more without all figures; '
+        f"model {escape(versions)}.</p>\n<ul>{reasons}</ul>\n"
+        f"{_without_labels(assessment['label_free'])}{_labelled(assessment['labelled'])}</body></html>\n"
+    )
+
+
+def _without_labels(free: dict[str, Any]) -> str:
+    rows = [_row(name, of, free["watch_from"]) for name, of in list(free["figures"].items())[:SHOWN]]
+    return (
+        f"<h2>Without labels: the notes' own figures ({TITLES[free['verdict']]})</h2>\n"
+        f"<p>Second witness: a classifier tells the window from the reference with an AUC of {free['auc']:.3f}; "
+        f"watched from {free['auc_watch']:.3f}, an alert from {free['auc_alert']:.3f}. "
+        f"Thresholds of windows of {free['thresholds_of']} notes or more. First witness, the {len(rows)} figures that "
+        "moved furthest:</p>\n<table><tr><th>figure</th><th>reference</th><th>window</th><th>distance</th><th>limit</th>"
+        f"<th>distance / limit</th><th></th></tr>\n{''.join(rows)}</table>\n"
+    )
+
+
+def _row(name: str, of: dict[str, float], watch: float) -> str:
+    share = of["share_of_limit"]
+    kind = "beyond" if share >= 1 else "near" if share >= watch else "usual"
+    cells = [f"{of[column]:.4g}" for column in ("reference", "window", "distance", "limit")]
+    numbers = "".join(f"<td>{cell}</td>" for cell in [*cells, f"{share:.2f}"])
+    bar = f'<td><div class="bar"><div class="{kind}" style="width:{min(100, round(100 * share))}%"></div></div></td>'
+    return f"<tr><td>{escape(name.replace('_', ' '))}</td>{numbers}{bar}</tr>\n"
+
+
+def _labelled(labelled: dict[str, Any]) -> str:
+    told = (
+        f"too few corrections to judge: {labelled['judged']} notes, {labelled['needed']} are needed"
+        if labelled["f1"] is None
+        else f"strict F1 of the predictions against the corrections of {labelled['judged']} notes: {labelled['f1']:.3f}; "
+        f"watched below {labelled['watch_below']:.2f}, an alert below {labelled['alert_below']:.2f}"
+    )
+    return (
+        f"<h2>With labels: people's corrections ({TITLES[labelled['verdict']]})</h2>\n<p>{told}. "
+        f"Entities confirmed {labelled['confirmed']}, taken back {labelled['invented']}, missed {labelled['missed']}.</p>\n"
+    )
+
+
+def summary(assessment: dict[str, Any]) -> str:
+    """The assessment as Markdown, for the body of an issue."""
+    window, free, labelled = (assessment[name] for name in ("window", "label_free", "labelled"))
+    rows = [
+        f"| {name} | {of['reference']:.4g} | {of['window']:.4g} | {of['share_of_limit']:.2f} |"
+        for name, of in list(free["figures"].items())[:10]
+    ]
+    agreed = "too few corrections" if labelled["f1"] is None else f"{labelled['f1']:.3f}"
+    return "\n".join(
+        [
+            f"## {TITLES[assessment['verdict']]}",
+            "",
+            f"{window['notes']} notes from {window['since']} to {window['until']}. "
+            f"By the policy: {', '.join(assessment['actions'])}.",
+            "",
+            *(f"- {reason}" for reason in assessment["reasons"] or ["nothing moved"]),
+            "",
+            "### Without labels",
+            "",
+            f"AUC of telling the window from the reference: {free['auc']:.3f} (an alert from {free['auc_alert']:.3f}).",
+            "",
+            "| figure | reference | window | distance / limit |",
+            "|---|--:|--:|--:|",
+            *rows,
+            "",
+            "### With labels",
+            "",
+            f"Strict F1 against corrections: {agreed} ({labelled['judged']} notes judged).",
+            "",
+        ]
+    )
+
+
+def gauges(assessment: dict[str, Any], at: datetime) -> dict[str, tuple[str, float]]:
+    """The gauges of a run by name, each with its help; the service and the text file show the same."""
+    free, labelled = assessment["label_free"], assessment["labelled"]
+    run = {
+        "created_at": at,
+        "verdict": assessment["verdict"],
+        "distance": free["share_of_limit"],
+        "separation": free["auc"],
+        "notes": assessment["window"]["notes"],
+        "mean_confidence": free["mean_confidence"],
+        "judged": labelled["judged"],
+        "agreement": labelled["f1"],
+    }
+    return run_gauges(run)
+
+
+def text_file(assessment: dict[str, Any], at: datetime) -> str:
+    """The gauges as the node exporter's text file collector reads them."""
+    lines = [
+        f"# HELP {name} {told}\n# TYPE {name} gauge\n{name} {value}\n"
+        for name, (told, value) in gauges(assessment, at).items()
+    ]
+    return "".join(lines)
