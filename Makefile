@@ -107,7 +107,7 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 		$(if $(FULL),--full) $(if $(WORKERS),--workers "$(WORKERS)")
 
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py --out docs/service_speed.json
 
 # STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data.
 bento: $(if $(STAGE),$(INSTALLED),data) ## Build the Bento and ask it one question (STAGE=prod: of the released model)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from clinical_ner.commands import monitor, release
+from clinical_ner.commands import kpi, monitor, release
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS, SYNTHETIC
@@ -243,6 +243,7 @@ def export(
 
 
 release.register(app)
+kpi.register(app)
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the service; it sees a change with the next request.")
 store_app = typer.Typer(no_args_is_help=True, help="The service's store of predictions and feedback.")

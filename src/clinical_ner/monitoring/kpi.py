@@ -22,20 +22,21 @@ from clinical_ner.ner.bootstrap import f1, interval, resampled_sums
 Row = Mapping[str, Any]
 MEASURED, ASSUMED, NOT_MEASURED = "measured", "assumption", "not measured"
 ALERT: Final = "alert"  # the verdict of monitoring that asks for retraining
+MINUTE_MS = 60_000
 CONTENT = 4  # the least rating of somebody who is content, of 5
 HOUR = timedelta(hours=1)
 STORE, PARAMS = "the store", "params.yaml, kpi"
 
 
 class Figure(NamedTuple):
-    """A number with its unit; `basis` says whether it was measured, `count` of how many, low and high its interval."""
+    """A number with its unit; `basis` says whether it was measured, `n` of how many, low and high its interval."""
 
     name: str
     value: float | None
     unit: str
     basis: str
     source: str
-    count: int | None = None
+    n: int | None = None
     low: float | None = None
     high: float | None = None
 
@@ -100,8 +101,8 @@ def missing(name: str, unit: str, source: str) -> Figure:
 
 # --- 1 --------------------------------------------------------------------------------------------
 def _times(evidence: Evidence, params: KpiParams) -> list[Figure]:
-    manual = params.manual_minutes_per_note * 60_000
-    by_hand = Figure("by hand", manual, "ms", ASSUMED, PARAMS)
+    manual = params.manual_minutes_per_note
+    by_hand = Figure("by hand", manual, "min", ASSUMED, PARAMS)
     spent = [row["milliseconds"] for row in evidence.predictions]
     if not spent:
         return [missing("median", "ms", STORE), missing("95th percentile", "ms", STORE), by_hand]
@@ -110,7 +111,7 @@ def _times(evidence: Evidence, params: KpiParams) -> list[Figure]:
         Figure("median", p50, "ms", MEASURED, STORE, len(spent)),
         Figure("95th percentile", p95, "ms", MEASURED, STORE, len(spent)),
         by_hand,
-        Figure("times as fast as by hand", manual / p50, "", ASSUMED, f"{PARAMS}; {STORE}", len(spent)),
+        Figure("times as fast as by hand", manual * MINUTE_MS / p50, "", ASSUMED, f"{PARAMS}; {STORE}", len(spent)),
     ]
 
 
@@ -221,7 +222,8 @@ def _live(evidence: Evidence) -> list[Figure]:
 def _hours(evidence: Evidence) -> float:
     """From the first note of the window to its end; an hour at least."""
     first = min(row["created_at"] for row in evidence.predictions)
-    return max((evidence.until - first) / HOUR, 1.0)
+    hours: float = (evidence.until - first) / HOUR
+    return max(hours, 1.0)
 
 
 # --- 4 --------------------------------------------------------------------------------------------

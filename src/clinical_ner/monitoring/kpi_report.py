@@ -7,7 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from clinical_ner.monitoring.kpi import NOT_MEASURED, Figure, Indicator
+from clinical_ner.monitoring.kpi import Figure, Indicator
 
 STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1c2733;background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -42,13 +42,13 @@ def table(found: Iterable[Indicator]) -> str:
 
 
 def _basis(figure: Figure) -> str:
-    return figure.basis if figure.count is None else f"{figure.basis}, n = {figure.count}"
+    return figure.basis if figure.n is None else f"{figure.basis}, n = {figure.n}"
 
 
 def _value(figure: Figure) -> str:
     """The value with its unit, and its interval if it has one."""
     if figure.value is None:
-        return NOT_MEASURED
+        return "-"
     shown = f"{_number(figure.value)} {figure.unit}".strip()
     return (
         shown
@@ -88,9 +88,10 @@ def _block(number: int, indicator: Indicator) -> str:
 
 def _row(figure: Figure) -> str:
     kind = figure.basis.replace(" ", "-")
-    count = "" if figure.count is None else f", n = {figure.count:,}"
+    count = "" if figure.n is None else f", n = {figure.n:,}"
     value = "&ndash;" if figure.value is None else escape(_value(figure))
     return (
         f'<tr><td>{escape(figure.name)}</td><td class="number">{value}</td>'
-        f'<td><span class="basis {kind}">{figure.basis}</span></td><td><small>{escape(figure.source)}{count}</small></td></tr>'
+        f'<td><span class="basis {kind}">{figure.basis}</span></td>'
+        f"<td><small>{escape(figure.source)}{count}</small></td></tr>"
     )

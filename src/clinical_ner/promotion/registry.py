@@ -101,11 +101,11 @@ class Registry:
         """Put the version into the stage; whether it was not there already."""
         from gto import api
 
-        events = self.events()
-        present = next((event for event in reversed(events) if event.stage == stage), None)
+        present = self.current(stage)
         if present and present.version == version:
             return False
-        _wait_for_a_later_second(event.at for event in events)
+        if present:
+            _wait_for_a_later_second(present.at)
         with _explained():
             api.assign(str(self.root), ARTIFACT, stage, version=version, message=text, force=True)
         return True
@@ -172,16 +172,14 @@ def _number(tag: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _wait_for_a_later_second(
-    times: Iterator[datetime], clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    latest = max((at.timestamp() for at in times), default=0.0)
+def _wait_for_a_later_second(at: datetime, clock: Callable[[], float] = time.time) -> None:
+    latest = at.timestamp()
     if latest > clock() + MOST_SKEW_SECONDS:
         raise UserError(
             "the newest tag of the registry is of the future", "set the clock of this machine, or of that one"
         )
     while int(clock()) <= latest:
-        sleep(0.05)
+        time.sleep(0.05)
 
 
 @contextmanager

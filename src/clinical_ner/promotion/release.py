@@ -17,6 +17,7 @@ from clinical_ner.promotion.registry import Event, git
 MODEL: Final = "models/tagger.crfsuite"
 METRICS: Final = "metrics/evaluate.json"
 VERSION_FILE: Final = "version.json"
+IN_REMOTE_ALONE: Final = "deleted"  # in DVC's words: of its cache
 SUFFIXES = (*model.PARTS, model.MANIFEST)
 FILES = tuple(model.part(Path(MODEL), suffix).as_posix() for suffix in SUFFIXES)
 
@@ -74,9 +75,10 @@ def require_pushed(root: Path) -> None:
 
     try:
         with Repo(str(root)) as repo:
-            missing = repo.status(targets=[str(root / name) for name in FILES], cloud=True)
+            states = repo.status(targets=[str(root / name) for name in FILES], cloud=True)
     except DvcException as error:
         raise UserError(f"DVC's remote cannot be asked: {error}", "see 'dvc remote list'") from None
+    missing = [name for name, state in states.items() if state != IN_REMOTE_ALONE]
     if missing:
         raise UserError(f"{len(missing)} files of the model are not in DVC's remote", "run 'dvc push'")
 

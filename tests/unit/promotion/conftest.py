@@ -31,7 +31,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     made = {}
     for number, name in enumerate(("first", "second", "third"), 1):
         made[name] = tmp_path_factory.mktemp(name) / "tagger.crfsuite"
-        knobs = TrainParams(**KNOBS, max_iterations=10 * number, feature_groups=("word", "shape", "context"))
+        knobs = TrainParams(**KNOBS, max_iterations=2 * number, feature_groups=("word", "shape", "context"))
         train(learnt, [], knobs, made[name], {})
     return made
 

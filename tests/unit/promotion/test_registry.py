@@ -130,12 +130,16 @@ def test_a_folder_that_is_no_clone_or_not_its_top_is_refused(project) -> None:
 
 
 def test_a_tag_of_the_future_is_refused(project, monkeypatch) -> None:
+    versions = opened(project)
+    first = versions.register(project.head, "text")
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2099-01-01T00:00:00Z")
-    project.git("tag", "--annotate", "--message", "x", "clinical-ner@v1.0.0")
+    project.git("tag", "--annotate", "--message", "x", "clinical-ner#prod#1")
     monkeypatch.delenv("GIT_COMMITTER_DATE")
+    project.git("commit", "--quiet", "--allow-empty", "--message", "Other")
+    second = versions.register(project.head, "text")
 
     with pytest.raises(UserError, match="of the future"):
-        opened(project).assign("v1.0.0", PROD, "text")
+        versions.assign(second, PROD, f"after {first}")
 
 
 @pytest.mark.parametrize(
