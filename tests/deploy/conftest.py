@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 from programs import DEPLOY, call, found, is_listening, rendered, running
 
-from clinical_ner.serving import keys, local
+from clinical_ner.serving import keys, local, store
 from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
 
@@ -37,8 +38,20 @@ def service(
 ) -> Iterator[local.Server]:
     assert secrets
     settings = {"CLINICAL_NER_MODEL": str(model_path), "CLINICAL_NER_KEYS": str(keys_file)}
-    with local.running(SERVICE, ROOT, tmp_path_factory.mktemp("service"), **settings) as server:
+    home = tmp_path_factory.mktemp("service")
+    remember_a_run(f"sqlite:///{home / 'store.sqlite'}")
+    with local.running(SERVICE, ROOT, home, **settings) as server:
         yield server
+
+
+def remember_a_run(url: str) -> None:
+    """Store a monitoring run with corrections, whose figures the service shows from its start."""
+    store.migrate(url)
+    run = {"run_id": uuid4(), "verdict": "none", "distance": 0.5, "separation": 0.5, "mean_confidence": 0.9}
+    run |= {"notes": 300, "judged": 40, "agreement": 0.95, "report": {}}
+    opened = store.Store.open(url)
+    opened.add_run(run | dict.fromkeys(("created_at", "since", "until"), now()))
+    opened.close()
 
 
 @dataclass(frozen=True)

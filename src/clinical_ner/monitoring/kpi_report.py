@@ -12,7 +12,8 @@ from clinical_ner.monitoring.kpi import Figure, Indicator
 STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1c2733;background:#fff;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .4rem}p{color:#52606d;margin:.2rem 0}
-table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;border-bottom:1px solid #e4e7eb;text-align:left}
+table{border-collapse:collapse;width:100%;table-layout:fixed}td:nth-child(1){width:34%}td:nth-child(2){width:24%}
+td:nth-child(3){width:14%}td,th{padding:.35rem .6rem;border-bottom:1px solid #e4e7eb;text-align:left}
 td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr:first-child td{font-weight:600}.basis{border-radius:1rem;padding:.1rem .6rem;font-size:.8rem;white-space:nowrap}
 .measured{background:#d9f2e3;color:#0b5c2e}.assumption{background:#fdf0cd;color:#6b4e00}

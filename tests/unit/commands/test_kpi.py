@@ -1,4 +1,4 @@
-"""The command on a real store; a server that knows its answers stands for Prometheus, the real one is in tests/deploy."""
+"""The command on a real store, beside a server that answers as Prometheus does; tests/deploy has the real one."""
 
 from __future__ import annotations
 
