@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service \
+.PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service bench-drift \
 	data test check format serve bento container test-container metrics-diff reproducible programs lock hooks clean
 
 help: ## List the targets
@@ -108,6 +108,10 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py --out docs/service_speed.json
+
+# Many minutes; OPTIONS="--windows 300 --shifted 20": a quick look.
+bench-drift: data ## Measure false alarms of drift and the power to see it, and write docs/drift_power.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/drift_power.py $(OPTIONS)
 
 # STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data.
 bento: $(if $(STAGE),$(INSTALLED),data) ## Build the Bento and ask it one question (STAGE=prod: of the released model)

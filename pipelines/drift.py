@@ -27,7 +27,7 @@ def main(
     report: Annotated[Path, Option()],
     params_file: Annotated[Path, Option("--params")] = Path("params.yaml"),
 ) -> None:
-    """Write reference, profiles and thresholds to OUT, the verdict to METRICS, distances to PLOT, the page to REPORT."""
+    """Write reference, profiles and thresholds to OUT, verdict to METRICS, distances to PLOT, the page to REPORT."""
     settings = params.load(params_file)
     own, end = settings.drift, settings.population.reference_date
     fresh = settings.population.model_copy(update={"seed": own.seed, "patients": own.reference_patients})

@@ -6,16 +6,19 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from programs import DEPLOY, call, found, is_listening, rendered, running
 
-from clinical_ner.serving import keys, local, store
+from clinical_ner.serving import keys, local
 from clinical_ner.serving.clock import now
 from clinical_ner.serving.keys import Role
+from clinical_ner.serving.store import Store
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "clinical_ner.serving.service:Service"
@@ -39,19 +42,18 @@ def service(
     assert secrets
     settings = {"CLINICAL_NER_MODEL": str(model_path), "CLINICAL_NER_KEYS": str(keys_file)}
     home = tmp_path_factory.mktemp("service")
-    remember_a_run(f"sqlite:///{home / 'store.sqlite'}")
     with local.running(SERVICE, ROOT, home, **settings) as server:
+        store = Store.open(f"sqlite:///{home / 'store.sqlite'}")
+        store.add_run(monitoring_run())
+        store.close()
         yield server
 
 
-def remember_a_run(url: str) -> None:
-    """Store a monitoring run with corrections, whose figures the service shows from its start."""
-    store.migrate(url)
-    run = {"run_id": uuid4(), "verdict": "none", "distance": 0.5, "separation": 0.5, "mean_confidence": 0.9}
-    run |= {"notes": 300, "judged": 40, "agreement": 0.95, "report": {}}
-    opened = store.Store.open(url)
-    opened.add_run(run | dict.fromkeys(("created_at", "since", "until"), now()))
-    opened.close()
+def monitoring_run() -> dict[str, Any]:
+    """A row of a run that found nothing."""
+    figures = {"distance": 0.4, "separation": 0.5, "mean_confidence": 0.97, "judged": 40, "agreement": 0.9}
+    times = {"created_at": now(), "since": now() - timedelta(days=1), "until": now()}
+    return {"run_id": uuid4(), "notes": 300, "verdict": "none", "report": {}, **times, **figures}
 
 
 @dataclass(frozen=True)

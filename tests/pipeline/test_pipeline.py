@@ -46,7 +46,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "notes": {"notes_per_patient": 2, "literature_texts": 60},
     "train": {"max_iterations": 15, "feature_groups": ["word", "gazetteer"]},
     "evaluate": {"ablation_iterations": 4, "ablation_sentences": 100, "sample_texts": 5},
-    "drift": {"min_notes": 5},
+    "drift": {"reference_patients": 20, "windows": [5, 20], "resamples": 40, "splits": 4},
 }
 UNLIKE = {  # what may differ between two machines and must not matter
     "first": {"PYTHONHASHSEED": "0", "TZ": "UTC"},
@@ -211,7 +211,8 @@ def test_the_tables_are_as_large_as_the_parameters_say(built: Path) -> None:
     assert len(patients) == SMALL["population"]["patients"]
     assert notes["patient_id"].value_counts().to_dict() == dict.fromkeys(patients["patient_id"], 2)
     assert notes["patient_id"].isna().sum() == SMALL["notes"]["literature_texts"]
-    assert figures["drift"]["notes_reference"] + figures["drift"]["notes_current"] == len(profiles)
+    assert figures["drift"]["notes_current"] == len(profiles)
+    assert figures["drift"]["notes_reference"] == 2 * SMALL["drift"]["reference_patients"]
 
 
 def test_the_figures_hold_no_text_of_a_note_and_no_place_on_this_machine(built: Path) -> None:
@@ -251,12 +252,12 @@ def test_a_change_of_the_training_reruns_the_stages_from_train_on_and_none_befor
 @pytest.mark.parametrize(
     ("changes", "stages"),
     [
-        ({"population": {"reference_date": "2024-12-30"}}, {"population", "quality", "risk", "notes"}),
+        ({"population": {"reference_date": "2024-12-30"}}, {"population", "quality", "risk", "notes", "drift"}),
         ({"population": {"patients": 41}}, {"population"}),
         ({"quality": {"odds_factor": 1.5}}, {"quality"}),
         ({"risk": {"trees": 4}}, {"risk"}),
         ({"train": {"c1": 0.1}}, {"train", "evaluate"}),
-        ({"drift": {"warn_false_alarms": 0.1}}, {"drift"}),
+        ({"drift": {"watch_false_alarms": 0.05}}, {"drift"}),
     ],
     ids=str,
 )
@@ -272,7 +273,7 @@ def test_a_change_of_a_parameter_is_seen_by_the_stages_that_read_it(
     ("name", "stages"),
     [
         ("src/clinical_ner/core/span.py", set(STAGES)),
-        ("src/clinical_ner/notes/resources/prose.yaml", {"notes"}),
+        ("src/clinical_ner/notes/resources/prose.yaml", {"notes", "drift"}),
         ("src/clinical_ner/ner/tokenize.py", {"dataset", "train", "evaluate", "drift"}),
         ("src/clinical_ner/monitoring/profiles.py", {"drift"}),
         ("src/clinical_ner/vocabulary/resources/SOURCES.md", set()),

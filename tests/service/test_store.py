@@ -17,11 +17,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Table, create_engine, inspect, select
+from sqlalchemy import Column, MetaData, Table, create_engine, inspect, select
 from typer.testing import CliRunner
 
 from clinical_ner import cli
 from clinical_ner.core.errors import UserError
+from clinical_ner.core.figures import MIXES, NUMBERS
 from clinical_ner.serving import local, store
 from clinical_ner.serving.clock import now
 from clinical_ner.serving.store import FEEDBACK, METADATA, PREDICTIONS, RejectedError, Store, StoreDownError, TakenError
@@ -44,6 +45,11 @@ def prediction(created_at: datetime = NOON, **changed: Any) -> dict[str, Any]:
         "milliseconds": 1.5,
         "assertions": {"present": 2},
         "sections": {"none": 2},
+        "concepts": {"metabolic": 2},
+        "ages": {"old": 1},
+        "sexes": {"unsaid": 1},
+        "spans": [[0, 4, "DISEASE"]],
+        **dict.fromkeys(store.LATER_FIGURES, 0.125),
     }
     return known | dict.fromkeys(rates, 2.5) | dict.fromkeys(shares, 0.25) | dict.fromkeys(counts, 3) | changed
 
@@ -326,6 +332,68 @@ def test_a_connection_to_a_postgresql_that_is_gone_ends(postgresql: Any) -> None
 
     engine.dispose()
     assert (asked["tcp_user_timeout"], asked["keepalives_idle"]) == ("4000", "10")
+
+
+# --- monitoring ---------------------------------------------------------------------------------------
+def monitoring_run(created_at: datetime = NOON, **changed: Any) -> dict[str, Any]:
+    known = {"run_id": uuid4(), "created_at": created_at, "since": NOON, "until": NOON, "notes": 300, "verdict": "none"}
+    figures = {"distance": 0.5, "separation": 0.5, "mean_confidence": 0.9, "judged": 0, "agreement": None}
+    return known | figures | {"report": {"verdict": "none"}} | changed
+
+
+def test_the_last_run_is_the_newest_and_comes_without_its_report(opened: Store) -> None:
+    newest = monitoring_run(NOON + timedelta(hours=1), verdict="alert", agreement=0.7)
+    for run in (monitoring_run(), newest, monitoring_run(NOON - timedelta(hours=1))):
+        opened.add_run(run)
+
+    assert opened.last_run() == {name: value for name, value in newest.items() if name != "report"}
+
+
+def test_before_the_first_run_there_is_none(opened: Store) -> None:
+    assert opened.last_run() is None
+
+
+def test_a_window_holds_its_beginning_and_not_its_end(opened: Store) -> None:
+    times = [NOON + timedelta(hours=hours) for hours in (-1, 0, 1, 2)]
+    opened.add_predictions([prediction(at) for at in times])
+
+    found = opened.predictions(NOON, NOON + timedelta(hours=2))
+
+    assert [row["created_at"] for row in found] == times[1:3]
+
+
+def test_feedback_comes_with_what_was_predicted_if_that_is_known(opened: Store) -> None:
+    one = prediction()
+    opened.add_predictions([one])
+    opened.add_feedback(feedback(prediction_id=one["prediction_id"]))
+    opened.add_feedback(feedback(created_at=NOON + timedelta(minutes=1)))
+
+    found = opened.feedback(NOON, NOON + timedelta(hours=1))
+
+    assert [row["predicted"] for row in found] == [[[0, 4, "DISEASE"]], None]
+
+
+def test_predictions_from_before_the_second_migration_stay_and_lack_its_figures(store_url: str) -> None:
+    store.migrate(store_url, "0001")
+    columns = [column for column in PREDICTIONS.c if column.name in OF_THE_FIRST]
+    engine = create_engine(store_url)
+    with engine.begin() as connection:
+        row = {name: value for name, value in prediction().items() if name in OF_THE_FIRST}
+        connection.execute(Table("predictions", MetaData(), *(Column(c.name, c.type) for c in columns)).insert(), row)
+    engine.dispose()
+
+    store.migrate(store_url)
+
+    (found,) = rows(store_url, PREDICTIONS)
+    assert {name: found[name] for name in row} == row
+    assert {found[name] for name in found.keys() - row.keys()} == {None}
+
+
+def test_each_figure_of_a_note_has_a_column() -> None:
+    assert {*NUMBERS, *MIXES} <= set(PREDICTIONS.c.keys())
+
+
+OF_THE_FIRST = set(PREDICTIONS.c.keys()) - {*store.LATER_FIGURES, "concepts", "ages", "sexes", "spans"}
 
 
 # --- retention ----------------------------------------------------------------------------------------

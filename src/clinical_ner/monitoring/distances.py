@@ -47,7 +47,7 @@ class Resampler:
     """Draws pairs of batches from a reference, whole patients with replacement, and measures how far apart they are."""
 
     def __init__(self, values: Matrix, patients: NDArray[np.int64]) -> None:
-        # Of the whole reference: of a batch without the rarest notes they would be next to nothing, and chance boundless.
+        # Of the whole reference: in a batch without the rarest notes they would vanish, and chance have no bounds.
         self.deviations = np.maximum(values.std(axis=0), LEAST_DEVIATION)
         self._patients = patients
         self._count = int(patients.max()) + 1
@@ -77,10 +77,15 @@ def limits(reference: pd.DataFrame, size: int, resamples: int, rates: tuple[floa
     values, draws = numbers(reference), stream(seed, f"drift/distances/{size}")
     resampler = Resampler(values, patients_of(reference))
     drawn = np.array([resampler.distances(size, draws) for _ in range(resamples)])
-    least = LEAST_NOTES / size / resampler.deviations
-    usual = np.maximum(np.quantile(drawn, USUAL, axis=0), least)
+    usual = np.maximum(np.quantile(drawn, USUAL, axis=0), _of_few_notes(values, size) / resampler.deviations)
     watch, alert = (tail_quantile((drawn / usual).max(axis=1), rate) for rate in rates)
     return Limits(dict(zip(FIGURES, (usual * alert).round(4).tolist(), strict=True)), round(watch / alert, 4))
+
+
+def _of_few_notes(values: Matrix, size: int) -> Matrix:
+    """How far a few notes move each mean, if they are as strange as the strangest, or 1 away from a constant."""
+    strangest = np.abs(values - values.mean(axis=0)).max(axis=0)
+    return np.asarray(LEAST_NOTES / size * np.where(strangest < LEAST_DEVIATION, 1.0, strangest))
 
 
 def tail_quantile(values: NDArray[np.float64], rate: float) -> float:

@@ -161,11 +161,14 @@ def verdict(distances: Mapping[str, float], auc: float, thresholds: Thresholds) 
 
 
 def _evidently(reference: pd.DataFrame, current: pd.DataFrame, known: Limits) -> Any:
-    from evidently import Report  # costs seconds and hundreds of megabytes: only here
+    from evidently import DataDefinition, Dataset, Report  # costs seconds and hundreds of megabytes: only here
     from evidently.metrics import ValueDrift
 
+    # Said, for it takes whole numbers of few kinds for categories.
+    definition = DataDefinition(numerical_columns=list(FIGURES))
+    batches = [Dataset.from_pandas(batch, data_definition=definition) for batch in (current, reference)]
     metrics = [ValueDrift(column=name, method="wasserstein", threshold=known.alert[name]) for name in FIGURES]
-    return Report(metrics, include_tests=True).run(current, reference)
+    return Report(metrics, include_tests=True).run(*batches)
 
 
 def stable_ids(html: str) -> str:

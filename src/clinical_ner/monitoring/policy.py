@@ -36,7 +36,7 @@ def assess(
     agreement: Agreement,
     params: DriftParams,
 ) -> dict[str, Any]:
-    """Reference and current batch, what the witnesses say and the agreement, ready for JSON: the graver verdict holds."""
+    """What the witnesses say of reference and window, and the agreement, for JSON: the graver verdict holds."""
     free = label_free(batches, comparison)
     labelled = with_labels(agreement, params)
     verdict = gravest([free["verdict"], labelled["verdict"]])

@@ -1,7 +1,7 @@
 """A note as the tagger sees it, in figures: nothing of its text is kept.
 
 The service and the pipeline both take a note's row from `figures`. A row holds numbers and mixes, which count the
-note's entities by assertion, section and concept and say of whom it is; `flat` turns it into the columns of PROFILES, for batches.
+note's entities by assertion, section and concept and say of whom it is; `flat` makes it columns of PROFILES.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ BROKEN = re.compile(  # what decoding by the wrong table, or not at all, leaves 
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffe\uffff\ud800-\udfff\ue000-\uf8ff]"
     r"|[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
     r"|[a-z]\?+[a-z]|&(?:#\d+|#x[0-9a-f]+|[a-z]{2,8});|=(?:\n|20|0[AD]|3D|C[23]|E2)|%(?:20|0[AD]|C[23]|E2)"
-    r"|\\(?:[nrt]\b|u[0-9a-f]{4}|x[0-9a-f]{2}|par\b|'[0-9a-f]{2})",
+    r"|\\(?:[nrt]|u[0-9a-f]{4}|x[0-9a-f]{2}|par\b|'[0-9a-f]{2})",
 )
 
 
@@ -123,7 +123,7 @@ def figures(tagger: Tagger, text: str, read: Sequence[Sentence], mentions: Seque
         "number_rate": sum(word[0].isdigit() for word in words) / count,
         "punctuation_rate": sum(not word[0].isalnum() for word in words) / count,
         "function_word_rate": sum(word.lower() in FUNCTION_WORDS for word in words) / count,
-        "non_ascii_rate": 0.0 if text.isascii() else sum(map("\x7f".__lt__, text)) / len(text),
+        "non_ascii_rate": 0.0 if text.isascii() or not words else sum(map("\x7f".__lt__, text)) / len(text),
         "empty_rate": float(bool(words) and not mentions),
     }
     rounded = {name: round(rates[name], 6) for name in (*RATES, *SHARES)}

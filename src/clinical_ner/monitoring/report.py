@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -11,12 +11,14 @@ from clinical_ner.monitoring.gauges import run_gauges
 SHOWN = 20  # figures in the page's table
 TITLES = {"none": "No drift", "watch": "Within the threshold: watch", "alert": "Drift: alert"}
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem } .tell { color: #57606a }
 .verdict { border-left: .5rem solid; padding: .5rem 1rem; background: #f6f8fa; font-weight: 600 }
 .none { border-color: #1a7f37 } .watch { border-color: #9a6700 } .alert { border-color: #b42318 }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
-th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #d0d7de } th:first-child, td:first-child { text-align: left }
+th, td { text-align: right; padding: .2rem .6rem; border-bottom: 1px solid #d0d7de }
+th:first-child, td:first-child { text-align: left }
 .bar { width: 12rem; background: #eaeef2; height: .8rem } .bar div { height: 100%; background: #57606a }
 .bar .beyond { background: #b42318 } .bar .near { background: #bf8700 }
 """
@@ -29,12 +31,18 @@ def page(assessment: dict[str, Any]) -> str:
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in assessment["reasons"]) or "<li>nothing moved</li>"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Monitoring</title>'
-        f"<style>{STYLE}</style></head><body>\n<h1>Monitoring: {escape(window['since'])} to {escape(window['until'])}</h1>\n"
+        f"<style>{STYLE}</style></head><body>\n"
+        f"<h1>Monitoring: {_minute(window['since'])} to {_minute(window['until'])}</h1>\n"
         f'<p class="verdict {verdict}">{TITLES[verdict]}. By the policy: {", ".join(assessment["actions"])}.</p>\n'
         f'<p class="tell">{window["notes"]} notes, {window["left_out"]} more without all figures; '
         f"model {escape(versions)}.</p>\n<ul>{reasons}</ul>\n"
         f"{_without_labels(assessment['label_free'])}{_labelled(assessment['labelled'])}</body></html>\n"
     )
+
+
+def _minute(written: str) -> str:
+    """A time for people; in UTC, as all times of the store."""
+    return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _without_labels(free: dict[str, Any]) -> str:
@@ -44,8 +52,8 @@ def _without_labels(free: dict[str, Any]) -> str:
         f"<p>Second witness: a classifier tells the window from the reference with an AUC of {free['auc']:.3f}; "
         f"watched from {free['auc_watch']:.3f}, an alert from {free['auc_alert']:.3f}. "
         f"Thresholds of windows of {free['thresholds_of']} notes or more. First witness, the {len(rows)} figures that "
-        "moved furthest:</p>\n<table><tr><th>figure</th><th>reference</th><th>window</th><th>distance</th><th>limit</th>"
-        f"<th>distance / limit</th><th></th></tr>\n{''.join(rows)}</table>\n"
+        "moved furthest:</p>\n<table><tr><th>figure</th><th>reference</th><th>window</th><th>distance</th>"
+        f"<th>limit</th><th>distance / limit</th><th></th></tr>\n{''.join(rows)}</table>\n"
     )
 
 
@@ -62,12 +70,13 @@ def _labelled(labelled: dict[str, Any]) -> str:
     told = (
         f"too few corrections to judge: {labelled['judged']} notes, {labelled['needed']} are needed"
         if labelled["f1"] is None
-        else f"strict F1 of the predictions against the corrections of {labelled['judged']} notes: {labelled['f1']:.3f}; "
+        else f"strict F1 of the predictions against corrections of {labelled['judged']} notes: {labelled['f1']:.3f}; "
         f"watched below {labelled['watch_below']:.2f}, an alert below {labelled['alert_below']:.2f}"
     )
     return (
         f"<h2>With labels: people's corrections ({TITLES[labelled['verdict']]})</h2>\n<p>{told}. "
-        f"Entities confirmed {labelled['confirmed']}, taken back {labelled['invented']}, missed {labelled['missed']}.</p>\n"
+        f"Entities confirmed {labelled['confirmed']}, taken back {labelled['invented']}, "
+        f"missed {labelled['missed']}.</p>\n"
     )
 
 
@@ -83,7 +92,7 @@ def summary(assessment: dict[str, Any]) -> str:
         [
             f"## {TITLES[assessment['verdict']]}",
             "",
-            f"{window['notes']} notes from {window['since']} to {window['until']}. "
+            f"{window['notes']} notes from {_minute(window['since'])} to {_minute(window['until'])}. "
             f"By the policy: {', '.join(assessment['actions'])}.",
             "",
             *(f"- {reason}" for reason in assessment["reasons"] or ["nothing moved"]),

@@ -157,22 +157,22 @@ def test_a_feature_group_named_twice_is_refused(load: Load) -> None:
     )
 
 
-def test_more_false_alarms_than_false_warnings_are_refused(load: Load) -> None:
-    told = reason(load, drift__drift_false_alarms=0.2)
+def test_more_alerts_than_windows_watched_are_refused(load: Load) -> None:
+    told = reason(load, drift__watch_false_alarms=0.02)
 
-    assert "drift: value error, drift_false_alarms must not be above warn_false_alarms" in told
+    assert "drift: value error, alert_false_alarms must not be above watch_false_alarms" in told
+
+
+def test_an_alert_before_anything_is_watched_is_refused(load: Load) -> None:
+    told = reason(load, drift__alert_agreement=0.9)
+
+    assert "drift: value error, alert_agreement must not be above watch_agreement" in told
 
 
 def test_a_horizon_before_which_nothing_is_recorded_is_refused(load: Load) -> None:
     told = reason(load, risk__horizon_years=5)
 
     assert "risk: value error, horizon_years must be below years_of_records" in told
-
-
-def test_fewer_resamples_than_one_false_alarm_needs_are_refused(load: Load) -> None:
-    told = reason(load, drift__resamples=9)
-
-    assert "drift: value error, resamples must be at least 1 / drift_false_alarms" in told
 
 
 def test_every_mistake_is_told_at_once(load: Load) -> None:

@@ -1,0 +1,237 @@
+"""The commands over a real store: what they write, how they end, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+import pytest
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from clinical_ner.commands import monitor
+from clinical_ner.core import io
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.figures import FIGURES
+from clinical_ner.core.schema import PROFILES
+from clinical_ner.monitoring.drift import profile_notes
+from clinical_ner.ner.tagger import Tagger
+from clinical_ner.serving import store
+from clinical_ner.serving.contract import Note
+from clinical_ner.serving.reading import read_note
+
+ROOT = Path(__file__).parents[3]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+USUAL = "She has gout and takes insulin. He is {} years old and has asthma, which {} call {}."
+BROKEN = "Sh\ufffd h\ufffds g\ufffd\ufffdt {} {} {}."
+Run = Callable[..., Result]
+
+
+def rows(tagger: Tagger, template: str, count: int, since: datetime) -> list[dict[str, Any]]:
+    """Predictions a minute apart, of notes that differ."""
+    words = ("some", "many", "we", "few", "all")
+    texts = [template.format(n % 90, words[n % 5], "so " * (n % 7)) for n in range(count)]
+    labels = {"request_id": "r", "model_version": "0123456789ab", "key_id": None}
+    return [
+        {**read_note(tagger, Note(text=text)).figures, **labels, "created_at": since + timedelta(minutes=n)}
+        for n, text in enumerate(texts)
+    ]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    found = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store.migrate(found)
+    return found
+
+
+@pytest.fixture
+def params_file(tmp_path: Path) -> Path:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    content["drift"] |= {"windows": [20, 40], "resamples": 100, "splits": 4, "min_judged": 2}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return tmp_path / "params.yaml"
+
+
+@pytest.fixture
+def run(url: str, params_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(monitor, "now", lambda: NOON)
+
+    def invoke(command: str, *arguments: str, **folders: str) -> Result:
+        known = {"--store": url, "--params": str(params_file), "--out": str(tmp_path / "out")}
+        known |= {"--reference": str(tmp_path / "reference")} if command == "run" else {}
+        return CliRunner().invoke(
+            monitor.app, [command, *(x for pair in (known | folders).items() for x in pair), *arguments]
+        )
+
+    return invoke
+
+
+@pytest.fixture
+def calibrated(run: Run, url: str, tiny: Tagger, tmp_path: Path) -> Run:
+    add(url, rows(tiny, USUAL, 120, NOON - timedelta(days=9)))
+    done = run("calibrate", "--since", "2026-02-20", "--until", "2026-02-25", **{"--out": str(tmp_path / "reference")})
+    assert done.exit_code == 0, done.output
+    return run
+
+
+def add(url: str, predictions: list[dict[str, Any]]) -> None:
+    opened = store.Store.open(url)
+    opened.add_predictions(predictions)
+    opened.close()
+
+
+def correct(url: str, predictions: list[dict[str, Any]], spans: list[dict[str, Any]]) -> None:
+    opened = store.Store.open(url)
+    for each in predictions:
+        said = {"feedback_id": uuid4(), "prediction_id": each["prediction_id"], "spans": spans, "text": None}
+        opened.add_feedback(
+            {**said, "request_id": "r", "created_at": NOON - timedelta(hours=1), "key_id": None, "rating": 3}
+        )
+    opened.close()
+
+
+def written(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "out/monitor.json").read_text(encoding="utf-8")))
+
+
+def test_notes_like_those_of_the_reference_end_with_0_and_a_page(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, USUAL, 60, NOON - timedelta(hours=2)))
+
+    done = calibrated("run", "--last", "24h")
+
+    assert done.exit_code == 0, done.output
+    assert (written(tmp_path)["verdict"], written(tmp_path)["actions"]) == ("none", ["log"])
+    assert written(tmp_path)["window"]["notes"] == 60
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("monitor.json", "monitor.html", "monitor.prom", "evidently.html"),
+    }
+    assert "clinical_ner_drift_verdict 0\n" in (tmp_path / "out/monitor.prom").read_text()
+
+
+def test_broken_notes_end_with_20_and_ask_for_retraining_and_the_store_remembers(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, BROKEN, 60, NOON - timedelta(hours=2)))
+
+    done = calibrated("run", "--last", "24h")
+
+    request = json.loads((tmp_path / "out/retraining_request.json").read_text())
+    last = store.Store.open(url).last_run()
+    assert done.exit_code == 20, done.output
+    assert request["reasons"] == written(tmp_path)["reasons"] != []
+    assert "broken_per_1000_characters" in request["figures"]
+    assert last is not None
+    assert (last["verdict"], last["notes"], last["created_at"]) == ("alert", 60, NOON)
+
+
+def test_a_request_of_an_earlier_run_does_not_outlive_it(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, USUAL, 60, NOON - timedelta(hours=2)))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/retraining_request.json").write_text("{}")
+
+    calibrated("run", "--last", "24h")
+
+    assert not (tmp_path / "out/retraining_request.json").exists()
+
+
+def test_corrections_are_evidence_of_their_own(calibrated: Run, url: str, tiny: Tagger, tmp_path: Path) -> None:
+    predictions = rows(tiny, USUAL, 60, NOON - timedelta(hours=2))
+    add(url, predictions)
+    correct(url, predictions[:5], [{"start": 0, "end": 3, "label": "DISEASE", "assertion": None}])
+
+    done = calibrated("run", "--last", "24h")
+
+    found = written(tmp_path)
+    assert done.exit_code == 20, done.output
+    assert (found["label_free"]["verdict"], found["labelled"]["verdict"]) == ("none", "alert")
+    assert (found["labelled"]["judged"], found["labelled"]["f1"], found["labelled"]["missed"]) == (5, 0.0, 5)
+
+
+def test_a_window_too_small_is_refused_with_a_remedy_and_nothing_is_written(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, USUAL, 19, NOON - timedelta(hours=2)))
+
+    done = calibrated("run", "--last", "24h")
+
+    assert isinstance(done.exception, UserError)
+    assert "19 notes, 20 are needed" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_profiles_is_compared_and_nothing_is_stored(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    texts = [BROKEN.format(n, n, n) for n in range(30)]
+    notes = pd.DataFrame({"note_id": map(str, range(30)), "patient_id": None, "text": texts})
+    profiles = profile_notes(tiny, notes.assign(written_on=pd.Timestamp("2026-02-01")))
+    io.write(PROFILES, profiles, tmp_path)
+
+    done = calibrated("run", "--profiles", str(tmp_path / "profiles.parquet"))
+
+    assert done.exit_code == 20, done.output
+    assert written(tmp_path)["window"]["notes"] == 30
+    assert store.Store.open(url).last_run() is None
+
+
+def test_the_row_of_the_store_is_the_row_of_the_pipeline(url: str, tiny: Tagger) -> None:
+    texts = [USUAL.format(7, "we", "so"), BROKEN.format(1, 2, 3), "H\u00e9llo.", ""]
+    notes = pd.DataFrame({"note_id": list("abcd"), "patient_id": None, "written_on": NOON, "text": texts})
+    labels = {"request_id": "r", "model_version": "v", "key_id": None}
+    read = [read_note(tiny, Note.model_construct(text=text, id=None)).figures for text in texts]
+    add(url, [{**row, **labels, "created_at": NOON + timedelta(seconds=n)} for n, row in enumerate(read)])
+
+    stored = monitor.stored_profiles(store.Store.open(url).predictions(NOON, NOON + timedelta(hours=1)))
+
+    pd.testing.assert_frame_equal(stored[list(FIGURES)], profile_notes(tiny, notes)[list(FIGURES)])
+
+
+def test_the_summary_is_markdown_with_both_kinds_of_evidence(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, BROKEN, 60, NOON - timedelta(hours=2)))
+    calibrated("run", "--last", "24h")
+
+    done = CliRunner().invoke(monitor.app, ["summary", str(tmp_path / "out")])
+
+    assert done.exit_code == 0
+    assert done.output.startswith("## Drift: alert\n")
+    assert [line for line in done.output.splitlines() if line.startswith("###")] == [
+        "### Without labels",
+        "### With labels",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "no beginning, or two"),
+        (["--since", "2026-01-01", "--last", "24h"], "no beginning, or two"),
+        (["--last", "a day"], "--last: not a number"),
+        (["--since", "yesterday"], "--since: not a time"),
+        (["--since", "2026-03-02"], "ends before it begins"),
+    ],
+)
+def test_a_window_that_is_none_is_refused(calibrated: Run, arguments: list[str], told: str) -> None:
+    done = calibrated("run", *arguments)
+
+    assert isinstance(done.exception, UserError)
+    assert told in str(done.exception)
+
+
+def test_a_reference_that_was_never_calibrated_is_refused(run: Run) -> None:
+    done = run("run", "--last", "24h")
+
+    assert isinstance(done.exception, UserError)
+    assert "remedy: run 'dvc repro drift', or 'clinical-ner monitor calibrate'" in str(done.exception)

@@ -1,0 +1,51 @@
+"""Corrections against predictions, by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clinical_ner.core.span import DISEASE, TREATMENT
+from clinical_ner.monitoring.feedback import Agreement, agreement
+
+GOUT, INSULIN = [0, 4, DISEASE], [10, 17, TREATMENT]
+
+
+def said(predicted: Any, spans: Any, prediction: str = "p", at: int = 1) -> dict[str, Any]:
+    corrected = spans and [dict(zip(("start", "end", "label"), span, strict=True)) for span in spans]
+    return {"prediction_id": prediction, "created_at": at, "predicted": predicted, "spans": corrected}
+
+
+def test_entities_are_confirmed_taken_back_and_missed() -> None:
+    found = agreement([said([GOUT, INSULIN], [GOUT, [20, 26, DISEASE], [30, 36, DISEASE]])])
+
+    assert found == Agreement(notes=1, confirmed=1, invented=1, missed=2)
+    assert found.f1 == 0.4
+
+
+@pytest.mark.parametrize("other", [[0, 5, DISEASE], [0, 4, TREATMENT]])
+def test_another_boundary_or_label_is_no_agreement(other: list[Any]) -> None:
+    assert agreement([said([GOUT], [other])]) == Agreement(1, 0, 1, 1)
+
+
+def test_the_last_word_on_a_prediction_counts_whatever_the_order_it_comes_in() -> None:
+    both = [said([GOUT], [GOUT], at=2), said([GOUT], [], at=1)]
+
+    assert agreement(both) == agreement(both[::-1]) == Agreement(1, 1, 0, 0)
+
+
+def test_what_nobody_judged_or_no_prediction_is_known_of_is_left_out() -> None:
+    assert agreement([said([GOUT], None, "a"), said(None, [GOUT], "b")]) == Agreement(0, 0, 0, 0)
+
+
+def test_counts_are_added_before_they_are_divided() -> None:
+    many, none = said([GOUT, INSULIN], [GOUT, INSULIN], "a"), said([], [GOUT], "b")
+
+    assert agreement([many, none]).f1 == 0.8
+
+
+def test_of_notes_in_which_nothing_is_to_be_found_there_is_no_f1() -> None:
+    found = agreement([said([], [])])
+
+    assert (found.notes, found.f1) == (1, None)

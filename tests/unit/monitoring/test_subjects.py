@@ -1,0 +1,47 @@
+"""Ages and sexes as notes put them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinical_ner.core.figures import AGES
+from clinical_ner.monitoring.subjects import age_band, sex, stated_years
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("A 58-year-old woman", 58),
+        ("RICHARD HOPKINS, 60-YEAR-OLD MAN", 60),
+        ("11 y/o M c/o swelling", 11),
+        ("Patient: Betty Schneider (3 F)", 3),
+        ("72yo", 72),
+        ("Age: 41", 41),
+        ("a 6-week-old boy", 0),
+        ("18 months old", 0),
+        ("Patient: G M   DOB: 2008-01-07   Date: 01/30/2022", 14),
+        ("DOB 01/07/1950, seen 2020", 70),
+        ("She came at nine with 5 mg of folate.", None),
+    ],
+)
+def test_an_age_is_read_as_it_is_written(text: str, years: int | None) -> None:
+    assert stated_years(text) == years
+
+
+def test_a_band_begins_with_its_first_year() -> None:
+    assert [age_band(f"{years}-year-old") for years in (1, 2, 17, 18, 39, 40, 64, 65, 79, 80)] == [
+        *("infant", "child", "child", "young", "young", "middle", "middle", "old", "old", "very_old"),
+    ]
+
+
+@given(st.text())
+def test_every_text_has_a_band(text: str) -> None:
+    assert age_band(text) in AGES
+
+
+def test_the_sex_is_that_of_most_words() -> None:
+    assert sex(["She", "saw", "her", "HE"]) == "female"
+    assert sex(["Mr", "X"]) == "male"
+    assert sex(["she", "he"]) == sex([]) == "unsaid"
