@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from statistics import NormalDist, median
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clinical_ner.core.params import KpiParams
+from clinical_ner.monitoring.feedback import corrected
+from clinical_ner.monitoring.gauges import ALERT
 from clinical_ner.ner.bootstrap import f1, interval, resampled_sums
 
 Row = Mapping[str, Any]
 MEASURED, ASSUMED, NOT_MEASURED = "measured", "assumption", "not measured"
-ALERT: Final = "alert"  # the verdict of monitoring that asks for retraining
 MINUTE_MS = 60_000
 CONTENT = 4  # the least rating of somebody who is content, of 5
 HOUR = timedelta(hours=1)
@@ -130,7 +131,7 @@ def judged_notes(feedback: Iterable[Row]) -> list[Judged]:
     last: dict[Any, Judged] = {}
     for row in sorted(feedback, key=lambda row: row["created_at"]):
         if row.get("spans") is not None and row.get("predicted") is not None:
-            gold = {(span["start"], span["end"], span["label"]) for span in row["spans"]}
+            gold = {corrected(span) for span in row["spans"]}
             found = set(map(tuple, row["predicted"]))
             last[row["prediction_id"]] = Judged(row["created_at"], len(gold & found), len(found), len(gold))
     return sorted(last.values())
