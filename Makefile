@@ -108,14 +108,16 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 		$(if $(FULL),--full) $(if $(WORKERS),--workers "$(WORKERS)")
 
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py --out docs/service_speed.json
 
 # Many minutes; OPTIONS="--windows 300 --shifted 20": a quick look.
 bench-drift: data ## Measure false alarms of drift and the power to see it, and write docs/drift_power.md
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/drift_power.py $(OPTIONS)
 
-bento: data ## Build the Bento and ask it one question
-	$(BIN)/python -m clinical_ner.serving.build
+# STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data.
+bento: $(if $(STAGE),$(INSTALLED),data) ## Build the Bento and ask it one question (STAGE=prod: of the released model)
+	$(if $(STAGE),$(BIN)/clinical-ner fetch --stage "$(STAGE)" --out build/release --force)
+	$(BIN)/python -m clinical_ner.serving.build $(if $(STAGE),build/release)
 
 # BUILDER=docker|podman|buildah chooses one, IMAGE=name:tag names the image.
 IMAGE ?= clinical-ner:latest

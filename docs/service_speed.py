@@ -32,6 +32,7 @@ from typing import Annotated
 import psutil  # type: ignore[import-untyped]
 from typer import Exit, Option
 
+from clinical_ner.core import files
 from clinical_ner.core.commands import run
 from clinical_ner.serving import keys, local
 from clinical_ner.serving.clock import now
@@ -80,6 +81,8 @@ class Target:
     key: str = ""
     seconds: list[float] = field(default_factory=list)
     failures: int = 0
+    load: list[dict[str, float]] = field(default_factory=list)  # of each comparison and number of connections
+    megabytes: list[float] = field(default_factory=list)  # of the worker, at each tenth of the long run
 
     def processor_seconds(self) -> float:
         """Of the process and all that it started."""
@@ -105,6 +108,7 @@ class Target:
 def main(
     requests: Annotated[int, Option(min=800, help="At each number of connections, of each server.")] = 8_000,
     long: Annotated[int, Option(min=0, help="Requests of the long run.")] = 100_000,
+    out: Annotated[Path | None, Option(help="Write what scales, of a short note and of the long run, as JSON.")] = None,
 ) -> None:
     """Print a table for a short note and one for a page, then the long run; exits 1 if a bar was missed."""
     page = (ROOT / "docs/example.txt").read_text(encoding="utf-8")
@@ -118,6 +122,9 @@ def main(
                     met.append(compare(name, text, (ours, theirs), requests // share))
             if long:
                 met.append(endure(ours, long))
+            if out:
+                memory = {"memory_mb": ours.megabytes, "long_run_requests": long}
+                files.write_json(out, {"characters": len(SHORT), "load": ours.load[: len(CONNECTIONS)], **memory})
     if not all(met):
         raise Exit(1)
 
@@ -216,6 +223,7 @@ def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> b
                 row.append(asyncio.run(load(target, request, requests // ROUNDS, connections)))
         ours, theirs = ([median(row[1:]), *times(target)] for row, target in zip(rows, targets, strict=True))
         shown = [f"{a:>7.2f}/{b:<5.2f}={a / b:>4.2f}" for a, b in zip(ours, theirs, strict=True)]
+        targets[0].load.append(throughput(targets[0], connections))
         missed = [bar for bar, a, b in zip(BARS, ours, theirs, strict=True) if a > BARS[bar] * b]
         missed += [f"{target.failures} failures of {target.name}" for target in targets if target.failures]
         all_met = all_met and not missed
@@ -223,6 +231,12 @@ def compare(name: str, text: str, targets: Sequence[Target], requests: int) -> b
             f"{connections:>3} connections        {' '.join(shown)}{'  missed: ' + ', '.join(missed) if missed else ''}"
         )
     return all_met
+
+
+def throughput(target: Target, connections: int) -> dict[str, float]:
+    """The requests answered a second; each connection asks as soon as it has been answered (Little's law)."""
+    rate = connections * len(target.seconds) / sum(target.seconds)
+    return {"connections": connections, "requests": len(target.seconds), "requests_per_second": round(rate, 1)}
 
 
 def times(target: Target) -> list[float]:
@@ -238,6 +252,7 @@ def endure(target: Target, requests: int) -> bool:
         asyncio.run(load(target, target.request(SHORT), requests // 10, 32))
         target.seconds = []
         sizes.append(target.worker_bytes())
+    target.megabytes = [round(size / 1e6, 1) for size, *_ in sizes]
     growth = [(after - before) / 1e6 for (before, *_), (after, *_) in pairwise(sizes)]
     share, own, seen = (size / 1e6 for size in sizes[0])
     missed = "" if share <= MOST_MEGABYTES else "  missed: memory"

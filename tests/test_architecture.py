@@ -21,13 +21,13 @@ from clinical_ner.core.errors import UserError
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 PIPELINES = ROOT / "pipelines"
-OF_COMMANDS = {"ingest"}  # sections of the parameters that no stage reads
+OF_COMMANDS = {"ingest", "promote", "kpi"}  # sections of the parameters that no stage reads
 STAGES = tuple(name for name in params.Params.model_fields if name not in OF_COMMANDS)
 Walk = Callable[[ast.AST], Iterable[ast.AST]]
 
 # --- who may import whom: every layer is here; a new one has to be thought about ---------------
 EVERYTHING = {"core", "vocabulary", "population", "quality", "notes", "ner", "monitoring", "serving"}
-EVERYTHING |= {"intake", "corrections"}
+EVERYTHING |= {"intake", "corrections", "promotion"}
 MAY_IMPORT = {
     "core": set[str](),
     "vocabulary": {"core"},
@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "serving": {"core", "ner", "monitoring"},
     "intake": {"core"},
     "corrections": {"core", "ner"},
+    "promotion": {"core", "ner"},
     "commands": EVERYTHING,
     "cli": EVERYTHING | {"commands"},
 }

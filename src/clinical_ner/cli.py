@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from clinical_ner.commands import experiments, mirror, monitor, remote
+from clinical_ner.commands import experiments, kpi, mirror, monitor, release, remote
 from clinical_ner.commands import feedback as feedback_commands
 from clinical_ner.commands import intake as intake_commands
 from clinical_ner.commands.store import STORE, StoreUrl, reached
@@ -247,6 +247,9 @@ def export(
         task = progress.add_task(str(out), total=rows)
         export_population(folder, out, export_format, partial(progress.advance, task), replace=force)
 
+
+release.register(app)
+kpi.register(app)
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the service; it sees a change with the next request.")
 store_app = typer.Typer(no_args_is_help=True, help="The service's store of predictions and feedback.")

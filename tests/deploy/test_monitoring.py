@@ -24,8 +24,8 @@ from clinical_ner.serving.clock import now
 
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 TESTS = sorted((DEPLOY / "prometheus/tests").glob("*.yml"))
-DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/clinical-ner.json").read_text())
-PANELS = DASHBOARD["panels"]
+BOARDS = {path.stem: json.loads(path.read_text())["panels"] for path in DEPLOY.glob("grafana/dashboards/*.json")}
+PANELS = [panel for board in sorted(BOARDS) for panel in BOARDS[board]]
 
 
 def read(path: Path) -> Any:
@@ -88,18 +88,20 @@ def test_amtool_accepts_the_configuration_and_each_severity_has_a_receiver() -> 
     assert routed == {"Watchdog": "dead-mans-switch", "ServiceDown": "duty", "Slow": "duty"} | of_the_model
 
 
-def test_the_panels_do_not_overlap_and_are_described() -> None:
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_panels_do_not_overlap_and_are_described(board: str) -> None:
+    panels = BOARDS[board]
     cells = [
         (x, y)
-        for place in (panel["gridPos"] for panel in PANELS)
+        for place in (panel["gridPos"] for panel in panels)
         for x in range(place["x"], place["x"] + place["w"])
         for y in range(place["y"], place["y"] + place["h"])
     ]
 
     assert len(cells) == len(set(cells))
     assert max(x for x, _ in cells) < 24
-    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
-    assert all(panel["description"].endswith(".") for panel in PANELS)
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(panel["description"].endswith(".") for panel in panels)
 
 
 def test_the_panels_ask_the_provisioned_data_source() -> None:

@@ -14,7 +14,7 @@ import pytest
 from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import build, local
-from clinical_ner.serving.build import MODEL_FILES, PACKED, pack
+from clinical_ner.serving.build import MODEL_FILES, PACKED, pack, packed
 from clinical_ner.serving.places import METRICS, WHEEL
 
 ROOT = Path(__file__).parents[2]
@@ -97,10 +97,22 @@ def test_links_to_the_model_are_packed_as_files(root: Path, tmp_path: Path) -> N
         (root / path).symlink_to(root / path.name)
     context = tmp_path / "context"
 
-    pack(root, context)
+    pack(packed(root), context)
 
     assert not any((context / path).is_symlink() for path in MODEL_FILES)
     assert [(context / path).read_bytes() for path in MODEL_FILES] == [(root / p).read_bytes() for p in MODEL_FILES]
+
+
+def test_of_a_release_the_model_its_scores_and_its_version_are_packed_and_nothing_else(
+    root: Path, tmp_path: Path
+) -> None:
+    sources = packed(root, tmp_path)
+
+    own = {path for path, source in sources.items() if source == root / path}
+    assert own == {Path("bentofile.yaml"), Path("requirements-serving.txt")}
+    assert sources[Path("models/version.json")] == tmp_path / "version.json"
+    assert sources[METRICS] == tmp_path / "evaluate.json"
+    assert {sources[path] for path in MODEL_FILES} == {tmp_path / path.name for path in MODEL_FILES}
 
 
 def test_the_bento_holds_the_model_the_wheel_and_nothing_more(bento: Path) -> None:

@@ -176,8 +176,39 @@ class IngestParams(Section):
     earliest: date = Field(strict=False, description="notes from before this day have a wrong date")
 
 
+class PromoteParams(Section):
+    """When a challenger replaces the champion; `docs/promotion.md` states the rule."""
+
+    seed: Seed
+    resamples: int = Field(ge=100, description="of the documents of each test set, for the intervals")
+    confidence: float = Field(gt=0.5, lt=1, description="of the intervals")
+    least_gain: Share = Field(description="of F1, beyond noise, on one test set at least")
+    most_loss: Share = Field(description="of F1, beyond noise, on any test set")
+    most_loss_of_slice: Share = Field(description="of F1, beyond noise, on any slice of one")
+    least_support: int = Field(gt=0, description="gold spans that a slice needs to be judged")
+    least_speed_ratio: float = Field(gt=0, description="of the champion's speed, measured in the same run")
+    speed_texts: int = Field(gt=0, description="read to measure the speed")
+    speed_rounds: int = Field(gt=0, description="in which the two take turns; the median ratio counts")
+    least_f1: dict[str, Share] = Field(description="by test set: below it nothing is promoted, champion or none")
+
+
+class KpiParams(Section):
+    """What the business says of itself; every figure made from these is called an assumption."""
+
+    seed: Seed
+    resamples: int = Field(ge=100, description="of the judged notes, for the intervals")
+    confidence: float = Field(gt=0.5, lt=1)
+    currency: str = Field(min_length=1)
+    machine_cost_per_hour: float = Field(ge=0, description="of all that runs, whether notes come or not")
+    staff_cost_per_hour: float = Field(ge=0, description="of who enters and reviews notes")
+    manual_minutes_per_note: float = Field(gt=0, description="to enter a note by hand")
+    review_share: Share = Field(description="of the notes, looked at by a person")
+    review_minutes_per_note: float = Field(ge=0, description="of those that are looked at")
+    availability_target: float = Field(gt=0, lt=1, description="share of requests that must not fail by our fault")
+
+
 class Params(Section):
-    """The whole of `params.yaml`, one section a stage, and those of commands."""
+    """The whole of `params.yaml`: one section a stage, and one each for commands that judge what the stages made."""
 
     vocabulary: VocabularyParams
     population: PopulationParams
@@ -189,6 +220,8 @@ class Params(Section):
     evaluate: EvaluateParams
     drift: DriftParams
     ingest: IngestParams
+    promote: PromoteParams
+    kpi: KpiParams
 
 
 def load(path: Path) -> Params:

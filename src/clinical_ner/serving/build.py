@@ -1,4 +1,4 @@
-"""Build the Bento, and believe in it only after it has answered: `python -m clinical_ner.serving.build`.
+"""Build the Bento, and believe in it only after it has answered: `python -m clinical_ner.serving.build [RELEASE]`.
 
 BentoML itself would pack a Bento without its model, or with links to it, and call that a success. Here the
 Bento is packed from copies, started in an empty folder with its own model and its own wheel, asked a question, and
@@ -12,7 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+from typer import Argument
 
 from clinical_ner.core.commands import run
 from clinical_ner.core.errors import UserError
@@ -20,29 +24,31 @@ from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.model import MANIFEST, PARTS, part
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import local
-from clinical_ner.serving.places import METRICS, MODEL, WHEEL
+from clinical_ner.serving.places import METRICS, MODEL, VERSION_FILE, WHEEL
 
 MODEL_FILES = tuple(part(MODEL, suffix) for suffix in (*PARTS, MANIFEST))
 PACKED = (Path("bentofile.yaml"), Path("requirements-serving.txt"), METRICS, *MODEL_FILES)
+RELEASED = (METRICS, MODEL.with_name(VERSION_FILE), *MODEL_FILES)  # side by side in the folder of a release
 QUESTION = "Type 2 diabetes mellitus was treated with metformin; her asthma needed no treatment."
 
 
-def main() -> None:
+def main(release: Annotated[Path | None, Argument(help="A folder that 'clinical-ner fetch' has made.")] = None) -> None:
     """Build from the current folder, the top of the repository; print the Bento's tag."""
-    print(build(Path.cwd()))
+    print(build(Path.cwd(), release))
 
 
-def build(root: Path) -> str:
-    """Put a Bento that has answered like the local tagger into the store; returns its tag.
+def build(root: Path, release: Path | None = None) -> str:
+    """Put a Bento that has answered like the local tagger, or the released one, into the store; returns its tag.
 
     Raises:
         UserError: a file is missing or the model does not match its manifest; nothing is built.
         RuntimeError: the Bento does not start or answers differently; the store is as it was.
     """
-    tagger = load_model(root)
+    sources = packed(root, release)
+    tagger = load_model(sources)
     with tempfile.TemporaryDirectory(prefix="clinical-ner-") as scratch:
         context, store, empty = (Path(scratch) / name for name in ("context", "store", "empty"))
-        pack(root, context)
+        pack(sources, context)
         add_wheel(root, context)
         tag = _call(["bentoml", "build", "--output", "tag"], context, store).removeprefix("__tag__:")
         bento = empty / "bento"
@@ -55,24 +61,30 @@ def build(root: Path) -> str:
     return tag
 
 
-def load_model(root: Path) -> Tagger:
-    """The repository's tagger.
+def packed(root: Path, release: Path | None = None) -> dict[Path, Path]:
+    """Where each file of the Bento comes from: the repository, or for the model and its scores the release."""
+    sources = {path: root / path for path in PACKED}
+    return sources | ({path: release / path.name for path in RELEASED} if release else {})
+
+
+def load_model(sources: Mapping[Path, Path]) -> Tagger:
+    """The tagger that is to be packed.
 
     Raises:
         UserError: something to be packed is missing, a link that leads nowhere, or damaged.
     """
-    for path in PACKED:
-        if not (root / path).is_file():
-            lost = "is a link that leads nowhere" if (root / path).is_symlink() else "does not exist"
+    for path, source in sources.items():
+        if not source.is_file():
+            lost = "is a link that leads nowhere" if source.is_symlink() else "does not exist"
             raise UserError(f"{path} {lost}", "in the top folder of the repository, run 'dvc repro' or 'dvc pull'")
-    return Tagger.load(root / MODEL)
+    return Tagger.load(sources[MODEL])
 
 
-def pack(root: Path, context: Path) -> None:
+def pack(sources: Mapping[Path, Path], context: Path) -> None:
     """Copy what the Bento is made of into `context`; a link becomes the file that it leads to."""
-    for path in PACKED:
+    for path, source in sources.items():
         (context / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / path, context / path)
+        shutil.copyfile(source, context / path)
 
 
 def add_wheel(root: Path, context: Path) -> None:

@@ -189,6 +189,7 @@ class ModelAnswer(Answer):
     labels: list[LabelName]
     assertions: list[AssertionName]
     sections: list[SectionName]
+    release: str | None = Field(description="its version in the registry, such as v1.2.0; null: it was not released")
     manifest: dict[str, Any] = Field(description="the hashes of its files, how and on what it was trained")
     metrics: dict[str, Any] | None = Field(description="its scores when it was built; null if they are not at hand")
 

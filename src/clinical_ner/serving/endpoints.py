@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from clinical_ner.serving.contract import Feedback, Note, NoteForFhir, Notes
 from clinical_ner.serving.exchange import Exchange, Reply, dump
 from clinical_ner.serving.logs import logger
 from clinical_ner.serving.monitored import LastRun
+from clinical_ner.serving.places import VERSION_FILE
 from clinical_ner.serving.problems import RefusedError
 from clinical_ner.serving.reading import NoteMetrics, NoteRead, read_note
 from clinical_ner.serving.recorder import Recorder
@@ -49,11 +51,12 @@ class Endpoints:
         self._storing = ThreadPoolExecutor(STORE_THREADS, "storing")
         self._scraping = ThreadPoolExecutor(1, "scraping")  # of its own: figures matter most while the store hangs
         self._metrics = NoteMetrics()
+        self._release = released_as(settings.model, self.version)
         self._last_run = LastRun(store, self._storing)
         self._last_run.refresh()
-        metrics.MODEL.labels(self.version).set(1)
+        metrics.MODEL.labels(self.version, self._release or "none").set(1)
         self._files = pages.files()
-        self._described = described(settings, tagger)
+        self._described = described(settings, tagger, self._release)
         self._openapi = b""
         self._is_ready = True
 
@@ -244,12 +247,22 @@ def count_feedback(given: Feedback) -> None:
         metrics.RATINGS.labels(str(given.rating)).inc()
 
 
-def described(settings: Settings, tagger: Tagger) -> dict[str, Any]:
+def released_as(model: Path, model_version: str) -> str | None:
+    """The version in the registry that the file beside the model names; none if it names another model, or is none."""
+    try:
+        found = read_json(model.with_name(VERSION_FILE))
+        return str(found["version"]) if found["model_version"] == model_version else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def described(settings: Settings, tagger: Tagger, release: str | None) -> dict[str, Any]:
     """The model as `contract.ModelAnswer` has it, without the envelope."""
     return {
         "labels": list(LABELS),
         "assertions": list(ASSERTIONS),
         "sections": list(SECTIONS),
+        "release": release,
         "manifest": tagger.manifest.model_dump(mode="json"),
         "metrics": read_json(settings.metrics) if settings.metrics.is_file() else None,
     }

@@ -40,7 +40,9 @@ RATINGS = Counter("clinical_ner_ratings", "Ratings given.", ["rating"])
 STORE_FAILURES = Counter("clinical_ner_store_failures", "Writes to the store that failed.", ["table"])
 LOST = Counter("clinical_ner_predictions_lost", "Predictions answered and not stored: the gap.")
 WAITING = Gauge("clinical_ner_predictions_waiting", "Predictions not stored yet.", multiprocess_mode="livesum")
-MODEL = Gauge("clinical_ner_model_info", "The model that answers: 1.", ["version"], multiprocess_mode="livemax")
+MODEL = Gauge(
+    "clinical_ner_model_info", "The model that answers: 1.", ["version", "release"], multiprocess_mode="livemax"
+)
 
 # A series must be there before it grows, or its first step is seen by no rate.
 for label in LABELS:

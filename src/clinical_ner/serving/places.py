@@ -10,6 +10,7 @@ from clinical_ner.core.errors import UserError
 MODEL_VARIABLE = "CLINICAL_NER_MODEL"
 METRICS = Path("metrics/evaluate.json")  # its scores
 MODEL = Path("models/tagger.crfsuite")  # from the top of the repository, and from the Bento's src folder
+VERSION_FILE = "version.json"  # beside a model that 'clinical-ner fetch' has put there
 MANIFEST = ".manifest.json"  # ner.model's: importing that would bring numpy to the process that starts workers
 WHEEL = f"wheels/clinical_ner-{__version__}-py3-none-any.whl"  # in the Bento; serving.build puts it there
 

@@ -234,6 +234,14 @@ class Store:
         """
         return self._between(FEEDBACK, since, until, PREDICTIONS.c.model_version)
 
+    def runs(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The monitoring runs from `since` to before `until`, in order of time.
+
+        Raises:
+            StoreDownError: the store cannot be read now.
+        """
+        return self._between(MONITORING_RUNS, since, until)
+
     def _between(self, table: Table, since: datetime, until: datetime, *joined: Any) -> list[dict[str, Any]]:
         source = table.outerjoin(PREDICTIONS, PREDICTIONS.c.prediction_id == table.c.prediction_id) if joined else table
         within = (table.c.created_at >= since) & (table.c.created_at < until)

@@ -33,6 +33,10 @@ drift: {seed: 6, reference_patients: 3, windows: [2], resamples: 20, splits: 3, 
         alert_false_alarms: 0.05, min_judged: 1, watch_agreement: 0.8, alert_agreement: 0.7,
         policy: {none: [log], watch: [log], alert: [retrain]}}
 ingest: {max_note_characters: 10, earliest: "1900-01-01"}
+promote: {seed: 9, resamples: 100, confidence: 0.9, least_gain: 0.01, most_loss: 0.01, most_loss_of_slice: 0.02,
+  least_support: 5, least_speed_ratio: 0.8, speed_texts: 5, speed_rounds: 3, least_f1: {golden: 0.5}}
+kpi: {seed: 10, resamples: 100, confidence: 0.9, currency: EUR, machine_cost_per_hour: 0, staff_cost_per_hour: 40,
+  manual_minutes_per_note: 6, review_share: 0.2, review_minutes_per_note: 1, availability_target: 0.99}
 """)
 Load = Callable[..., params.Params]
 
@@ -135,6 +139,13 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("drift__seed", None),
         ("ingest__max_note_characters", 0),
         ("ingest__earliest", "once"),
+        ("promote__resamples", 99),
+        ("promote__confidence", 1),
+        ("promote__least_f1", {"golden": 1.1}),
+        ("promote__least_speed_ratio", 0),
+        ("kpi__currency", ""),
+        ("kpi__manual_minutes_per_note", 0),
+        ("kpi__availability_target", 1),
     ],
 )
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused_with_its_place(

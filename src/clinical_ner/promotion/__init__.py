@@ -1,0 +1,1 @@
+"""Only a better model goes out: compare, decide, register, take back, fetch."""

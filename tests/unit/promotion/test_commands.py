@@ -1,0 +1,301 @@
+"""The commands on a real project, with real git, DVC and GTO; only the judgement is given, as it takes a minute."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clinical_ner.cli import app
+from clinical_ner.commands import release as commands
+from clinical_ner.core.errors import UserError
+from clinical_ner.ner.tagger import Tagger
+from clinical_ner.promotion import registry, release
+from clinical_ner.promotion.decision import Decision
+
+PARAMS = str(Path(__file__).parents[3] / "params.yaml")
+Judge = Callable[[bool], list[Any]]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def promoted(*arguments: str) -> Result:
+    return run("promote", "--params", PARAMS, *arguments)
+
+
+def problem(done: Result) -> str:
+    assert isinstance(done.exception, UserError), done.output
+    return str(done.exception)
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    """Let every challenger be judged so; the champions that it met, by their versions."""
+
+    def install(is_promoted: bool) -> list[Any]:
+        met: list[Any] = []
+
+        def judged(tagger: Tagger, rival: Any, *_: Any) -> commands.Judged:
+            met.append(rival and rival[0])
+            sets = {"golden": {"slices": {"all": {"challenger": 0.9, "difference": None}}}}
+            found = {"challenger": {"model_version": tagger.manifest.version}, "sets": sets, "promoted": is_promoted}
+            return commands.Judged(Decision(is_promoted, (), () if is_promoted else ("worse",)), found, "### verdict")
+
+        monkeypatch.setattr(commands, "_judge", judged)
+        return met
+
+    return install
+
+
+def stages(project) -> dict[str, str]:
+    events = registry.Registry.open(project.root, "origin").events()
+    return {event.stage: event.version for event in events if event.stage}
+
+
+def test_a_better_model_is_registered_assigned_and_pushed(project, judge: Judge) -> None:
+    met = judge(True)
+
+    done = promoted()
+
+    assert done.exit_code == 0, done.output
+    assert met == [None]
+    assert stages(project) == {"dev": "v1.0.0", "prod": "v1.0.0"}
+    assert project.remote_tags() == {"clinical-ner@v1.0.0", "clinical-ner#dev#1", "clinical-ner#prod#2"}
+
+
+def test_a_challenger_meets_the_model_in_prod_as_the_remote_has_it(project, judge: Judge) -> None:
+    met = judge(True)
+    promoted()
+    project.train("second")
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    done = promoted()
+
+    assert done.exit_code == 0, done.output
+    assert met == [None, "v1.0.0"]
+    assert stages(project) == {"dev": "v1.1.0", "prod": "v1.1.0"}
+
+
+def test_a_worse_model_is_refused_with_exit_code_1_and_leaves_no_tag(project, judge: Judge, tmp_path: Path) -> None:
+    judge(False)
+
+    done = promoted("--report", str(tmp_path / "report"))
+
+    assert done.exit_code == commands.REFUSED == 1
+    assert project.remote_tags() == set()
+    assert registry.Registry.open(project.root, "origin").events() == []
+    assert json.loads((tmp_path / "report/decision.json").read_text())["promoted"] is False
+
+
+def test_promoting_what_is_in_prod_again_does_nothing(project, judge: Judge) -> None:
+    judge(True)
+    promoted()
+    tags = project.remote_tags()
+
+    done = promoted()
+
+    assert (done.exit_code, project.remote_tags()) == (0, tags)
+    assert done.output == "v1.0.0 is this model, and in prod already\n"
+
+
+@pytest.mark.parametrize("killed_at", ["register", "assign", "push", "second assign"])
+def test_a_promotion_killed_at_any_step_can_be_run_again(project, judge: Judge, monkeypatch, killed_at: str) -> None:
+    judge(True)
+    method = killed_at.removeprefix("second ")
+    true, calls = getattr(registry.Registry, method), iter(range(10))
+
+    def killed(self, *arguments: Any) -> Any:
+        if next(calls) == killed_at.startswith("second"):
+            raise KeyboardInterrupt
+        return true(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.Registry, method, killed)
+        assert promoted().exit_code != 0
+    done = promoted()
+
+    assert done.exit_code == 0, done.output
+    assert stages(project) == {"dev": "v1.0.0", "prod": "v1.0.0"}
+    assert project.remote_tags() == {"clinical-ner@v1.0.0", "clinical-ner#dev#1", "clinical-ner#prod#2"}
+
+
+def test_dev_asks_for_the_floors_alone(project, judge: Judge) -> None:
+    met = judge(True)
+    promoted()
+    project.train("second")
+
+    done = promoted("--stage", "dev")
+
+    assert done.exit_code == 0, done.output
+    assert met == [None, None]
+    assert stages(project) == {"dev": "v1.1.0", "prod": "v1.0.0"}
+
+
+def test_a_dry_run_compares_any_model_with_any_and_registers_nothing(project, judge: Judge, models) -> None:
+    met = judge(True)
+
+    done = promoted(str(models["second"]), "--dry-run", "--champion", str(models["third"]))
+
+    assert done.exit_code == 0, done.output
+    assert met == [str(models["third"])]
+    assert project.remote_tags() == set()
+
+
+def test_a_changed_file_stops_a_promotion(project, judge: Judge) -> None:
+    judge(True)
+    (project.root / "dvc.yaml").write_text("changed: true\n")
+
+    assert "dvc.yaml first" in problem(promoted())
+
+
+def test_a_model_that_dvc_lock_does_not_name_stops_a_promotion(project, judge: Judge, models) -> None:
+    judge(True)
+    path = project.root / release.FILES[0]
+    path.unlink()
+    shutil.copyfile(models["second"], path)
+
+    assert "is not the file that dvc.lock names" in problem(promoted())
+
+
+@pytest.mark.usefixtures("project")
+def test_a_model_that_lies_elsewhere_is_not_promoted(judge: Judge, models) -> None:
+    judge(True)
+
+    assert "is not the model of the pipeline" in problem(promoted(str(models["second"])))
+
+
+def test_a_model_that_dvcs_remote_does_not_hold_stops_a_promotion(project, judge: Judge) -> None:
+    judge(True)
+    project.train("second", push=False)
+
+    assert "not in DVC's remote" in problem(promoted())
+
+
+def test_a_rollback_puts_the_earlier_version_back_and_no_further_than_the_first(project, judge: Judge) -> None:
+    judge(True)
+    promoted()
+    project.train("second")
+    promoted()
+
+    first, second = run("rollback"), run("rollback")
+
+    assert first.output.startswith("v1.0.0 is in prod instead of v1.1.0; pushed: clinical-ner#prod#")
+    assert "no version was in prod before this one" in problem(second)
+    assert stages(project) == {"dev": "v1.1.0", "prod": "v1.0.0"}
+
+
+def test_a_rollback_killed_before_its_push_is_ended_by_the_next_and_goes_back_once(
+    project, judge: Judge, monkeypatch
+) -> None:
+    judge(True)
+    for name in ("first", "second", "third"):
+        if name != "first":
+            project.train(name)
+        promoted()
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.Registry, "push", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        run("rollback")
+
+    done = run("rollback")
+
+    assert done.output == "v1.1.0 is in prod; an earlier command had not pushed it, now it is\n"
+    assert stages(project)["prod"] == "v1.1.0"
+    assert registry.Registry.open(project.root, "origin").unpushed() == []
+
+
+def test_a_rollback_to_a_version_is_done_once(project, judge: Judge) -> None:
+    judge(True)
+    promoted()
+    project.train("second")
+    promoted()
+
+    run("rollback", "--to", "v1.0.0")
+    tags = project.remote_tags()
+    again = run("rollback", "--to", "v1.0.0")
+
+    assert again.output == "v1.0.0 is in prod already\n"
+    assert project.remote_tags() == tags
+
+
+@pytest.mark.usefixtures("project")
+def test_a_rollback_to_what_never_was_is_refused(judge: Judge) -> None:
+    judge(True)
+    promoted()
+
+    assert "there is no version v9.0.0" in problem(run("rollback", "--to", "v9.0.0"))
+
+
+def test_the_versions_are_listed_with_stages_and_figures(project, judge: Judge) -> None:
+    judge(True)
+    promoted()
+    project.train("second")
+    promoted("--stage", "dev")
+
+    rows = json.loads(run("versions", "--json").output)
+
+    assert [(row["version"], row["stages"], row["f1"]) for row in rows] == [
+        ("v1.1.0", ["dev"], {"golden": 0.9}),
+        ("v1.0.0", ["prod"], {"golden": 0.9}),
+    ]
+    assert run("versions").output.splitlines()[1].startswith("v1.1.0    dev")
+
+
+def test_what_is_fetched_is_the_model_of_the_stage_with_its_version(project, judge: Judge, models, tmp_path) -> None:
+    judge(True)
+    promoted()
+    project.train("second")
+    promoted("--stage", "dev")
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    done = run("fetch", "--stage", "prod", "--out", str(tmp_path / "out"))
+
+    fetched = Tagger.load(tmp_path / "out/tagger.crfsuite")
+    said = json.loads((tmp_path / "out/version.json").read_text())
+    assert done.exit_code == 0, done.output
+    assert fetched.manifest == Tagger.load(models["first"]).manifest
+    assert (said["version"], said["model_version"]) == ("v1.0.0", fetched.manifest.version)
+    assert (tmp_path / "out/evaluate.json").is_file()
+
+
+def test_a_fetch_that_fails_leaves_nothing_behind(project, judge: Judge, tmp_path) -> None:
+    judge(True)
+    promoted()
+    shutil.rmtree(project.root / ".dvc/cache")
+    shutil.rmtree(project.root / "../storage")
+
+    done = run("fetch", "--out", str(tmp_path / "out"))
+
+    assert "cannot be fetched" in problem(done)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_fetched_file_that_is_not_as_the_manifest_says_is_refused(judge: Judge, tmp_path, monkeypatch) -> None:
+    judge(True)
+    promoted()
+    true = release.download
+
+    def damaged(repository: str, commit: str, names: tuple[str, ...], folder: Path) -> None:
+        true(repository, commit, names, folder)
+        (folder / "tagger.weights.npy").write_bytes(b"")
+
+    monkeypatch.setattr(release, "download", damaged)
+
+    assert "is damaged" in problem(run("fetch", "--out", str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_dvcs_own_command_gets_the_model_of_a_stage(project, judge: Judge, tmp_path) -> None:
+    judge(True)
+    promoted()
+
+    project.dvc("artifacts", "get", ".", "clinical-ner", "--stage", "prod", "--out", str(tmp_path / "out"))
+
+    assert Tagger.load(tmp_path / "out/tagger.crfsuite").manifest == Tagger.load(project.root / release.MODEL).manifest
