@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pandas as pd
 import pytest
@@ -36,10 +36,15 @@ Run = Callable[..., Result]
 def rows(tagger: Tagger, template: str, count: int, since: datetime) -> list[dict[str, Any]]:
     """Predictions a minute apart, of notes that differ."""
     words = ("some", "many", "we", "few", "all")
-    texts = [template.format(n % 90, words[n % 5], "so " * (n % 7)) for n in range(count)]
+    texts = [template.format(37 * n % 90, words[n % 5], "so " * (n % 7)) for n in range(count)]  # any stretch is alike
     labels = {"request_id": "r", "model_version": "0123456789ab", "key_id": None}
     return [
-        {**read_note(tagger, Note(text=text)).figures, **labels, "created_at": since + timedelta(minutes=n)}
+        {
+            **read_note(tagger, Note(text=text)).figures,
+            **labels,
+            "prediction_id": UUID(int=int(since.timestamp()) * 1000 + n),  # ids decide the order of the reference
+            "created_at": since + timedelta(minutes=n),
+        }
         for n, text in enumerate(texts)
     ]
 
