@@ -98,10 +98,11 @@ def reworded(written: Writing, term: Callable[[str], str]) -> list[str]:
     """The texts with each entity named otherwise."""
     spans = dict(iter(written.entities.sort_values("start", ascending=False).groupby("note_id")))
     texts = []
-    for note in written.notes.itertuples():
-        text = str(note.text)
-        for span in spans[note.note_id].itertuples() if note.note_id in spans else ():
-            text = text[: span.start] + term(span.label) + text[span.end :]
+    none = written.entities.iloc[:0]
+    for note_id, text in zip(written.notes["note_id"], written.notes["text"], strict=True):
+        found = spans.get(note_id, none)
+        for start, end, label in zip(found["start"], found["end"], found["label"], strict=True):
+            text = text[:start] + term(label) + text[end:]
         texts.append(text)
     return texts
 
