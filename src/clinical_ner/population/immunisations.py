@@ -18,7 +18,7 @@ from clinical_ner.population.catalogue import Row
 from clinical_ner.population.chart import People
 from clinical_ner.population.timeline import DAYS_A_YEAR, Floats, Ints, dates, labels
 
-ADULT = 19  # years, from which on only the years of records are kept
+GROWN_UP = 19  # years, from which on only the years of records are kept
 QUADRIVALENT = ("150", "influenza, injectable, quadrivalent, preservative free")
 TRIVALENT = ("140", "Influenza, split virus, trivalent, PF")
 INFLUENZA_SINCE = {QUADRIVALENT[0]: date(2012, 9, 1), TRIVALENT[0]: date(2024, 7, 1)}
@@ -66,7 +66,7 @@ def sample_immunizations(people: People) -> pd.DataFrame:
 
 
 def _scheduled(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    grown = people.day_of_age(ADULT)
+    grown = people.day_of_age(GROWN_UP)
     doses = [(vaccine.series, vaccine.dose) for vaccine in vaccines()]
     for vaccine in vaccines():
         number = doses.index((vaccine.series, vaccine.dose))  # so that of two products of a dose each gets one

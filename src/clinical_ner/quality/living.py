@@ -14,10 +14,9 @@ from clinical_ner.core.schema import SEXES
 from clinical_ner.population import catalogue
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.histories import conditions_table
-from clinical_ner.population.people import lives
+from clinical_ner.population.people import SURVEYED_FROM, lives
 from clinical_ner.population.sample import sample_histories
 from clinical_ner.population.traits import traits_of
-from clinical_ner.quality.comorbidity import ADULT
 from clinical_ner.quality.people import Bools, People, fits
 from clinical_ner.quality.real import COLUMNS, NUMERIC
 
@@ -98,7 +97,7 @@ def adults(people: People) -> pd.DataFrame:
         else fits(people, asked[name], ever=True).astype(float)
         for name in COLUMNS
     }
-    return pd.DataFrame(columns)[people.traits["age"] >= ADULT].reset_index(drop=True)
+    return pd.DataFrame(columns)[people.traits["age"] >= SURVEYED_FROM].reset_index(drop=True)
 
 
 def age_pyramid(people: People) -> Iterator[tuple[int, int, int]]:
