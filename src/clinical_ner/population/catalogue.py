@@ -233,6 +233,21 @@ def _filled(row: dict[str, str]) -> dict[str, str | None]:
     return {cell: value or None for cell, value in row.items()}
 
 
+class Code(Row):
+    """A row of `codes.csv`: the code of a condition from a value of a measure on, or as a complication of another."""
+
+    condition: str
+    by: str  # a measure, or the key of the condition that it complicates
+    since: float | None
+    icd10cm: str
+
+
+@cache
+def codes() -> tuple[Code, ...]:
+    """The codes that depend on the case, of each measure in ascending order."""
+    return tuple(Code.model_validate(_filled(row) | {"since": row["from"] or None}) for row in rows("codes.csv"))
+
+
 @cache
 def _column(file: str, name: str, where: tuple[tuple[str, str], ...]) -> Floats:
     found = [row for row in rows(file) if all(row[key] == value for key, value in where)]

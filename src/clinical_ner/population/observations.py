@@ -334,14 +334,14 @@ def _lasting() -> tuple[Flags, Flags]:
 
 
 def _not_yet_diabetic(record: Record, analyte: Analyte, rows: Ints, values: Floats) -> Floats:
-    """Below the limit of the diagnosis while there is no diabetes; the last value is the trait itself.
+    """Below the limit of the diagnosis while there is no diabetes.
 
     What is above it is reflected, as values that pile up at the limit would give away who is near it.
     """
     if analyte.loinc not in DIABETIC:
         return values
     limit = DIABETIC[analyte.loinc]
-    free = _not_diabetic(record, rows) & ~_is_last(record, rows)
+    free = _not_diabetic(record, rows)
     return np.where(free & (values > limit), np.maximum(2 * limit - values, LEAST_REFLECTED * limit), values)
 
 

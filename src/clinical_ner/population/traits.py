@@ -28,6 +28,7 @@ BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23
 WAIST_BY_RACE = {"nh_black": (-2.0, -4.5), "nh_asian": (-1.9, -2.3), "hispanic": (0.0, -1.6)}  # cm, women and men
 FRIEDEWALD_LIMIT = 400  # mg/dl of triglycerides, above which LDL is measured
 TAIL = 1e-4
+HIGHEST_HEALTHY = 6.4  # percent of HbA1c, rounded: from 6.5 on it is diabetes
 MOST_UNKNOWN_EXCESS = 3.0  # points of HbA1c above the healthy level of whoever nobody has found to be diabetic
 
 
@@ -139,11 +140,13 @@ def _sugar(examination: Examination) -> None:
     raised = 0.09 * has("nh_black") + 0.05 * has("hispanic") + 0.06 * has("nh_asian") + 0.03 * has("smoker")
     healthy = examination.value("hba1c", own + 0.22 * examination.heavy, raised)
     risk = np.exp(0.045 * np.clip(age - 55, -35, 20) + 0.5 * np.clip(examination.heavy, -2, 2))
-    unknown = examination.histories.draw("trait/hba1c/unknown") < np.minimum(0.028 * risk, 0.3) * (age >= 18)
+    untested = (age >= 18) & np.isnan(examination.histories.onset["gestational_diabetes"])
+    unknown = (examination.histories.draw("trait/hba1c/unknown") < np.minimum(0.028 * risk, 0.3)) & untested
     excess = np.minimum(unknown * np.exp(-0.4 + 0.7 * examination.own("hba1c/excess")), MOST_UNKNOWN_EXCESS)
+    undiagnosed = np.where(untested, healthy + excess, np.minimum(healthy, HIGHEST_HEALTHY))
     diabetic = 4.7 + np.exp(0.78 + 0.55 * own - 0.006 * np.clip(age - 60, -30, 25) + 0.06 * has("hispanic"))
-    hba1c = np.where(examination.histories.has["diabetes"], diabetic, healthy + excess)
-    for name, value in (("", hba1c), ("_healthy", healthy)):
+    hba1c = np.where(examination.histories.has["diabetes"], diabetic, undiagnosed)
+    for name, value in (("", hba1c), ("_healthy", np.minimum(healthy, HIGHEST_HEALTHY))):
         value = np.clip(value.round(1), 3.8, 17.0)
         glucose = 28.7 * value - 46.7 - 8 + 9 * examination.own("glucose")
         examination.values |= {f"hba1c{name}": value, f"glucose{name}": np.maximum(glucose, 55).round()}

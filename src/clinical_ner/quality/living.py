@@ -13,14 +13,13 @@ from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import SEXES
 from clinical_ner.population import catalogue
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.histories import conditions_table
 from clinical_ner.population.people import SURVEYED_FROM, lives
-from clinical_ner.population.sample import sample_histories
-from clinical_ner.population.traits import traits_of
+from clinical_ner.population.sample import sample_examined
 from clinical_ner.quality.people import Bools, People, fits
 from clinical_ner.quality.real import COLUMNS, NUMERIC
 
 OF_PATIENTS = ("patient_id", "sex", "race_ethnicity", "smoking", "height_cm", "weight_kg", "bmi")
+COUNTED_IF_KNOWN = ("type 2 diabetes mellitus",)  # as in the surveys, which ask who was told
 CHUNK = 20_000
 PYRAMID_BAND, PYRAMID_TOP = 5, 85  # years
 
@@ -32,9 +31,8 @@ def sample_living(params: PopulationParams) -> People:
 
 def _stretch(params: PopulationParams, start: int) -> People:
     draws = Draws(params.seed, start, min(CHUNK, params.patients - start))
-    patients, histories = sample_histories(params, draws)
-    traits = traits_of(patients, histories)
-    return living(patients, conditions_table(histories, patients), traits, params.reference_date)
+    examined = sample_examined(params, draws)
+    return living(examined.patients, examined.conditions(), examined.traits, params.reference_date)
 
 
 def living(patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFrame, reference_date: date) -> People:
@@ -51,6 +49,7 @@ def living(patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFram
     of = conditions.assign(
         number=conditions["patient_id"].map(pd.Series(np.arange(len(people)), index=people["patient_id"]))
     ).dropna(subset="number")
+    of = of[~(of["name"].isin(COUNTED_IF_KNOWN) & of["diagnosed_date"].isna())]
     return People(
         people.assign(age=lives(patients[alive], reference_date).age, smoking_current=people["smoking"] == "current"),
         _having(of[of["resolved_date"].isna()], len(people)),

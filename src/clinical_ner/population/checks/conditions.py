@@ -63,6 +63,26 @@ def chronic_conditions_last(charts: Charts) -> NDArray[Any]:
     )
 
 
+def codes_fit_the_case(charts: Charts) -> NDArray[Any]:
+    """A code that depends on the case is that of its cause, its stage or its age; all others are the catalogue's."""
+    patient, onset = charts.patient("conditions"), charts.days("conditions", "onset_date")
+    cause = charts.place("conditions", "complicates", "conditions")
+    measured = {"bmi": charts.column("patients", "bmi").to_numpy()[patient], "days": charts.end[patient] - onset}
+    right = np.array([condition.icd10cm for condition in catalogue.conditions()], dtype=object)[charts.condition]
+    staged = np.zeros(len(right), dtype=bool)
+    for row in catalogue.codes():
+        of = charts.condition == catalogue.by_key()[row.condition].number
+        if row.since is None:
+            right[of & (cause >= 0) & (charts.condition[cause] == catalogue.by_key()[row.by].number)] = row.icd10cm
+        elif row.by in measured:
+            right[of & (measured[row.by] >= row.since)] = row.icd10cm
+        else:
+            staged |= of  # `severity_fits_what_is_measured` reads the measurements
+    return identifiers(
+        charts, "conditions", "condition_id", ~staged & (charts.column("conditions", "icd10cm").to_numpy() != right)
+    )
+
+
 RULES: tuple[Rule, ...] = (
     diagnosis_follows_onset,
     conditions_are_of_the_right_sex,
@@ -70,4 +90,5 @@ RULES: tuple[Rule, ...] = (
     complications_follow_their_cause,
     conditions_that_exclude_each_other_do_not_meet,
     chronic_conditions_last,
+    codes_fit_the_case,
 )

@@ -9,14 +9,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
+from clinical_ner.population.chart import SEVERITY
 from clinical_ner.population.checks.charts import Charts, Rule, identifiers
+from clinical_ner.population.findings import DIABETIC_HBA1C
+from clinical_ner.population.histories import GRADES, KIDNEY_DISEASE
 from clinical_ner.population.kidneys import egfr
 from clinical_ner.population.observations import (
     BMI,
     CHOLESTEROL,
     CREATININE,
+    DIABETES,
     DIASTOLIC,
     EGFR,
+    HBA1C,
     HDL,
     HEIGHT,
     LDL,
@@ -25,10 +30,16 @@ from clinical_ner.population.observations import (
     WEIGHT,
 )
 from clinical_ner.population.timeline import (
+    NEVER,
+    Flags,
+    Floats,
+    Ints,
+    any_active,
     ids,
     keys,
 )
 
+ROUNDED = 1.0  # of an eGFR, whose creatinine is rounded
 FULL_GROWN = 25  # years
 
 
@@ -104,6 +115,64 @@ def everything_is_measured_once(charts: Charts) -> NDArray[Any]:
     return identifiers(charts, "observations", "patient_id", pd.Series(key).duplicated(keep=False).to_numpy())
 
 
+def severity_fits_what_is_measured(charts: Charts) -> NDArray[Any]:
+    """Obesity is as severe as the BMI, hypertension as the last pressure and kidney disease as the last eGFR say."""
+    measured = {
+        "obesity": charts.column("patients", "bmi").to_numpy()[charts.patient("conditions")],
+        "hypertension": _last_since_onset(charts, SYSTOLIC),
+        KIDNEY_DISEASE: -_last_since_onset(charts, EGFR),
+    }
+    grade = pd.Categorical(charts.column("conditions", "severity"), categories=list(SEVERITY)).codes
+    wrong = _of_another_stage(charts, -measured[KIDNEY_DISEASE])
+    for key, value in measured.items():
+        bounds = np.array([-np.inf, *GRADES[key], np.inf])
+        misfit = (value < bounds[grade] - ROUNDED) | (value > bounds[grade + 1] + ROUNDED)
+        wrong |= misfit & (charts.condition == catalogue.by_key()[key].number)
+    return identifiers(charts, "conditions", "condition_id", wrong)
+
+
+def _of_another_stage(charts: Charts, rate: Floats) -> Flags:
+    """Whether the code of a kidney disease is of another stage than the eGFR."""
+    stages = [row for row in catalogue.codes() if row.by == "egfr"]
+    of = charts.condition == catalogue.by_key()[KIDNEY_DISEASE].number
+    codes = charts.column("conditions", "icd10cm")
+    stage = pd.Categorical(codes, categories=[row.icd10cm for row in stages]).codes
+    bounds = np.array([*(row.since for row in stages), np.inf], dtype=np.float64)
+    misfit: Flags = (rate < bounds[stage] - ROUNDED) | (rate > bounds[stage + 1] + ROUNDED)
+    return of & ((stage < 0) | misfit)
+
+
+def _last_since_onset(charts: Charts, loinc: str) -> Floats:
+    """Of each condition the patient's last value, not a number if none was measured since its onset."""
+    rows = charts.measured(loinc)["row"].to_numpy()
+    day = charts.days("observations", "date")[rows]
+    last = np.full(len(charts.birth), -1)
+    order = np.lexsort((day, charts.patient("observations")[rows]))
+    last[charts.patient("observations")[rows[order]]] = rows[order]
+    row = last[charts.patient("conditions")]
+    known = (row >= 0) & (charts.days("observations", "date")[row] >= charts.days("conditions", "onset_date"))
+    return np.where(known, charts.column("observations", "value").to_numpy()[row], np.nan)
+
+
+def high_sugar_is_diabetes(charts: Charts) -> NDArray[Any]:
+    """Whoever has an HbA1c of 6.5 % or more has diabetes of some type by then, known or not."""
+    rows = charts.measured(HBA1C)["row"].to_numpy()
+    rows = rows[charts.column("observations", "value").to_numpy()[rows] >= DIABETIC_HBA1C]
+    patient, day = charts.patient("observations")[rows], charts.days("observations", "date")[rows]
+    case = np.isin(charts.condition, [catalogue.by_key()[key].number for key in DIABETES])
+    spell = (column[case] for column in (charts.patient("conditions"), *_spells(charts)))
+    order = np.argsort(keys(patient, day), kind="stable")
+    sick = any_active(keys(patient, day)[order], *spell)
+    found: NDArray[Any] = charts.column("observations", "patient_id").to_numpy()[rows[order[~sick]]]
+    return found
+
+
+def _spells(charts: Charts) -> tuple[Ints, Ints]:
+    """Of each condition the day on which it begins, and the day after its end."""
+    onset, over = (charts.days("conditions", f"{name}_date") for name in ("onset", "resolved"))
+    return onset, np.minimum(over + 1, NEVER)
+
+
 RULES: tuple[Rule, ...] = (
     values_are_such_as_bodies_have,
     measured_bmi_is_weight_over_height_squared,
@@ -112,4 +181,6 @@ RULES: tuple[Rule, ...] = (
     grown_people_keep_their_height,
     diastolic_lies_below_systolic,
     everything_is_measured_once,
+    severity_fits_what_is_measured,
+    high_sugar_is_diabetes,
 )

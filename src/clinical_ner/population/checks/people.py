@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clinical_ner.population import catalogue
 from clinical_ner.population.checks.charts import Charts, Rule, identifiers
 from clinical_ner.population.people import DRINKING_AGE
 from clinical_ner.population.timeline import (
     DAYS_A_YEAR,
     NEVER,
+    Flags,
 )
 
 A_MONTH = 31  # days
@@ -40,15 +42,21 @@ def nobody_dies_in_the_future(charts: Charts) -> NDArray[Any]:
 
 
 def the_dead_died_of_what_they_had(charts: Charts) -> NDArray[Any]:
-    """A cause of death is a condition of the one who has died, had begun and was not over."""
+    """A cause of death is a condition of the one who has died, and had begun."""
     cause = charts.numbers("patients", "death_cause")
     place = charts.place("patients", "death_cause", "conditions")
     own = charts.patient("conditions")[place] == np.arange(len(cause)) if len(charts.condition) else place == 0
-    onset, over = (charts.days("conditions", f"{name}_date") for name in ("onset", "resolved"))
-    lasted = (onset[place] <= charts.end) & (charts.end <= over[place]) if len(charts.condition) else own
+    begun = charts.days("conditions", "onset_date")[place] <= charts.end if len(charts.condition) else own
     named = cause >= 0
     dead = charts.days("patients", "death_date") < NEVER
-    return identifiers(charts, "patients", "patient_id", named & ~((place >= 0) & own & lasted & dead))
+    return identifiers(charts, "patients", "patient_id", named & ~((place >= 0) & own & begun & dead))
+
+
+def the_dead_died_of_something_not_over(charts: Charts) -> NDArray[Any]:
+    """Nobody has died of a condition that was over by then."""
+    place = charts.place("patients", "death_cause", "conditions")
+    over = charts.days("conditions", "resolved_date")[place] if len(charts.condition) else charts.end
+    return identifiers(charts, "patients", "patient_id", (place >= 0) & (over < charts.end))
 
 
 def bmi_is_weight_over_height_squared(charts: Charts) -> NDArray[Any]:
@@ -92,10 +100,23 @@ def pack_years_fit_the_years(charts: Charts) -> NDArray[Any]:
 
 
 def children_do_not_drink(charts: Charts) -> NDArray[Any]:
-    """Nobody below 21 is said to drink."""
+    """Nobody below 21 is said to drink unless it is a disorder."""
     young = (charts.end - charts.birth) / DAYS_A_YEAR < DRINKING_AGE
-    drinks = (charts.column("patients", "alcohol") != "none").to_numpy()
+    drinks = (charts.column("patients", "alcohol") != "none").to_numpy() & ~_drinking_disorder(charts)
     return identifiers(charts, "patients", "patient_id", young & drinks)
+
+
+def nobody_abstains_with_an_alcohol_use_disorder(charts: Charts) -> NDArray[Any]:
+    """Whoever has an alcohol use disorder that is not over drinks moderately or heavily."""
+    drinks = charts.column("patients", "alcohol").isin(["moderate", "heavy"]).to_numpy()
+    return identifiers(charts, "patients", "patient_id", _drinking_disorder(charts) & ~drinks)
+
+
+def _drinking_disorder(charts: Charts) -> Flags:
+    """Whether each patient has an alcohol use disorder that is not over."""
+    lasting = charts.days("conditions", "resolved_date") >= NEVER
+    rows = lasting & (charts.condition == catalogue.by_key()["alcohol_use_disorder"].number)
+    return np.isin(np.arange(len(charts.birth)), charts.patient("conditions")[rows])
 
 
 RULES: tuple[Rule, ...] = (
@@ -103,10 +124,12 @@ RULES: tuple[Rule, ...] = (
     birth_comes_first,
     nobody_dies_in_the_future,
     the_dead_died_of_what_they_had,
+    the_dead_died_of_something_not_over,
     bmi_is_weight_over_height_squared,
     no_number_is_a_real_one,
     smokers_have_smoked_for_a_while,
     smoking_dates_follow_the_status,
     pack_years_fit_the_years,
     children_do_not_drink,
+    nobody_abstains_with_an_alcohol_use_disorder,
 )
