@@ -29,7 +29,7 @@ from clinical_ner.population.draws import Draws
 from clinical_ner.population.histories import GROUPS, Histories
 from clinical_ner.population.people import ADULT, RACE_AGES, SURVEYED_FROM, lives, sample_people
 
-SEED, PEOPLE, TODAY = 20_200_401, 150_000, date(2024, 12, 31)
+SEED, PEOPLE, TODAY, YEARS = 20_200_401, 150_000, date(2024, 12, 31), 1
 OLDEST = 100
 AGES = np.arange(OLDEST)
 BENDS = np.array([0, 3, 6, 10, 14, 17, 20, 30, 40, 50, 60, 70, 80, 90])  # ages at which a surface may be moved
@@ -173,7 +173,7 @@ class Calibration:
 
     def __init__(self) -> None:
         self.draw = Draws(SEED, 0, PEOPLE)
-        params = PopulationParams(seed=SEED, patients=PEOPLE, reference_date=TODAY, years_of_records=1)
+        params = PopulationParams(seed=SEED, patients=PEOPLE, reference_date=TODAY, years_of_records=YEARS)
         self.patients = sample_people(params, self.draw)
         self.lives = lives(self.patients, TODAY)
         self.cell = (
@@ -216,7 +216,7 @@ class Calibration:
         solved = self.newton(fit, pressure.nearly_high(self.patients, systolic), shape)
         yield pressure.CONTROLLED_HYPERTENSION, solved
         now = pressure.pressure_of(self.patients, self.lives, solved, self.draw)
-        self.state: Histories = histories.before_illness(self.patients, self.lives, now, self.draw)
+        self.state: Histories = histories.before_illness(self.patients, self.lives, now, self.draw, YEARS)
 
     def shape(self, condition: Condition, start: Floats, others: Floats) -> Floats:
         """The surface of a condition, through the figures that end with it; remembered for unions."""

@@ -233,6 +233,23 @@ def _filled(row: dict[str, str]) -> dict[str, str | None]:
     return {cell: value or None for cell, value in row.items()}
 
 
+class Onset(Row):
+    """A row of `onset.csv`: the age at which a condition begins, and between which years its median is published."""
+
+    condition: str
+    mean: float
+    sd: float
+    median_from: float
+    median_to: float
+    source: str
+
+
+@cache
+def onsets() -> dict[str, Onset]:
+    """Of the conditions of which the age at onset is known; the others begin as their curves rise."""
+    return {row["condition"]: Onset.model_validate(row) for row in rows("onset.csv")}
+
+
 class Code(Row):
     """A row of `codes.csv`: the code of a condition from a value of a measure on, or as a complication of another."""
 

@@ -2,8 +2,9 @@
 
 One uniform a person and condition says both whether and when: the log odds of having it by an age are a
 curve, and the onset is the age at which the curve, raised by what the person has besides, passes the log odds
-of the uniform. A share of people that grows with age is so, in every cohort, people falling ill at an age.
-Episodes are waited for at a yearly rate over the last `YEARS_OF_EPISODES`. Curves and effects are calibrated
+of the uniform. A share of people that grows with age is so, in every cohort, people falling ill at an age. Of the
+conditions in `onset.csv` the age at onset is a draw of its own, from what is known of it.
+Episodes are waited for at a yearly rate over the years of records, three at least. Curves and effects are calibrated
 (`docs/calibration.py`) on people of another seed; here nobody looks at anybody else.
 """
 
@@ -15,16 +16,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from clinical_ner.core.schema import CONDITIONS, RACES
 from clinical_ner.population import catalogue
-from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Thresholds
+from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Onset, Thresholds
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.people import ADULT, Lives
 from clinical_ner.population.pressure import Pressure
 from clinical_ner.population.timeline import DAYS_A_YEAR, Flags
 
-YEARS_OF_EPISODES = 3.0
+LEAST_YEARS_OF_EPISODES = 3.0  # as the dead are those of three years
 OVERWEIGHT, OBESE, VERY_OBESE, SEVERELY_OBESE = 25, 30, 35, 40  # kg/m2
 NUMBERS_A_PATIENT = 1000  # ids are position * 1000 + row of the resource, whoever else is sampled
 MILD, MILD_OR_MODERATE = 0.5, 0.85  # shares, of conditions whose severity nothing measured decides
@@ -66,6 +68,7 @@ class Histories:
     pressure: Pressure
     bmi: Floats
     has: dict[str, Flags]
+    years: float  # of records
     onset: dict[str, Floats] = field(default_factory=dict)
     resolved: dict[str, Floats] = field(default_factory=dict)
     hidden: dict[str, Flags] = field(default_factory=dict)
@@ -88,15 +91,15 @@ class Histories:
         return height
 
 
-def histories_of(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
+def histories_of(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws, years: float) -> Histories:
     """Every condition of these PATIENTS; each draws from streams of its own name."""
-    histories = before_illness(people, lives, pressure, draw)
+    histories = before_illness(people, lives, pressure, draw, years)
     for condition in catalogue.conditions():
         add(condition, histories, catalogue.thresholds()[condition.key])
     return histories
 
 
-def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
+def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws, years: float) -> Histories:
     """What is known of people before any condition: race, smoking, weight and pressure."""
     bmi, adult = people["bmi"].to_numpy(), lives.age >= ADULT
     has: dict[str, Flags] = {race: (people["race_ethnicity"] == race).to_numpy() for race in RACES}
@@ -106,7 +109,7 @@ def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw:
     has["severely_obese"] = (bmi >= SEVERELY_OBESE) & adult
     has["hypertensive"] = pressure.hypertensive
     has[DEAD] = lives.dead
-    return Histories(draw, lives, (people["sex"] == "female").to_numpy(), pressure, bmi, has)
+    return Histories(draw, lives, (people["sex"] == "female").to_numpy(), pressure, bmi, has, years)
 
 
 def add(condition: Condition, histories: Histories, curves: Thresholds) -> None:
@@ -156,11 +159,12 @@ def _illnesses(condition: Condition, histories: Histories, curves: Thresholds) -
     highest = histories.now(*(np.maximum.accumulate(curve) for curve in curves[:2]))
     ever = np.flatnonzero((threshold < highest) & possible(condition, histories))
     onset, resolved = np.full((2, len(now)), np.nan)
-    onset[ever] = _when(condition, histories, curves, threshold, ever)
     if condition.course == "remitting":
         well = ever[threshold[ever] >= now[ever]]
-        resolved[well] = _recovery(histories, curves, threshold, well)
-        resolved[well] = np.clip(resolved[well], onset[well], histories.age[well])
+        resolved[well] = np.minimum(_recovery(histories, curves, threshold, well), histories.age[well])
+    onset[ever] = _when(condition, histories, curves, threshold, ever, np.fmin(resolved, histories.age)[ever])
+    if condition.course == "remitting":
+        resolved[well] = np.maximum(resolved[well], onset[well])
         return onset, resolved
     onset[threshold >= now] = np.nan
     if condition.course == "passing":
@@ -174,8 +178,14 @@ def _years_until_over(condition: Condition, histories: Histories) -> Floats:
     return wait
 
 
-def _when(condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
+def _when(
+    condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any, until: Floats
+) -> Floats:
+    """The age at onset, before `until`: after the first of the causes that somebody owes it to."""
+    known = catalogue.onsets().get(condition.key)
     onset: Floats = _inverse(histories, curves, threshold, ill)
+    if known:
+        onset = _at_known_ages(known, condition.min_age, until, histories.draw(f"condition/{condition.key}/onset")[ill])
     onset = np.minimum(np.maximum(onset, condition.min_age), histories.age[ill])
     raising = {risk for risk, log_odds in curves.effects.items() if log_odds > 0 or condition.only_with_risk}
     causes = sorted(raising & histories.onset.keys())
@@ -188,6 +198,14 @@ def _when(condition: Condition, histories: Histories, curves: Thresholds, thresh
     later = cause + histories.draw(f"condition/{condition.key}/delay")[ill] * (histories.age[ill] - cause)
     after: Floats = np.where(owed & (onset < cause), later, onset)
     return after
+
+
+def _at_known_ages(known: Onset, youngest: float, until: Floats, uniform: Floats) -> Floats:
+    """Ages from a normal distribution, cut off below the youngest age and where each can no longer fall ill."""
+    low = ndtr((youngest - known.mean) / known.sd)
+    high = np.maximum(ndtr((until - known.mean) / known.sd), low)
+    ages: Floats = known.mean + known.sd * ndtri(low + uniform * (high - low))
+    return ages
 
 
 def _inverse(histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
@@ -210,7 +228,7 @@ def _recovery(histories: Histories, curves: Thresholds, threshold: Floats, well:
 def _episodes(condition: Condition, histories: Histories, curves: Thresholds) -> tuple[Floats, Floats]:
     """The first of the episodes that come at a yearly rate, and the age at which it is over."""
     age = histories.age
-    first = np.maximum(age - YEARS_OF_EPISODES, condition.min_age)
+    first = np.maximum(age - max(histories.years, LEAST_YEARS_OF_EPISODES), condition.min_age)
     if condition.only_with_risk:
         first = np.fmax(first, np.fmin.reduce([histories.onset[risk] for risk in condition.risks]))
     first = np.maximum(first, 0.0)

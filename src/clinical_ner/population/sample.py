@@ -75,7 +75,7 @@ def sample_examined(params: PopulationParams, draws: Draws) -> Examined:
     patients = sample_people(params, draws)
     life = lives(patients, params.reference_date)
     pressure = pressure_of(patients, life, thresholds()[CONTROLLED_HYPERTENSION], draws)
-    histories = histories_of(patients, life, pressure, draws)
+    histories = histories_of(patients, life, pressure, draws, params.years_of_records)
     traits = traits_of(patients, histories)
     revealed = with_unknown_diabetes(histories, traits["hba1c"].to_numpy(np.float64))
     return Examined(patients.assign(alcohol=drinking(patients["alcohol"], histories)), revealed, traits)
@@ -100,7 +100,7 @@ def _with_records(params: PopulationParams, people: People, examined: Examined) 
         _found_at(conditions, cases, encounters),
         treatment_table(people, cases, courses, encounters.named(courses.patient, courses.start)),
         observation_table(Record(people, cases, courses, encounters, traits)),
-        sample_immunizations(people),
+        sample_immunizations(people, pregnancies),
         allergy_table(people, allergies),
         sample_family(people, cases),
         pregnancy_table(people, pregnancies),

@@ -13,9 +13,10 @@ from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import SEXES
 from clinical_ner.population import catalogue
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.people import SURVEYED_FROM, lives
+from clinical_ner.population.people import SURVEYED_FROM, Lives, lives
 from clinical_ner.population.sample import sample_examined
-from clinical_ner.quality.people import Bools, People, fits
+from clinical_ner.population.timeline import DAYS_A_YEAR
+from clinical_ner.quality.people import Bools, Floats, People, fits
 from clinical_ner.quality.real import COLUMNS, NUMERIC
 
 OF_PATIENTS = ("patient_id", "sex", "race_ethnicity", "smoking", "height_cm", "weight_kg", "bmi")
@@ -54,6 +55,7 @@ def living(patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFram
         people.assign(age=lives(patients[alive], reference_date).age, smoking_current=people["smoking"] == "current"),
         _having(of[of["resolved_date"].isna()], len(people)),
         _having(of, len(people)),
+        _onset(of, lives(patients[alive], reference_date)),
     )
 
 
@@ -69,12 +71,20 @@ def _having(conditions: pd.DataFrame, size: int) -> dict[str, Bools]:
     return having
 
 
+def _onset(of: pd.DataFrame, whole: Lives) -> dict[str, Floats]:
+    born = whole.birth[of["number"].to_numpy(np.int64)]
+    ages = (of["onset_date"].to_numpy("datetime64[D]") - born).astype(np.float64) / DAYS_A_YEAR
+    names = of["name"].to_numpy(object)
+    return {condition.key: ages[names == condition.name] for condition in catalogue.conditions()}
+
+
 def joined(stretches: list[People]) -> People:
     """The people of all the stretches, one after another."""
     return People(
         pd.concat([people.traits for people in stretches], ignore_index=True),
         {key: np.concatenate([people.having[key] for people in stretches]) for key in stretches[0].having},
         {key: np.concatenate([people.ever[key] for people in stretches]) for key in stretches[0].ever},
+        {key: np.concatenate([people.onset[key] for people in stretches]) for key in stretches[0].onset},
     )
 
 

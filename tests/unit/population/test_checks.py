@@ -413,6 +413,12 @@ def vaccines_are_given_at_their_age(town: Population) -> Population:
 
 
 @mutation
+def tdap_is_repeated_in_pregnancy_alone(town: Population) -> Population:
+    row = first(town.immunizations, (town.immunizations["cvx"] == "115") & (town.immunizations["dose_number"] == 1))
+    return edited(town, "immunizations", row, dose_number=2)
+
+
+@mutation
 def doses_are_given_in_order(town: Population) -> Population:
     row = first(town.immunizations, town.immunizations["dose_number"] == 2)
     return edited(town, "immunizations", row, dose_number=1)

@@ -11,30 +11,53 @@ from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
 from clinical_ner.population.checks.charts import Charts, Rule, identifiers
-from clinical_ner.population.immunisations import INFLUENZA_SINCE, vaccines
-from clinical_ner.population.timeline import (
-    DAYS_A_YEAR,
-    days,
-)
+from clinical_ner.population.checks.pregnancies import FERTILE
+from clinical_ner.population.immunisations import INFLUENZA_SINCE, TDAP, TDAP_SINCE, campaigns, vaccines
+from clinical_ner.population.timeline import DAYS_A_YEAR, any_active, days, keys
+
+EVER = date(2200, 1, 1)
 
 
 def vaccines_are_given_at_their_age(charts: Charts) -> NDArray[Any]:
     """No dose is given before its age of the schedule, and none while the vaccine was not in use."""
-    ever = date(2200, 1, 1)
-    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since, v.until or ever) for v in vaccines()]
-    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since", "until"])
-    schedule = schedule.groupby(["cvx", "dose_number"], as_index=False).agg(
-        {"youngest": "min", "since": "min", "until": "max"}
-    )
+    scheduled, others = _schedule(), _outside_the_schedule()
     given = charts.population.immunizations[["cvx", "dose_number"]].astype({"cvx": object})
-    given = given.merge(schedule, how="left", on=["cvx", "dose_number"])
-    yearly = given["cvx"].isin(INFLUENZA_SINCE).to_numpy()
-    season = given["cvx"].map(INFLUENZA_SINCE)
-    youngest = np.where(yearly, DAYS_A_YEAR / 2, given["youngest"].to_numpy(np.float64))
-    since, until = days(pd.to_datetime(given["since"].where(~yearly, season))), days(pd.to_datetime(given["until"]))
+    of_dose = given.merge(scheduled, how="left", on=["cvx", "dose_number"])
+    allowed = of_dose.fillna(given.merge(others, how="left", on="cvx"))
     day = charts.days("immunizations", "date")
-    old_enough = day - charts.birth[charts.patient("immunizations")] >= np.floor(youngest)
-    return identifiers(charts, "immunizations", "patient_id", ~(old_enough & (day >= since) & (day <= until)))
+    since, until = (days(pd.to_datetime(allowed[name])) for name in ("since", "until"))
+    age = day - charts.birth[charts.patient("immunizations")]
+    right = (age >= np.floor(allowed["youngest"].to_numpy(np.float64))) & (day >= since) & (day <= until)
+    return identifiers(charts, "immunizations", "patient_id", ~right)
+
+
+def _schedule() -> pd.DataFrame:
+    """Of each dose of `vaccines.csv` the youngest age in days, and the days between which it was in use."""
+    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since, v.until or EVER) for v in vaccines()]
+    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since", "until"])
+    found = schedule.groupby(["cvx", "dose_number"], as_index=False)
+    return found.agg({"youngest": "min", "since": "min", "until": "max"})
+
+
+def _outside_the_schedule() -> pd.DataFrame:
+    """The same of what is given every year, in rounds or in every pregnancy, whatever the number of the dose."""
+    listed = [(cvx, DAYS_A_YEAR / 2, since, EVER) for cvx, since in INFLUENZA_SINCE.items()]
+    listed += [(offer.cvx, offer.age_from * DAYS_A_YEAR, offer.since, EVER) for offer in campaigns()]
+    listed += [(TDAP, FERTILE[0] * DAYS_A_YEAR, TDAP_SINCE, EVER)]
+    found = pd.DataFrame(listed, columns=["cvx", "youngest", "since", "until"]).groupby("cvx", as_index=False)
+    return found.agg({"youngest": "min", "since": "min", "until": "max"})
+
+
+def tdap_is_repeated_in_pregnancy_alone(charts: Charts) -> NDArray[Any]:
+    """A dose of Tdap after the first is given while pregnant."""
+    again = charts.population.immunizations["cvx"].eq(TDAP) & charts.population.immunizations["dose_number"].gt(1)
+    rows = np.flatnonzero(again.to_numpy(dtype=bool))
+    patient, day = charts.patient("immunizations")[rows], charts.days("immunizations", "date")[rows]
+    start, end = (charts.days("pregnancies", f"{name}_date") for name in ("start", "end"))
+    order = np.argsort(keys(patient, day), kind="stable")
+    pregnant = any_active(keys(patient, day)[order], charts.patient("pregnancies"), start, end)
+    found: NDArray[Any] = charts.column("immunizations", "patient_id").to_numpy()[rows[order[~pregnant]]]
+    return found
 
 
 def doses_are_given_in_order(charts: Charts) -> NDArray[Any]:
@@ -67,6 +90,7 @@ def relatives_have_what_their_sex_can_have(charts: Charts) -> NDArray[Any]:
 
 RULES: tuple[Rule, ...] = (
     vaccines_are_given_at_their_age,
+    tdap_is_repeated_in_pregnancy_alone,
     doses_are_given_in_order,
     an_allergy_is_listed_once,
     relatives_have_what_their_sex_can_have,
