@@ -59,8 +59,8 @@ class Condition(Row):
 class Regimen(Row):
     """A row of `regimens.csv`: `days` is how long it is taken, 0 for a procedure, None for good.
 
-    Its line is begun within so many days of the diagnosis, or else as soon as the line before has failed,
-    and not before the year `since`, in which it was licensed for that.
+    Its line is begun within so many days of the diagnosis or of the procedure of the line before, or else as soon
+    as the line before has failed, and not before the year `since`, in which it was licensed for that.
     """
 
     number: int
@@ -72,7 +72,7 @@ class Regimen(Row):
     percent: float
     within_days: int
     days: int | None
-    trigger: Literal["diagnosis", "failure"]
+    trigger: Literal["diagnosis", "failure", "procedure"]
     route: str | None
     drug_class: str | None
     concept_id: str
