@@ -312,7 +312,8 @@ def _grade(condition: Condition, histories: Histories, onset: Floats, egfr: Floa
     """0 mild, 1 moderate, 2 severe: by what is measured, if the condition is."""
     measured = {"obesity": histories.bmi, "hypertension": histories.pressure.systolic, KIDNEY_DISEASE: -egfr}
     if condition.key in measured:
-        return np.digitize(measured[condition.key], GRADES[condition.key]).astype(np.int8)
+        grade: NDArray[np.int8] = np.digitize(measured[condition.key], GRADES[condition.key]).astype(np.int8)
+        return grade
     years = np.nan_to_num(histories.age - onset) if condition.course == "chronic" else 0.0
     shifted = histories.draw(f"condition/{condition.key}/severity") + 0.25 * np.minimum(years / LONG, 1)
     return np.digitize(shifted, [MILD, MILD_OR_MODERATE + 0.1]).astype(np.int8)

@@ -161,8 +161,9 @@ def _coverage(age: Floats) -> Floats:
 
 @cache
 def _products() -> tuple[tuple[str, str], ...]:
-    listed = [(entry.cvx, entry.name) for entry in (*vaccines(), *campaigns())]
-    return tuple(dict.fromkeys([*listed, QUADRIVALENT, TRIVALENT]))
+    scheduled = [(vaccine.cvx, vaccine.name) for vaccine in vaccines()]
+    offered = [(campaign.cvx, campaign.name) for campaign in campaigns()]
+    return tuple(dict.fromkeys([*scheduled, *offered, QUADRIVALENT, TRIVALENT]))
 
 
 @cache

@@ -138,8 +138,9 @@ def _of_another_stage(charts: Charts, rate: Floats) -> Flags:
     codes = charts.column("conditions", "icd10cm")
     stage = pd.Categorical(codes, categories=[row.icd10cm for row in stages]).codes
     bounds = np.array([*(row.since for row in stages), np.inf], dtype=np.float64)
-    misfit: Flags = (rate < bounds[stage] - ROUNDED) | (rate > bounds[stage + 1] + ROUNDED)
-    return of & ((stage < 0) | misfit)
+    misfit = (rate < bounds[stage] - ROUNDED) | (rate > bounds[stage + 1] + ROUNDED)
+    wrong: Flags = of & ((stage < 0) | misfit)
+    return wrong
 
 
 def _last_since_onset(charts: Charts, loinc: str) -> Floats:
