@@ -14,7 +14,7 @@ from clinical_ner.quality.people import People
 def onset_rows(people: People) -> Iterator[dict[str, Any]]:
     """Of every condition of `onset.csv` the median age at onset of the living, beside the range and its source."""
     for key, known in catalogue.onsets().items():
-        ages = people.onset[key]
+        ages = people.onset.get(key, np.empty(0))
         median = round(float(np.median(ages)), 1) if len(ages) else None
         yield {
             "name": catalogue.by_key()[key].name,
