@@ -27,15 +27,15 @@ from clinical_ner.population import catalogue, histories, pressure
 from clinical_ner.population.catalogue import KNOTS, PUBLISHED_AGES, RESOURCES, Condition, Floats, Thresholds
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.histories import GROUPS, Histories
-from clinical_ner.population.people import ADULT, RACE_AGES, lives, sample_people
+from clinical_ner.population.people import ADULT, RACE_AGES, SURVEYED_FROM, lives, sample_people
 
-SEED, PEOPLE, TODAY = 20_200_401, 150_000, date(2024, 12, 31)
+SEED, PEOPLE, TODAY, YEARS = 20_200_401, 150_000, date(2024, 12, 31), 1
 OLDEST = 100
 AGES = np.arange(OLDEST)
 BENDS = np.array([0, 3, 6, 10, 14, 17, 20, 30, 40, 50, 60, 70, 80, 90])  # ages at which a surface may be moved
 SEX_BENDS = np.array([20, 50, 80])
 SURE, UNSURE, CRUDE = 0.015, 0.06, 0.08  # relative errors of a figure: checked, not, crude beside an adjusted one
-PHQ, ADULT_OF_THE_SURVEY = "phq9", 20
+PHQ = "phq9"
 PHQ_EFFECTS = {"depression": np.log(4.0), "anxiety_disorder": np.log(2.2), "former_smoker": np.log(1.15)}
 NODES = {  # of which conditions together the published odds ratios speak, named after the last of them
     "diabetes_type_2": "diabetes",
@@ -173,7 +173,7 @@ class Calibration:
 
     def __init__(self) -> None:
         self.draw = Draws(SEED, 0, PEOPLE)
-        params = PopulationParams(seed=SEED, patients=PEOPLE, reference_date=TODAY, years_of_records=1)
+        params = PopulationParams(seed=SEED, patients=PEOPLE, reference_date=TODAY, years_of_records=YEARS)
         self.patients = sample_people(params, self.draw)
         self.lives = lives(self.patients, TODAY)
         self.cell = (
@@ -216,7 +216,7 @@ class Calibration:
         solved = self.newton(fit, pressure.nearly_high(self.patients, systolic), shape)
         yield pressure.CONTROLLED_HYPERTENSION, solved
         now = pressure.pressure_of(self.patients, self.lives, solved, self.draw)
-        self.state: Histories = histories.before_illness(self.patients, self.lives, now, self.draw)
+        self.state: Histories = histories.before_illness(self.patients, self.lives, now, self.draw, YEARS)
 
     def shape(self, condition: Condition, start: Floats, others: Floats) -> Floats:
         """The surface of a condition, through the figures that end with it; remembered for unions."""
@@ -284,7 +284,7 @@ class Calibration:
     def odds_ratio(self, exposed: Any, likely: Floats) -> float:
         """Mantel-Haenszel over ten-year age bands and sex, adults from 20 on, of expected counts."""
         band = np.minimum(self.lives.age // 10, 8).astype(int) * 2 + self.cell[1]
-        adult = (self.lives.age >= ADULT_OF_THE_SURVEY) & ~self.lives.dead
+        adult = (self.lives.age >= SURVEYED_FROM) & ~self.lives.dead
         tables = [
             np.bincount(band[adult], (weight * share)[adult], minlength=18)
             for weight in (exposed, ~exposed)
@@ -345,7 +345,7 @@ class Calibration:
         fit = Fit(np.where(adult, shape[self.cell], 0.0), adult, np.zeros(PEOPLE, bool))
         solved = self.adjust(PHQ, fit, dict(PHQ_EFFECTS), shape)
         height = self.state.now(solved.women, solved.men) + histories.effect(self.state, solved.effects)
-        height = height[(self.lives.age >= ADULT_OF_THE_SURVEY) & ~self.lives.dead]
+        height = height[(self.lives.age >= SURVEYED_FROM) & ~self.lives.dead]
         self.points = [
             brentq(lambda step, share=share: expit(height + step).mean() - share, -12, 12)
             for share in catalogue.column("phq9.csv", "percent_at_least") / 100

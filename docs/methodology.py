@@ -85,7 +85,7 @@ def rendered(template: str, found: Mapping[str, str]) -> str:
 def blocks(report: dict[str, Any], speed: dict[str, Any]) -> dict[str, str]:
     """Everything that the template names."""
     checked_targets = [row for row in report["prevalence"] if row["checked"]]
-    shown = ("age_pyramid", "prevalence", "odds_ratios", "generators", "correlations", "privacy")
+    shown = ("age_pyramid", "prevalence", "onset", "odds_ratios", "generators", "correlations", "privacy")
     return {
         **{f"kind_{part}": report["kinds"][part] for part in shown},
         **values(report),
@@ -94,6 +94,9 @@ def blocks(report: dict[str, Any], speed: dict[str, Any]) -> dict[str, str]:
         "prevalence_failures": failures(checked_targets),
         "prevalence_table": prevalence_table(report["prevalence"]),
         "odds_table": odds_table(report["odds_ratios"]),
+        "onset_table": onset_table(report["onset"]),
+        "onset_within": str(sum(row["within"] for row in report["onset"])),
+        "onset_conditions": str(len(report["onset"])),
         "generator_table": generator_table(report["generators"], speed),
         "worst_pairs": table(["pair", "score"], [(f"{p['a']}, {p['b']}", p["score"]) for p in report["pairs"][:8]]),
         "transfer_table": transfer_table(report["generators"]),
@@ -231,6 +234,21 @@ def odds_table(rows: Sequence[dict[str, Any]]) -> str:
         for r in rows
     ]
     return table(["pair", "measured", "found", "ratio", "met"], shown)
+
+
+def onset_table(rows: Sequence[dict[str, Any]]) -> str:
+    shown = [
+        (
+            r["name"],
+            "" if r["median"] is None else f"{r['median']:g}",
+            f"{r['from']:g} to {r['to']:g}",
+            "" if r["before_20"] is None else f"{100 * r['before_20']:.1f}",
+            "yes" if r["within"] else "no",
+            r["source"],
+        )
+        for r in rows
+    ]
+    return table(["condition", "median age", "expected", "before 20, %", "met", "source"], shown)
 
 
 def generator_table(found: dict[str, Any], speed: dict[str, Any]) -> str:

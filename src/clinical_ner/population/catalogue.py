@@ -59,8 +59,8 @@ class Condition(Row):
 class Regimen(Row):
     """A row of `regimens.csv`: `days` is how long it is taken, 0 for a procedure, None for good.
 
-    Its line is begun within so many days of the diagnosis, or else as soon as the line before has failed,
-    and not before the year `since`, in which it was licensed for that.
+    Its line is begun within so many days of the diagnosis or of the procedure of the line before, or else as soon
+    as the line before has failed, and not before the year `since`, in which it was licensed for that.
     """
 
     number: int
@@ -72,7 +72,7 @@ class Regimen(Row):
     percent: float
     within_days: int
     days: int | None
-    trigger: Literal["diagnosis", "failure"]
+    trigger: Literal["diagnosis", "failure", "procedure"]
     route: str | None
     drug_class: str | None
     concept_id: str
@@ -231,6 +231,38 @@ def effects() -> dict[str, tuple[Effect, ...]]:
 
 def _filled(row: dict[str, str]) -> dict[str, str | None]:
     return {cell: value or None for cell, value in row.items()}
+
+
+class Onset(Row):
+    """A row of `onset.csv`: the age at which a condition begins, and between which years its median is published."""
+
+    condition: str
+    mean: float
+    sd: float
+    median_from: float
+    median_to: float
+    source: str
+
+
+@cache
+def onsets() -> dict[str, Onset]:
+    """Of the conditions of which the age at onset is known; the others begin as their curves rise."""
+    return {row["condition"]: Onset.model_validate(row) for row in rows("onset.csv")}
+
+
+class Code(Row):
+    """A row of `codes.csv`: the code of a condition from a value of a measure on, or as a complication of another."""
+
+    condition: str
+    by: str  # a measure, or the key of the condition that it complicates
+    since: float | None
+    icd10cm: str
+
+
+@cache
+def codes() -> tuple[Code, ...]:
+    """The codes that depend on the case, of each measure in ascending order."""
+    return tuple(Code.model_validate(_filled(row) | {"since": row["from"] or None}) for row in rows("codes.csv"))
 
 
 @cache

@@ -2,8 +2,9 @@
 
 One uniform a person and condition says both whether and when: the log odds of having it by an age are a
 curve, and the onset is the age at which the curve, raised by what the person has besides, passes the log odds
-of the uniform. A share of people that grows with age is so, in every cohort, people falling ill at an age.
-Episodes are waited for at a yearly rate over the last `YEARS_OF_EPISODES`. Curves and effects are calibrated
+of the uniform. A share of people that grows with age is so, in every cohort, people falling ill at an age. Of the
+conditions in `onset.csv` the age at onset is a draw of its own, from what is known of it.
+Episodes are waited for at a yearly rate over the years of records, three at least. Curves and effects are calibrated
 (`docs/calibration.py`) on people of another seed; here nobody looks at anybody else.
 """
 
@@ -15,20 +16,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from clinical_ner.core.schema import CONDITIONS, RACES
 from clinical_ner.population import catalogue
-from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Thresholds
+from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Onset, Thresholds
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.people import ADULT, Lives
 from clinical_ner.population.pressure import Pressure
 from clinical_ner.population.timeline import DAYS_A_YEAR, Flags
 
-YEARS_OF_EPISODES = 3.0
+LEAST_YEARS_OF_EPISODES = 3.0  # as the dead are those of three years
 OVERWEIGHT, OBESE, VERY_OBESE, SEVERELY_OBESE = 25, 30, 35, 40  # kg/m2
 NUMBERS_A_PATIENT = 1000  # ids are position * 1000 + row of the resource, whoever else is sampled
 MILD, MILD_OR_MODERATE = 0.5, 0.85  # shares, of conditions whose severity nothing measured decides
 LONG = 20.0  # years after which a chronic condition has become a class more severe for half of the people
+KIDNEY_DISEASE = "chronic_kidney_disease"
+EGFR_STAGES = (15, 30, 45, 60)  # mL/min/1.73 m2, between the stages 5, 4, 3b, 3a and 2 (KDIGO)
+FOUND_BY_EGFR = (0.9, 0.5, 0.2, 0.08, 0.02)  # of each stage, which makes the one in ten of `conditions.csv`
+GRADES = {  # from where on it is moderate, and severe
+    "obesity": (VERY_OBESE, SEVERELY_OBESE),
+    "hypertension": (140, 160),  # mmHg, systolic
+    KIDNEY_DISEASE: (-59.5, -29.5),  # of the eGFR, which is rounded, with its sign turned
+}
 GROUPS = {  # conditions that are a risk together, each named before the last of them is sampled
     "diabetes": ("diabetes_type_1", "diabetes_type_2"),
     "arthritis": (
@@ -49,6 +59,7 @@ class Histories:
     """The people as arrays, and what is known of them so far.
 
     `has` holds, of each risk and condition, who has it now; `onset` and `resolved` the ages (NaN: never).
+    `hidden` holds, of conditions that an examination reveals, who has it and nobody knows: `has` is without them.
     """
 
     draw: Draws
@@ -57,8 +68,10 @@ class Histories:
     pressure: Pressure
     bmi: Floats
     has: dict[str, Flags]
+    years: float  # of records
     onset: dict[str, Floats] = field(default_factory=dict)
     resolved: dict[str, Floats] = field(default_factory=dict)
+    hidden: dict[str, Flags] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.knot = np.clip(np.searchsorted(KNOTS, self.age, side="right") - 1, 0, len(KNOTS) - 2)
@@ -78,15 +91,15 @@ class Histories:
         return height
 
 
-def histories_of(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
+def histories_of(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws, years: float) -> Histories:
     """Every condition of these PATIENTS; each draws from streams of its own name."""
-    histories = before_illness(people, lives, pressure, draw)
+    histories = before_illness(people, lives, pressure, draw, years)
     for condition in catalogue.conditions():
         add(condition, histories, catalogue.thresholds()[condition.key])
     return histories
 
 
-def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws) -> Histories:
+def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw: Draws, years: float) -> Histories:
     """What is known of people before any condition: race, smoking, weight and pressure."""
     bmi, adult = people["bmi"].to_numpy(), lives.age >= ADULT
     has: dict[str, Flags] = {race: (people["race_ethnicity"] == race).to_numpy() for race in RACES}
@@ -96,7 +109,7 @@ def before_illness(people: pd.DataFrame, lives: Lives, pressure: Pressure, draw:
     has["severely_obese"] = (bmi >= SEVERELY_OBESE) & adult
     has["hypertensive"] = pressure.hypertensive
     has[DEAD] = lives.dead
-    return Histories(draw, lives, (people["sex"] == "female").to_numpy(), pressure, bmi, has)
+    return Histories(draw, lives, (people["sex"] == "female").to_numpy(), pressure, bmi, has, years)
 
 
 def add(condition: Condition, histories: Histories, curves: Thresholds) -> None:
@@ -146,11 +159,12 @@ def _illnesses(condition: Condition, histories: Histories, curves: Thresholds) -
     highest = histories.now(*(np.maximum.accumulate(curve) for curve in curves[:2]))
     ever = np.flatnonzero((threshold < highest) & possible(condition, histories))
     onset, resolved = np.full((2, len(now)), np.nan)
-    onset[ever] = _when(condition, histories, curves, threshold, ever)
     if condition.course == "remitting":
         well = ever[threshold[ever] >= now[ever]]
-        resolved[well] = _recovery(histories, curves, threshold, well)
-        resolved[well] = np.clip(resolved[well], onset[well], histories.age[well])
+        resolved[well] = np.minimum(_recovery(histories, curves, threshold, well), histories.age[well])
+    onset[ever] = _when(condition, histories, curves, threshold, ever, np.fmin(resolved, histories.age)[ever])
+    if condition.course == "remitting":
+        resolved[well] = np.maximum(resolved[well], onset[well])
         return onset, resolved
     onset[threshold >= now] = np.nan
     if condition.course == "passing":
@@ -164,8 +178,14 @@ def _years_until_over(condition: Condition, histories: Histories) -> Floats:
     return wait
 
 
-def _when(condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
+def _when(
+    condition: Condition, histories: Histories, curves: Thresholds, threshold: Floats, ill: Any, until: Floats
+) -> Floats:
+    """The age at onset, before `until`: after the first of the causes that somebody owes it to."""
+    known = catalogue.onsets().get(condition.key)
     onset: Floats = _inverse(histories, curves, threshold, ill)
+    if known:
+        onset = _at_known_ages(known, condition.min_age, until, histories.draw(f"condition/{condition.key}/onset")[ill])
     onset = np.minimum(np.maximum(onset, condition.min_age), histories.age[ill])
     raising = {risk for risk, log_odds in curves.effects.items() if log_odds > 0 or condition.only_with_risk}
     causes = sorted(raising & histories.onset.keys())
@@ -178,6 +198,14 @@ def _when(condition: Condition, histories: Histories, curves: Thresholds, thresh
     later = cause + histories.draw(f"condition/{condition.key}/delay")[ill] * (histories.age[ill] - cause)
     after: Floats = np.where(owed & (onset < cause), later, onset)
     return after
+
+
+def _at_known_ages(known: Onset, youngest: float, until: Floats, uniform: Floats) -> Floats:
+    """Ages from a normal distribution, cut off below the youngest age and where each can no longer fall ill."""
+    low = ndtr((youngest - known.mean) / known.sd)
+    high = np.maximum(ndtr((until - known.mean) / known.sd), low)
+    ages: Floats = known.mean + known.sd * ndtri(low + uniform * (high - low))
+    return ages
 
 
 def _inverse(histories: Histories, curves: Thresholds, threshold: Floats, ill: Any) -> Floats:
@@ -200,7 +228,7 @@ def _recovery(histories: Histories, curves: Thresholds, threshold: Floats, well:
 def _episodes(condition: Condition, histories: Histories, curves: Thresholds) -> tuple[Floats, Floats]:
     """The first of the episodes that come at a yearly rate, and the age at which it is over."""
     age = histories.age
-    first = np.maximum(age - YEARS_OF_EPISODES, condition.min_age)
+    first = np.maximum(age - max(histories.years, LEAST_YEARS_OF_EPISODES), condition.min_age)
     if condition.only_with_risk:
         first = np.fmax(first, np.fmin.reduce([histories.onset[risk] for risk in condition.risks]))
     first = np.maximum(first, 0.0)
@@ -218,12 +246,12 @@ def _logit(uniform: Floats) -> Floats:
 
 
 # --- the table ------------------------------------------------------------------------------------
-def conditions_table(histories: Histories, people: pd.DataFrame) -> pd.DataFrame:
-    """CONDITIONS, ordered by id."""
+def conditions_table(histories: Histories, people: pd.DataFrame, egfr: Floats) -> pd.DataFrame:
+    """CONDITIONS, ordered by id; `egfr` is what the kidneys filter on the last day (mL/min/1.73 m2)."""
     catalog, draw = catalogue.conditions(), histories.draw
-    onset, resolved, known, grade, cause = (
+    onset, resolved, known, grade, cause, code = (
         np.stack(columns, axis=1)  # a row a person
-        for columns in zip(*(_course(condition, histories) for condition in catalog), strict=True)
+        for columns in zip(*(_course(condition, histories, egfr) for condition in catalog), strict=True)
     )
     position, number = np.nonzero(~np.isnan(onset))
     ids = (draw.start + position) * NUMBERS_A_PATIENT
@@ -233,12 +261,12 @@ def conditions_table(histories: Histories, people: pd.DataFrame) -> pd.DataFrame
         "patient_id": people["patient_id"].to_numpy()[position],
         "concept_id": _named("mesh")[number],
         "name": _named("name")[number],
-        "icd10cm": np.where(grade[of] == 3, "E66.01", _named("icd10cm")[number]),
+        "icd10cm": np.append(_named("icd10cm"), [row.icd10cm for row in catalogue.codes()])[code[of]],
         "onset_date": _dates(birth, onset[of]),
         "diagnosed_date": _dates(birth, known[of]),
         "encounter_id": np.full(len(position), None, dtype=object),
         "resolved_date": _dates(birth, resolved[of]),
-        "severity": np.array(["mild", "moderate", "severe", "severe"], dtype=object)[grade[of]],
+        "severity": np.array(["mild", "moderate", "severe"], dtype=object)[grade[of]],
         "complicates": _ids_or_none(ids, cause[of]),
     }
     return pd.DataFrame(columns)[list(CONDITIONS.schema.columns)]
@@ -259,34 +287,56 @@ def _ids_or_none(first: NDArray[Any], number: NDArray[Any]) -> NDArray[Any]:
     return ids
 
 
-def _course(condition: Condition, histories: Histories) -> tuple[Any, ...]:
+def _course(condition: Condition, histories: Histories, egfr: Floats) -> tuple[Any, ...]:
     onset, resolved = histories.onset[condition.key], histories.resolved[condition.key]
-    known = _diagnosis(condition, histories, onset, resolved)
-    return onset, resolved, known, _grade(condition, histories, onset), _cause(condition, histories, onset)
+    known = _diagnosis(condition, histories, onset, resolved, egfr)
+    grade, cause = _grade(condition, histories, onset, egfr), _cause(condition, histories, onset)
+    return onset, resolved, known, grade, cause, _code(condition, histories, onset, cause, egfr)
 
 
-def _diagnosis(condition: Condition, histories: Histories, onset: Floats, resolved: Floats) -> Floats:
+def _diagnosis(condition: Condition, histories: Histories, onset: Floats, resolved: Floats, egfr: Floats) -> Floats:
     """The age at which it is found, between onset and the end or recovery; NaN: nobody has found it."""
     found = histories.draw(f"condition/{condition.key}/diagnosed")
-    share = condition.diagnosed_percent / 100
+    share: Floats | float = condition.diagnosed_percent / 100
+    if condition.key == KIDNEY_DISEASE:
+        share = np.array(FOUND_BY_EGFR)[np.digitize(egfr, EGFR_STAGES)]
     aware = histories.pressure.aware if condition.key == "hypertension" else found < share
+    aware = aware & ~histories.hidden.get(condition.key, np.False_)
     waited = -np.log1p(-np.minimum(found / share, 1) * 0.98) * condition.delay_days / DAYS_A_YEAR
     room = np.fmin(resolved, histories.age) - onset
     known: Floats = np.where(aware, onset + np.minimum(waited, 0.9 * room), np.nan)
     return known
 
 
-def _grade(condition: Condition, histories: Histories, onset: Floats) -> NDArray[np.int8]:
-    """0 mild, 1 moderate, 2 severe, 3 severe with a code of its own."""
-    if condition.key == "obesity":
-        return np.digitize(histories.bmi, [VERY_OBESE, SEVERELY_OBESE]).astype(np.int8) + (
-            histories.bmi >= SEVERELY_OBESE
-        ).astype(np.int8)
-    if condition.key == "hypertension":
-        return np.digitize(histories.pressure.systolic, [140, 160]).astype(np.int8)
+def _grade(condition: Condition, histories: Histories, onset: Floats, egfr: Floats) -> NDArray[np.int8]:
+    """0 mild, 1 moderate, 2 severe: by what is measured, if the condition is."""
+    measured = {"obesity": histories.bmi, "hypertension": histories.pressure.systolic, KIDNEY_DISEASE: -egfr}
+    if condition.key in measured:
+        grade: NDArray[np.int8] = np.digitize(measured[condition.key], GRADES[condition.key]).astype(np.int8)
+        return grade
     years = np.nan_to_num(histories.age - onset) if condition.course == "chronic" else 0.0
     shifted = histories.draw(f"condition/{condition.key}/severity") + 0.25 * np.minimum(years / LONG, 1)
     return np.digitize(shifted, [MILD, MILD_OR_MODERATE + 0.1]).astype(np.int8)
+
+
+def _code(
+    condition: Condition, histories: Histories, onset: Floats, cause: NDArray[np.int64], egfr: Floats
+) -> NDArray[np.int64]:
+    """The place of each code among those of the catalogue, with those that depend on the case behind them."""
+    code = np.full(len(onset), condition.number)
+    measured = {
+        "bmi": histories.bmi,
+        "egfr": egfr,
+        "days": np.rint(histories.age * DAYS_A_YEAR) - np.floor(onset * DAYS_A_YEAR),
+    }
+    for place, row in enumerate(catalogue.codes(), len(catalogue.conditions())):
+        if row.condition != condition.key:
+            continue
+        if row.since is None:
+            code[cause == catalogue.by_key()[row.by].number] = place
+        else:
+            code[measured[row.by] >= row.since] = place
+    return code
 
 
 def _cause(condition: Condition, histories: Histories, onset: Floats) -> NDArray[np.int64]:

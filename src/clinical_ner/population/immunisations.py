@@ -1,4 +1,4 @@
-"""What the patients are vaccinated with: `vaccines.csv` by age, and influenza every autumn.
+"""What the patients are vaccinated with: `vaccines.csv` by age, influenza every autumn, `campaigns.csv` in rounds.
 
 Children have their whole schedule, adults what fell into the years of records. Who gets the first dose of
 a series gets the later ones while the coverage of those holds; no dose is older than its licence.
@@ -16,11 +16,17 @@ import pandas as pd
 from clinical_ner.population import catalogue
 from clinical_ner.population.catalogue import Row
 from clinical_ner.population.chart import People
-from clinical_ner.population.timeline import DAYS_A_YEAR, Floats, Ints, dates, labels
+from clinical_ner.population.pregnancies import Pregnancies
+from clinical_ner.population.timeline import DAYS_A_YEAR, Floats, Ints, dates, labels, ordinals
 
-ADULT = 19  # years, from which on only the years of records are kept
+GROWN_UP = 19  # years, from which on only the years of records are kept
 QUADRIVALENT = ("150", "influenza, injectable, quadrivalent, preservative free")
 TRIVALENT = ("140", "Influenza, split virus, trivalent, PF")
+TDAP, TDAP_IN_PREGNANCY = (
+    "115",
+    (189, 252, 57.0),
+)  # days of pregnancy, percent (ACIP: every one, from 27 to 36 weeks on)
+TDAP_SINCE = date(2012, 10, 24)  # recommended for every pregnancy
 INFLUENZA_SINCE = {QUADRIVALENT[0]: date(2012, 9, 1), TRIVALENT[0]: date(2024, 7, 1)}
 SEASON = (244, 90)  # it is given from this day of the year on, within so many days
 HABIT = 0.6  # of the yearly decisions are the person's habit, not the year's chance
@@ -40,6 +46,26 @@ class Vaccine(Row):
     series: str
 
 
+class Campaign(Row):
+    """A row of `campaigns.csv`: a product offered from a day on, to whom by the age on another, and how many get it."""
+
+    cvx: str
+    name: str
+    age_from: float
+    age_to: float
+    age_on: date
+    since: date
+    within_days: int
+    coverage_percent: float
+    series: str
+
+
+@cache
+def campaigns() -> tuple[Campaign, ...]:
+    """Every round, in its order."""
+    return tuple(Campaign.model_validate(row) for row in catalogue.rows("campaigns.csv"))
+
+
 @cache
 def vaccines() -> tuple[Vaccine, ...]:
     """Every dose of the schedule."""
@@ -48,9 +74,9 @@ def vaccines() -> tuple[Vaccine, ...]:
     )
 
 
-def sample_immunizations(people: People) -> pd.DataFrame:
+def sample_immunizations(people: People, pregnancies: Pregnancies) -> pd.DataFrame:
     """IMMUNIZATIONS."""
-    parts = [*_scheduled(people), *_influenza(people)]
+    parts = [*_scheduled(people), *_influenza(people), *_in_rounds(people), _in_pregnancy(people, pregnancies)]
     patient, day, vaccine, dose = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((_by_cvx()[vaccine], day, patient))
     patient, day, vaccine, dose = patient[order], day[order], vaccine[order], dose[order]
@@ -66,7 +92,7 @@ def sample_immunizations(people: People) -> pd.DataFrame:
 
 
 def _scheduled(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    grown = people.day_of_age(ADULT)
+    grown = people.day_of_age(GROWN_UP)
     doses = [(vaccine.series, vaccine.dose) for vaccine in vaccines()]
     for vaccine in vaccines():
         number = doses.index((vaccine.series, vaccine.dose))  # so that of two products of a dose each gets one
@@ -98,6 +124,34 @@ def _influenza(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
         yield patient, day[patient], np.full(len(patient), product), given[patient]
 
 
+def _in_rounds(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
+    """The doses of `campaigns.csv`, numbered by person and product; who gets a later round got those before it."""
+    everyone = np.arange(people.size)
+    given: dict[str, Ints] = {}
+    for offer in campaigns():
+        day = _day(offer.since) + (people.draw(f"vaccine/{offer.series}/day") * offer.within_days).astype(np.int64)
+        age = people.age(everyone, np.full(people.size, _day(offer.age_on)))
+        wanting = people.draw(f"vaccine/{offer.series}") < offer.coverage_percent / 100
+        takers = wanting & (age >= offer.age_from) & (age < offer.age_to) & (day <= people.end)
+        doses = given.setdefault(offer.cvx, np.zeros(people.size, dtype=np.int64))
+        doses += takers
+        patient = np.flatnonzero(takers & (day >= people.first_day))
+        product = _products().index((offer.cvx, offer.name))
+        yield patient, day[patient], np.full(len(patient), product), doses[patient]
+
+
+def _in_pregnancy(people: People, pregnancies: Pregnancies) -> tuple[Ints, Ints, Ints, Ints]:
+    """Tdap in each pregnancy that lasts long enough; the first dose of the schedule counts."""
+    first, last, percent = TDAP_IN_PREGNANCY
+    which = people.draw.of_rows("vaccine/Tdap in pregnancy", pregnancies.patient, ordinals(pregnancies.patient))
+    day = pregnancies.start + first + (which / (percent / 100) * (last - first)).astype(np.int64)
+    given = (which < percent / 100) & (day < pregnancies.end) & (day <= people.end[pregnancies.patient])
+    given &= day >= max(people.first_day, _day(TDAP_SINCE))
+    patient, day = pregnancies.patient[given], day[given]
+    product = next(number for number, (cvx, _) in enumerate(_products()) if cvx == TDAP)
+    return patient, day, np.full(len(patient), product), ordinals(patient) + 2
+
+
 def _coverage(age: Floats) -> Floats:
     """The share vaccinated against influenza in a season; nobody younger than six months."""
     ages = catalogue.column("influenza_coverage.csv", "age_from")
@@ -107,7 +161,9 @@ def _coverage(age: Floats) -> Floats:
 
 @cache
 def _products() -> tuple[tuple[str, str], ...]:
-    return tuple(dict.fromkeys([*((vaccine.cvx, vaccine.name) for vaccine in vaccines()), QUADRIVALENT, TRIVALENT]))
+    scheduled = [(vaccine.cvx, vaccine.name) for vaccine in vaccines()]
+    offered = [(campaign.cvx, campaign.name) for campaign in campaigns()]
+    return tuple(dict.fromkeys([*scheduled, *offered, QUADRIVALENT, TRIVALENT]))
 
 
 @cache

@@ -21,6 +21,7 @@ from clinical_ner.population.catalogue import Analyte, Effect
 from clinical_ner.population.chart import Cases, People
 from clinical_ner.population.encounters import PURPOSES, Encounters
 from clinical_ner.population.kidneys import creatinine, egfr
+from clinical_ner.population.people import ADULT
 from clinical_ner.population.timeline import (
     DAYS_A_YEAR,
     NEVER,
@@ -51,7 +52,6 @@ TOGETHER = {  # measured whenever the other is
 FRIEDEWALD = (5.0, 400.0)  # LDL = total - HDL - triglycerides / 5, unless those are 400 mg/dL or more
 THINNEST = 9.0  # kg/m2, of the newborn, whose weight varies the most beside their length
 ADULT_WEIGHT = 80.0  # kg, for which changes of weight are given
-ADULT = 18  # years, from which on the FEV1 follows the equation for adults
 PULSE_PRESSURE = 12.0  # mmHg, the least
 DIABETIC = {HBA1C: 6.4, GLUCOSE: 199.0}  # the highest value of somebody who has no diabetes at the time
 DIABETES = ("diabetes_type_1", "diabetes_type_2", "gestational_diabetes", "diabetic_ketoacidosis")
@@ -334,14 +334,14 @@ def _lasting() -> tuple[Flags, Flags]:
 
 
 def _not_yet_diabetic(record: Record, analyte: Analyte, rows: Ints, values: Floats) -> Floats:
-    """Below the limit of the diagnosis while there is no diabetes; the last value is the trait itself.
+    """Below the limit of the diagnosis while there is no diabetes.
 
     What is above it is reflected, as values that pile up at the limit would give away who is near it.
     """
     if analyte.loinc not in DIABETIC:
         return values
     limit = DIABETIC[analyte.loinc]
-    free = _not_diabetic(record, rows) & ~_is_last(record, rows)
+    free = _not_diabetic(record, rows)
     return np.where(free & (values > limit), np.maximum(2 * limit - values, LEAST_REFLECTED * limit), values)
 
 

@@ -29,6 +29,7 @@ TAIL = 0.001  # beyond these quantiles the normal body becomes an impossible one
 OBESE_SMOKERS, NOT_OBESE_SMOKERS = 0.8, 1.13  # an odds ratio of 0.7 (NHANES 2017-2018)
 RACE_AGES = (("under_18", 0), ("from_18", 18), ("from_35", 35), ("from_50", 50), ("from_65", 65))
 ADULT, DRINKING_AGE, RETIRED = 18, 21, 65
+SURVEYED_FROM = 20  # years, of those whom the surveys call adults
 DOCTORS = {"family medicine": 24, "internal medicine": 24, "pediatrics": 20}  # of each specialty, else:
 SPECIALISTS = 6
 PEDIATRICS = "pediatrics"

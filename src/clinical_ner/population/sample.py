@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.population.allergies import allergy_table, sample_allergies
 from clinical_ner.population.barriers import Barriers
-from clinical_ner.population.catalogue import thresholds
+from clinical_ner.population.catalogue import Floats, thresholds
 from clinical_ner.population.chart import Cases, People, cases_of, people_of
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.encounters import Encounters, encounter_table, sample_encounters
 from clinical_ner.population.family import sample_family
+from clinical_ner.population.findings import drinking, with_unknown_diabetes
 from clinical_ner.population.histories import Histories, causes_of_death, conditions_table, histories_of
 from clinical_ner.population.immunisations import sample_immunizations
 from clinical_ner.population.observations import Record, observation_table
@@ -39,35 +42,54 @@ def sample_population(params: PopulationParams, start: int = 0, stop: int | None
 def sample_stretch(params: PopulationParams, start: int = 0, stop: int | None = None) -> Population:
     """The same, with repeated words as categories: what is written in bulk."""
     draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
-    patients, histories = sample_histories(params, draws)
-    people = people_of(patients, draws, params.reference_date, params.years_of_records)
-    return _with_records(params, people, patients, histories)
+    examined = sample_examined(params, draws)
+    people = people_of(examined.patients, draws, params.reference_date, params.years_of_records)
+    return _with_records(params, people, examined)
 
 
 def sample_traits(params: PopulationParams, start: int = 0, stop: int | None = None) -> pd.DataFrame:
     """What an examination on the last day would measure of the same people (`traits.traits_of`), in their order."""
     draws = Draws(params.seed, start, (params.patients if stop is None else stop) - start)
-    return traits_of(*sample_histories(params, draws))
+    return sample_examined(params, draws).traits
 
 
-def sample_histories(params: PopulationParams, draws: Draws) -> tuple[pd.DataFrame, Histories]:
-    """PATIENTS of a stretch with what they have had."""
+class Examined(NamedTuple):
+    """PATIENTS of a stretch with what they have had and what would be measured of them on the last day."""
+
+    patients: pd.DataFrame
+    histories: Histories
+    traits: pd.DataFrame
+
+    @property
+    def egfr(self) -> Floats:
+        """What the kidneys of each filter on the last day (mL/min/1.73 m2)."""
+        return self.traits["egfr"].to_numpy(np.float64)
+
+    def conditions(self) -> pd.DataFrame:
+        """CONDITIONS."""
+        return conditions_table(self.histories, self.patients, self.egfr)
+
+
+def sample_examined(params: PopulationParams, draws: Draws) -> Examined:
+    """The people of a stretch before anybody treats them."""
     patients = sample_people(params, draws)
     life = lives(patients, params.reference_date)
     pressure = pressure_of(patients, life, thresholds()[CONTROLLED_HYPERTENSION], draws)
-    return patients, histories_of(patients, life, pressure, draws)
+    histories = histories_of(patients, life, pressure, draws, params.years_of_records)
+    traits = traits_of(patients, histories)
+    revealed = with_unknown_diabetes(histories, traits["hba1c"].to_numpy(np.float64))
+    return Examined(patients.assign(alcohol=drinking(patients["alcohol"], histories)), revealed, traits)
 
 
-def _with_records(params: PopulationParams, people: People, patients: pd.DataFrame, histories: Histories) -> Population:
+def _with_records(params: PopulationParams, people: People, examined: Examined) -> Population:
     """What follows from the people, what they have and what is measured in them."""
-    conditions = conditions_table(histories, patients)
+    patients, histories, traits = examined
+    conditions = examined.conditions()
     pregnancies, kept = sample_pregnancies(people, cases_of(conditions, people))
     conditions = conditions[kept].reset_index(drop=True)
     cases = delivered(cases_of(conditions, people), pregnancies, people.size)
     allergies = sample_allergies(people, cases)
-    traits = traits_of(patients, histories)
-    kidneys = np.nan_to_num(traits["egfr"].to_numpy(np.float64), nan=np.inf)
-    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), kidneys)
+    barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), examined.egfr)
     courses = sample_courses(people, cases, barriers, {"hypertension": histories.pressure.treated})
     encounters = sample_encounters(people, cases, courses, pregnancies)
     doctors = providers(params.seed)
@@ -78,7 +100,7 @@ def _with_records(params: PopulationParams, people: People, patients: pd.DataFra
         _found_at(conditions, cases, encounters),
         treatment_table(people, cases, courses, encounters.named(courses.patient, courses.start)),
         observation_table(Record(people, cases, courses, encounters, traits)),
-        sample_immunizations(people),
+        sample_immunizations(people, pregnancies),
         allergy_table(people, allergies),
         sample_family(people, cases),
         pregnancy_table(people, pregnancies),

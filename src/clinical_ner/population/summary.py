@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from clinical_ner.population.people import lives
+from clinical_ner.population.people import SURVEYED_FROM, lives
 from clinical_ner.population.tables import Population
-
-ADULT = 20
 
 
 def population_metrics(population: Population, reference_date: date) -> dict[str, Any]:
@@ -20,5 +18,5 @@ def population_metrics(population: Population, reference_date: date) -> dict[str
         "female_share": round(float((patients["sex"] == "female").mean()), 4),
         "dead_share": round(float(patients["death_date"].notna().mean()), 4),
         "mean_age": round(float(age.mean()), 2),
-        "mean_adult_bmi": round(float(patients["bmi"][age >= ADULT].mean()), 2),
+        "mean_adult_bmi": round(float(patients["bmi"][age >= SURVEYED_FROM].mean()), 2),
     }

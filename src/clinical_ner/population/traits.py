@@ -24,11 +24,15 @@ from clinical_ner.population.pressure import short_tailed
 
 PHQ = "phq9"
 PHQ_QUESTIONS = 27  # points at most
-BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23
+# In the comments below "summary" is: chosen to agree with summary figures of NHANES 2017-2018 (`SOURCES.md`), and
+# "approximate": general knowledge. A shift without a comment of its own is of the kind of its function.
+BMI_MEDIAN, BMI_LOG_SD = 28.0, 0.23  # kg/m2; approximate, what a score of BMI is counted from
+# Approximate.
 WAIST_BY_RACE = {"nh_black": (-2.0, -4.5), "nh_asian": (-1.9, -2.3), "hispanic": (0.0, -1.6)}  # cm, women and men
 FRIEDEWALD_LIMIT = 400  # mg/dl of triglycerides, above which LDL is measured
-TAIL = 1e-4
-MOST_UNKNOWN_EXCESS = 3.0  # points of HbA1c above the healthy level of whoever nobody has found to be diabetic
+TAIL = 1e-4  # no score strays further
+HIGHEST_HEALTHY = 6.4  # percent of HbA1c, rounded: from 6.5 on it is diabetes (American Diabetes Association)
+MOST_UNKNOWN_EXCESS = 3.0  # points of HbA1c above the healthy level of who does not know; approximate
 
 
 @dataclass
@@ -92,7 +96,10 @@ def traits_of(people: pd.DataFrame, histories: Histories) -> pd.DataFrame:
 
 
 def _waist(examination: Examination, people: pd.DataFrame) -> None:
-    """About 0.92 correlated with BMI (NHANES); at the same BMI larger in men, in the old and the tall."""
+    """About 0.92 correlated with BMI (NHANES); at the same BMI larger in men, in the old and the tall.
+
+    Offsets, slopes on BMI and spread: summary. Age, height and race, and all of children: approximate.
+    """
     age, female, bmi = examination.histories.age, examination.histories.female, people["bmi"].to_numpy()
     tall = people["height_cm"].to_numpy() - np.where(female, 161, 175)
     older = 0.13 * np.clip(age - 45, -25, 35)
@@ -107,6 +114,7 @@ def _waist(examination: Examination, people: pd.DataFrame) -> None:
 
 
 def _vital_signs(examination: Examination) -> None:
+    """Pressures are those that hypertension was decided by; the pulse is approximate."""
     pressure = examination.histories.pressure
     examination.values |= {"sbp": pressure.systolic, "dbp": pressure.diastolic}
     pulse = examination.own("pulse") + 0.12 * examination.heavy + 0.25 * examination.has("smoker")
@@ -114,7 +122,11 @@ def _vital_signs(examination: Examination) -> None:
 
 
 def _lipids(examination: Examination) -> None:
-    """HDL falls with weight, triglycerides rise; LDL is total - HDL - triglycerides / 5 (Friedewald)."""
+    """HDL falls with weight, triglycerides rise; LDL is total - HDL - triglycerides / 5 (Friedewald).
+
+    HDL by weight and its own part, total by its parts: summary (correlation of BMI and HDL, means, spreads). Smoking,
+    race, diabetes, infarction, stroke (whose total is lower as they are treated) and triglycerides: approximate.
+    """
     heavy, has, values = examination.heavy, examination.has, examination.values
     own_hdl, own_tg, own_total = (examination.own(name) for name in ("hdl", "triglycerides", "total_cholesterol"))
     lean = -0.36 * heavy - 0.2 * has("smoker") + 0.25 * has("nh_black") - 0.1 * has("hispanic")
@@ -134,23 +146,33 @@ def _lipids(examination: Examination) -> None:
 
 
 def _sugar(examination: Examination) -> None:
-    """HbA1c of the healthy, of those on the way to diabetes and of diabetics; glucose by the formula of ADAG."""
+    """HbA1c of the healthy, of those on the way to diabetes and of diabetics; glucose by the formula of ADAG.
+
+    The slope on weight and the mean and spread of diabetics: summary (correlation of BMI and HbA1c, of age and HbA1c).
+    Race, smoking and how many do not know of it: approximate; NCHS Data Brief 516 (2021-2023) has 4.5 % of adults with
+    diabetes that nobody has found, by HbA1c or fasting glucose, and here it is about half, by HbA1c alone.
+    """
     has, age, own = examination.has, examination.histories.age, examination.own("hba1c")
     raised = 0.09 * has("nh_black") + 0.05 * has("hispanic") + 0.06 * has("nh_asian") + 0.03 * has("smoker")
     healthy = examination.value("hba1c", own + 0.22 * examination.heavy, raised)
     risk = np.exp(0.045 * np.clip(age - 55, -35, 20) + 0.5 * np.clip(examination.heavy, -2, 2))
-    unknown = examination.histories.draw("trait/hba1c/unknown") < np.minimum(0.028 * risk, 0.3) * (age >= 18)
+    untested = (age >= 18) & np.isnan(examination.histories.onset["gestational_diabetes"])
+    unknown = (examination.histories.draw("trait/hba1c/unknown") < np.minimum(0.028 * risk, 0.3)) & untested
     excess = np.minimum(unknown * np.exp(-0.4 + 0.7 * examination.own("hba1c/excess")), MOST_UNKNOWN_EXCESS)
+    undiagnosed = np.where(untested, healthy + excess, np.minimum(healthy, HIGHEST_HEALTHY))
     diabetic = 4.7 + np.exp(0.78 + 0.55 * own - 0.006 * np.clip(age - 60, -30, 25) + 0.06 * has("hispanic"))
-    hba1c = np.where(examination.histories.has["diabetes"], diabetic, healthy + excess)
-    for name, value in (("", hba1c), ("_healthy", healthy)):
+    hba1c = np.where(examination.histories.has["diabetes"], diabetic, undiagnosed)
+    # Who has an unusual level today had, before diabetes, the level of anybody of their weight and race.
+    other = examination.value("hba1c", examination.own("hba1c/before") + 0.22 * examination.heavy, raised)
+    before = np.minimum(np.where(healthy > HIGHEST_HEALTHY, other, healthy), HIGHEST_HEALTHY)
+    for name, value in (("", hba1c), ("_healthy", before)):
         value = np.clip(value.round(1), 3.8, 17.0)
         glucose = 28.7 * value - 46.7 - 8 + 9 * examination.own("glucose")
         examination.values |= {f"hba1c{name}": value, f"glucose{name}": np.maximum(glucose, 55).round()}
 
 
 def _kidneys(examination: Examination) -> None:
-    """The filtration rate falls with age and with disease; creatinine is what CKD-EPI 2021 reads it from."""
+    """The filtration rate falls with age and with disease; CKD-EPI 2021 reads it from creatinine. Approximate."""
     has, age, female = examination.has, examination.histories.age, examination.histories.female
     healthy = np.minimum(118 - 0.62 * np.clip(age - 25, 0, 60), 118) + 12 * examination.own("egfr")
     worse = examination.histories.draw("trait/egfr/loss")
@@ -163,6 +185,7 @@ def _kidneys(examination: Examination) -> None:
 
 
 def _blood(examination: Examination) -> None:
+    """Haemoglobin, ALT, TSH and uric acid by what raises or lowers them; approximate."""
     has, heavy = examination.has, examination.heavy
     thin = -1.4 * has("iron_deficiency_anemia") - 0.5 * has("chronic_kidney_disease") - 0.45 * has("nh_black")
     haemoglobin = examination.value("haemoglobin", examination.own("haemoglobin"), thin + 0.3 * has("smoker"))
@@ -180,7 +203,7 @@ def _blood(examination: Examination) -> None:
 
 
 def _phq9(histories: Histories) -> NDArray[np.int64]:
-    """Points of the PHQ-9, graded: proportional odds about the calibrated threshold of ten points."""
+    """Points of the PHQ-9, graded: proportional odds about the threshold of ten points, all calibrated."""
     curves, steps = thresholds()[PHQ], column("phq9.csv", "log_odds")
     uniform = np.clip(histories.draw(f"trait/{PHQ}"), 1e-9, 1 - 1e-9)
     height = histories.now(curves.women, curves.men) + effect(histories, curves.effects)

@@ -3,7 +3,7 @@
 Of each line a patient gets at most one alternative that nothing forbids, that is licensed by then and that goes
 with what is taken already. A line is begun soon after the diagnosis, or, where `regimens.csv` says so, once the
 line before has failed: it did not help enough, was not borne or became forbidden. How well a class of drugs
-works is the patient's own and lasts.
+works is the patient's own and lasts; part of it is how faithfully the patient takes whatever is given.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from clinical_ner.population import catalogue
 from clinical_ner.population.barriers import Barriers, Running
@@ -28,8 +29,14 @@ DOSES_FROM = 12.0  # years; younger children's doses go by weight and are left o
 GIVES_UP = 0.75  # of those whom it does not help, stop it as soon as that is judged
 PARTIAL_FAILS = 0.5  # of those whom it helps in part, are given something else too
 YEARS_TO_OTHER_STOP = 60.0  # mean, of what is taken for good: moved, cost, own wish
+ADHERENCE = 0.5  # correlation of a response with how faithfully the person takes what is given
+FAITHFUL = 0.85  # standard deviations that are the person's own
+OLDER, MIDDLE_AGE, SPAN = 0.35, 50.0, 20.0  # the older the more faithful, from one span below to one above
+DEPRESSED, ADDICTED = ("depression",), ("alcohol_use_disorder", "opioid_use_disorder")
+LESS_FAITHFUL = ((DEPRESSED, 0.6, 0.2), (ADDICTED, 0.8, 0.08))  # standard deviations, share of people
 REASONS = ("death", "resolved", "completed", "no_response", "adverse_effect", "contraindicated", "other")
 RESPONSES = ("none", "partial", "full")
+TAIL = 1e-6
 STRENGTHS = (0.0, 0.3, 0.85, 1.4)  # of the effect, from the worst responder over the two limits to the best
 
 
@@ -76,7 +83,8 @@ def sample_courses(
 ) -> Courses:
     """The treatments of these CASES; `treated` says of a condition who is, where what is measured tells."""
     failed = np.full(len(cases.patient), NEVER)  # the day on which the line before failed
-    running = Running(people.size)
+    operated = np.full(len(cases.patient), NEVER)  # the day of its procedure
+    running, faithful = Running(people.size), adherence(people, cases)
     parts = [_no_courses()]
     for key, line, choices in catalogue.treatment_lines():
         case = cases.of([key])
@@ -86,11 +94,12 @@ def sample_courses(
         share = np.array([choice.percent / 100 for choice in choices])
         if key in treated:
             share = share / share.sum()
-        given = _given(people, cases, barriers, case, line, choices, share, failed, running)
+        given = _given(people, cases, barriers, case, line, choices, share, failed, operated, running)
         if len(given.case):
-            course = _course(people, cases, barriers, given, for_good=key in treated)
+            course = _course(people, cases, barriers, given, faithful, for_good=key in treated)
             running.note(course.regimen, course.patient, course.stop)
             _note_failures(people, course, failed)
+            operated[course.case] = np.where(_facts().procedure[course.regimen], course.start, NEVER)
             parts.append(course)
     order = np.argsort(np.concatenate([part.patient * NUMBERS_A_PATIENT + part.regimen for part in parts]))
     columns = zip(*(vars(part).values() for part in parts), strict=True)
@@ -106,6 +115,7 @@ def _given(
     choices: tuple[Regimen, ...],
     share: Floats,
     failed: Ints,
+    operated: Ints,
     running: Running,
 ) -> _Given:
     """Who of these cases is given which alternative of a line, and from when on."""
@@ -115,7 +125,8 @@ def _given(
         start = failed[case] + (21 * draw(f"{stream}/start", patient)).astype(np.int64)
     else:
         within = np.array([choice.within_days for choice in choices]).max()
-        first = np.maximum(cases.diagnosed[case], min(licensed(choice) for choice in choices))
+        since = operated[case] if choices[0].trigger == "procedure" else cases.diagnosed[case]
+        first = np.maximum(since, min(licensed(choice) for choice in choices))
         start = first + (within * draw(f"{stream}/start", patient) ** 3).astype(np.int64)
     forbidden = [
         barriers.forbid(choice, patient, start) | running.forbid(choice, patient, start) | (start < licensed(choice))
@@ -145,12 +156,30 @@ def _choice(uniform: Floats, share: Floats, allowed: NDArray[np.bool_]) -> tuple
     return np.minimum(choice, len(share) - 1), choice < len(share)
 
 
-def _course(people: People, cases: Cases, barriers: Barriers, given: _Given, for_good: bool) -> Courses:
+def adherence(people: People, cases: Cases) -> Floats:
+    """How faithfully each person takes what is given, as about a standard normal score.
+
+    Approximate: the old are more faithful than the young, who is or was depressed or addicted is less so (DiMatteo
+    et al., Arch Intern Med 2000;160:2101: odds of three for the depressed), and most of it is nobody's to foretell.
+    """
+    score = FAITHFUL * ndtri(np.clip(people.draw("adherence"), TAIL, 1 - TAIL))
+    age = people.age(np.arange(people.size), people.end)
+    score += OLDER * np.clip((age - MIDDLE_AGE) / SPAN, -1, 1)
+    for illnesses, less, share in LESS_FAITHFUL:
+        ill = np.isin(np.arange(people.size), cases.patient[cases.of(illnesses)])
+        score += less * (share - ill)  # so that the mean stays
+    return score
+
+
+def _course(
+    people: People, cases: Cases, barriers: Barriers, given: _Given, faithful: Floats, for_good: bool
+) -> Courses:
     """How each treatment goes: the first thing that ends it is why it stops; `for_good` for no other reason."""
     facts, patient, start = _facts(), given.patient, given.start
     draw, number = people.draw.of_rows, given.regimen
     group = facts.group[number]
-    uniform = draw("response", patient, group)  # one a person and class, whatever it is given for
+    own = ndtri(np.clip(draw("response", patient, group), TAIL, 1 - TAIL))  # of a person and class, whatever it is for
+    uniform = ndtr(ADHERENCE * faithful[patient] + np.sqrt(1 - ADHERENCE**2) * own)
     none, partial = facts.none[group], facts.none[group] + facts.partial[group]
     response = (uniform >= none).astype(np.int64) + (uniform >= partial)
     judged = start + np.minimum(facts.judged_after[group], facts.days[number])

@@ -13,6 +13,7 @@ from clinical_ner.quality.comorbidity import odds_ratio_rows, odds_ratios
 from clinical_ner.quality.generators import in_terms_of_the_survey, of_composition
 from clinical_ner.quality.judging import CEILING, GENERATORS, OURS, generators_judged
 from clinical_ner.quality.living import adults, age_pyramid
+from clinical_ner.quality.onset import onset_rows
 from clinical_ner.quality.people import People
 from clinical_ner.quality.prevalence import compare, prevalence_rows, targets
 from clinical_ner.quality.privacy import equal_rows, repeated_rows
@@ -22,6 +23,7 @@ CALIBRATION, IDENTITY, OUT_OF_SAMPLE = "calibration", "identity", "out of sample
 KINDS = {  # of every part of the report: what a good figure in it proves; of columns and pairs see `calibrated_pairs`
     "age_pyramid": CALIBRATION,
     "prevalence": CALIBRATION,
+    "onset": CALIBRATION,
     "odds_ratios": CALIBRATION,
     "bmi": IDENTITY,
     "generators": OUT_OF_SAMPLE,
@@ -53,6 +55,7 @@ def assess(people: People, real: pd.DataFrame, params: QualityParams) -> dict[st
         "bars": params.model_dump(exclude={"seed", "people", "halvings"}),
         "age_pyramid": [*age_pyramid(people)],
         "prevalence": prevalence_rows(compared),
+        "onset": [*onset_rows(people)],
         "odds_ratios": odds_ratio_rows(odds_ratios(people, pairs), params.odds_factor),
         "bmi": {"broken": broken_bmi(ours)},
         "privacy": {"repeated_rows": repeated_rows(ours), "equal_to_real": equal_rows(surveyed, real)},

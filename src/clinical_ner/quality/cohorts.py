@@ -16,10 +16,10 @@ import pandas as pd
 
 from clinical_ner.core.params import RiskParams
 from clinical_ner.core.schema import RACES
+from clinical_ner.population.people import ADULT
 from clinical_ner.population.tables import Population
 from clinical_ner.population.timeline import DAYS_A_YEAR
 
-ADULT = 18  # years
 FEWEST = 20  # cases of which something must be known to be a feature, however few are asked about
 YEARS_OF_VISITS = 2  # before the day, of which visits are counted
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clinical_ner.population.people import SURVEYED_FROM
 from clinical_ner.quality.people import Bools, People, fits
 
-ADULT = 20
 BAND, TOP_BAND = 10, 80  # years
 
 
@@ -31,7 +31,7 @@ class OddsRatio(NamedTuple):
 
 def odds_ratios(people: People, rows: Iterable[Mapping[str, str]]) -> list[OddsRatio]:
     """Of each pair of `comorbidity_odds_ratios.csv`, among adults, adjusted for age band and sex."""
-    adult = (people.traits["age"] >= ADULT).to_numpy()
+    adult = (people.traits["age"] >= SURVEYED_FROM).to_numpy()
     strata = age_and_sex(people)[adult]
     return [
         OddsRatio(

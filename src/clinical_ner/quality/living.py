@@ -13,15 +13,14 @@ from clinical_ner.core.params import PopulationParams
 from clinical_ner.core.schema import SEXES
 from clinical_ner.population import catalogue
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.histories import conditions_table
-from clinical_ner.population.people import lives
-from clinical_ner.population.sample import sample_histories
-from clinical_ner.population.traits import traits_of
-from clinical_ner.quality.comorbidity import ADULT
-from clinical_ner.quality.people import Bools, People, fits
+from clinical_ner.population.people import SURVEYED_FROM, Lives, lives
+from clinical_ner.population.sample import sample_examined
+from clinical_ner.population.timeline import DAYS_A_YEAR
+from clinical_ner.quality.people import Bools, Floats, People, fits
 from clinical_ner.quality.real import COLUMNS, NUMERIC
 
 OF_PATIENTS = ("patient_id", "sex", "race_ethnicity", "smoking", "height_cm", "weight_kg", "bmi")
+COUNTED_IF_KNOWN = ("type 2 diabetes mellitus",)  # as in the surveys, which ask who was told
 CHUNK = 20_000
 PYRAMID_BAND, PYRAMID_TOP = 5, 85  # years
 
@@ -33,9 +32,8 @@ def sample_living(params: PopulationParams) -> People:
 
 def _stretch(params: PopulationParams, start: int) -> People:
     draws = Draws(params.seed, start, min(CHUNK, params.patients - start))
-    patients, histories = sample_histories(params, draws)
-    traits = traits_of(patients, histories)
-    return living(patients, conditions_table(histories, patients), traits, params.reference_date)
+    examined = sample_examined(params, draws)
+    return living(examined.patients, examined.conditions(), examined.traits, params.reference_date)
 
 
 def living(patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFrame, reference_date: date) -> People:
@@ -52,10 +50,12 @@ def living(patients: pd.DataFrame, conditions: pd.DataFrame, traits: pd.DataFram
     of = conditions.assign(
         number=conditions["patient_id"].map(pd.Series(np.arange(len(people)), index=people["patient_id"]))
     ).dropna(subset="number")
+    of = of[~(of["name"].isin(COUNTED_IF_KNOWN) & of["diagnosed_date"].isna())]
     return People(
         people.assign(age=lives(patients[alive], reference_date).age, smoking_current=people["smoking"] == "current"),
         _having(of[of["resolved_date"].isna()], len(people)),
         _having(of, len(people)),
+        _onset(of, lives(patients[alive], reference_date)),
     )
 
 
@@ -71,12 +71,20 @@ def _having(conditions: pd.DataFrame, size: int) -> dict[str, Bools]:
     return having
 
 
+def _onset(of: pd.DataFrame, whole: Lives) -> dict[str, Floats]:
+    born = whole.birth[of["number"].to_numpy(np.int64)]
+    ages = (of["onset_date"].to_numpy("datetime64[D]") - born).astype(np.float64) / DAYS_A_YEAR
+    names = of["name"].to_numpy(object)
+    return {condition.key: ages[names == condition.name] for condition in catalogue.conditions()}
+
+
 def joined(stretches: list[People]) -> People:
     """The people of all the stretches, one after another."""
     return People(
         pd.concat([people.traits for people in stretches], ignore_index=True),
         {key: np.concatenate([people.having[key] for people in stretches]) for key in stretches[0].having},
         {key: np.concatenate([people.ever[key] for people in stretches]) for key in stretches[0].ever},
+        {key: np.concatenate([people.onset[key] for people in stretches]) for key in stretches[0].onset},
     )
 
 
@@ -98,7 +106,7 @@ def adults(people: People) -> pd.DataFrame:
         else fits(people, asked[name], ever=True).astype(float)
         for name in COLUMNS
     }
-    return pd.DataFrame(columns)[people.traits["age"] >= ADULT].reset_index(drop=True)
+    return pd.DataFrame(columns)[people.traits["age"] >= SURVEYED_FROM].reset_index(drop=True)
 
 
 def age_pyramid(people: People) -> Iterator[tuple[int, int, int]]:

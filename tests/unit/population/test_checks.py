@@ -112,6 +112,13 @@ def the_dead_died_of_what_they_had(town: Population) -> Population:
 
 
 @mutation
+def the_dead_died_of_something_not_over(town: Population) -> Population:
+    patient = first(town.patients, town.patients["death_cause"].notna())
+    row = first(town.conditions, town.conditions["condition_id"] == town.patients["death_cause"][patient])
+    return edited(town, "conditions", row, resolved_date=town.patients["death_date"][patient] - DAY)
+
+
+@mutation
 def bmi_is_weight_over_height_squared(town: Population) -> Population:
     return edited(town, "patients", 5, bmi=town.patients["bmi"][5] + 0.2)
 
@@ -137,6 +144,14 @@ def smoking_dates_follow_the_status(town: Population) -> Population:
 def pack_years_fit_the_years(town: Population) -> Population:
     row = first(town.patients, town.patients["smoking"] == "never")
     return edited(town, "patients", row, pack_years=10.0)
+
+
+@mutation
+def nobody_abstains_with_an_alcohol_use_disorder(town: Population) -> Population:
+    drinking = (town.conditions["name"] == "alcohol use disorder") & town.conditions["resolved_date"].isna()
+    row = first(town.conditions, drinking)
+    patient = first(town.patients, town.patients["patient_id"] == town.conditions["patient_id"][row])
+    return edited(town, "patients", patient, alcohol="none")
 
 
 @mutation
@@ -220,6 +235,12 @@ def conditions_that_exclude_each_other_do_not_meet(town: Population) -> Populati
 def chronic_conditions_last(town: Population) -> Population:
     row = first(town.conditions, town.conditions["name"] == "hypertension")
     return edited(town, "conditions", row, resolved_date=TODAY)
+
+
+@mutation
+def codes_fit_the_case(town: Population) -> Population:
+    row = first(town.conditions, town.conditions["name"] == "diabetic retinopathy")
+    return edited(town, "conditions", row, icd10cm="E13.319")
 
 
 @mutation
@@ -367,6 +388,19 @@ def diastolic_lies_below_systolic(town: Population) -> Population:
 
 
 @mutation
+def severity_fits_what_is_measured(town: Population) -> Population:
+    row = first(town.conditions, town.conditions["icd10cm"] == "N18.2")
+    return edited(town, "conditions", row, icd10cm="N18.5", severity="severe")
+
+
+@mutation
+def high_sugar_is_diabetes(town: Population) -> Population:
+    diabetic = town.conditions.loc[town.conditions["name"].str.contains("diabet"), "patient_id"]
+    healthy = (town.observations["loinc"] == "4548-4") & ~town.observations["patient_id"].isin(diabetic)
+    return edited(town, "observations", first(town.observations, healthy), value=6.5)
+
+
+@mutation
 def everything_is_measured_once(town: Population) -> Population:
     return town._replace(observations=pd.concat([town.observations[:1], town.observations], ignore_index=True))
 
@@ -376,6 +410,12 @@ def vaccines_are_given_at_their_age(town: Population) -> Population:
     row = first(town.immunizations, town.immunizations["cvx"] == "150")
     patient = first(town.patients, town.patients["patient_id"] == town.immunizations["patient_id"][row])
     return edited(town, "immunizations", row, date=town.patients["birth_date"][patient] + DAY)
+
+
+@mutation
+def tdap_is_repeated_in_pregnancy_alone(town: Population) -> Population:
+    row = first(town.immunizations, (town.immunizations["cvx"] == "115") & (town.immunizations["dose_number"] == 1))
+    return edited(town, "immunizations", row, dose_number=2)
 
 
 @mutation
@@ -515,7 +555,23 @@ def test_an_egfr_of_an_acute_injury_forbids_nothing_afterwards_but_a_lasting_one
         resolved_date=start + 9 * DAY,
     )
     injured = changed._replace(conditions=pd.concat([village.conditions, injury], ignore_index=True))
-    rule = checks.nothing_is_given_that_is_forbidden
+    rule = checks.treatments.nothing_is_given_that_is_forbidden
 
     assert len(rule(Charts(changed, REFERENCE_DATE))) == 1
     assert len(rule(Charts(injured, REFERENCE_DATE))) == 0
+
+
+@pytest.mark.parametrize(("rate", "code", "severity"), [(61, "N18.2", "mild"), (44, "N18.32", "moderate")])
+def test_a_stage_of_kidney_disease_is_of_the_last_egfr_and_of_no_other(
+    village: Population, rate: float, code: str, severity: str
+) -> None:
+    row = first(village.conditions, village.conditions["icd10cm"] == "N18.4")
+    changed = edited(village, "conditions", row, icd10cm=code, severity=severity)
+    whose, onset = changed.conditions["patient_id"][row], changed.conditions["onset_date"][row]
+    rates = village.observations[village.observations["loinc"] == "98979-8"].iloc[:1]
+    measured = pd.concat([village.observations, rates.assign(patient_id=whose, date=TODAY, value=rate)])
+    rule = checks.measurements.severity_fits_what_is_measured
+
+    assert onset <= TODAY
+    assert len(rule(Charts(changed._replace(observations=measured.reset_index(drop=True)), REFERENCE_DATE))) == 0
+    assert len(rule(Charts(village._replace(observations=measured.reset_index(drop=True)), REFERENCE_DATE))) == 1

@@ -55,7 +55,16 @@ def test_every_icd10cm_code_exists() -> None:
     folder = sources.package_folder("simple_icd_10_cm") / "data"
     codes = set(next(folder.glob("code-list-*.txt")).read_text(encoding="utf-8").split())
 
-    assert [c.icd10cm for c in CONDITIONS if c.icd10cm.replace(".", "") not in codes] == []
+    used = [entry.icd10cm for entry in (*CONDITIONS, *catalogue.codes())]
+
+    assert [code for code in used if code.replace(".", "") not in codes] == []
+
+
+def test_a_code_that_depends_on_the_case_is_of_a_condition_and_by_something_known() -> None:
+    keys = {condition.key for condition in CONDITIONS}
+
+    assert {code.condition for code in catalogue.codes()} <= keys
+    assert {code.by for code in catalogue.codes()} - keys == {"bmi", "egfr", "days"}
 
 
 def test_every_drug_exists() -> None:

@@ -12,8 +12,7 @@ from pandas.testing import assert_frame_equal
 from clinical_ner.core.params import PopulationParams
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.histories import Histories
-from clinical_ner.population.sample import sample_histories, sample_traits
-from clinical_ner.population.traits import traits_of
+from clinical_ner.population.sample import sample_examined, sample_traits
 
 REFERENCE_DATE = date(2024, 12, 31)
 
@@ -24,8 +23,7 @@ def params(seed: int, patients: int = 100) -> PopulationParams:
 
 @pytest.fixture(scope="module")
 def village() -> tuple[pd.DataFrame, Histories, pd.DataFrame]:
-    patients, histories = sample_histories(params(3), Draws(3, 0, 8000))
-    return patients, histories, traits_of(patients, histories)
+    return sample_examined(params(3), Draws(3, 0, 8000))
 
 
 @settings(max_examples=8, deadline=None)

@@ -66,6 +66,7 @@ def test_the_dead_are_not_judged_and_conditions_stay_with_their_people() -> None
     )
     having = [("P2", "gout", None), ("P3", "gout", None), ("P1", "asthma", "2001-01-01")]
     conditions = pd.DataFrame(having, columns=["patient_id", "name", "resolved_date"])
+    conditions = conditions.assign(onset_date=pd.Timestamp("1990-01-01"), diagnosed_date=pd.Timestamp("1990-02-01"))
     traits = patients[["patient_id"]].assign(hdl=[40, 50, 60])
 
     few = living(patients, conditions.astype({"resolved_date": "datetime64[ns]"}), traits, REFERENCE_DATE)
@@ -74,6 +75,7 @@ def test_the_dead_are_not_judged_and_conditions_stay_with_their_people() -> None
     assert few.traits["hdl"].tolist() == [40, 60]
     assert few.traits["smoking_current"].tolist() == [False, True]
     assert few.having["gout"].tolist() == [False, True]
+    assert few.onset["gout"].round().tolist() == [40]
     assert (few.having["asthma"].tolist(), few.ever["asthma"].tolist()) == ([False, False], [True, False])
 
 
