@@ -85,9 +85,12 @@ class Concepts:
         for tried in count():
             pool = self._common if self._common and draws.chance(self._common_share) else self._all
             concept_id = draws.pick(pool)
-            if not any(concept_id in avoided for avoided in (avoid if tried < TRIES else avoid[:1])):
-                break
-        return self.form(draws, concept_id)
+            for avoided in avoid if tried < TRIES else avoid[:1]:
+                if concept_id in avoided:
+                    break
+            else:
+                return self.form(draws, concept_id)
+        raise AssertionError("the count never ends")
 
     def form(self, draws: Draws, concept_id: str) -> Term:
         """A surface form of the concept: the usual one, an acronym, or any."""
@@ -150,6 +153,16 @@ class Lexis:
     disease_ids: dict[str, str]
     categories: dict[str, frozenset[str]]  # concept -> those of the same three characters of ICD-10-CM
     _named: dict[tuple[str, str], str] = field(default_factory=dict, init=False, repr=False)  # what has been asked for
+
+    @cached_property
+    def treatments(self) -> dict[str, Concepts]:
+        """The treatments by their kind."""
+        return {
+            "drug": self.drugs,
+            "drug_class": self.drug_classes,
+            "procedure": self.procedures,
+            "therapy": self.therapies,
+        }
 
     def concept_of(self, label: str, words: str) -> str:
         """The concept that the words name, or one of their own."""
