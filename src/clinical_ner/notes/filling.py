@@ -127,7 +127,7 @@ def lists_of_anybody() -> dict[str, tuple[str, ...]]:
     return {name: words for name, words in fillers().items() if name not in ("relative", "distant_relative", "finding")}
 
 
-NOTHING = Template("", ())
+NOTHING = Template("", ())  # before the first sentence
 
 
 class Kin(NamedTuple):

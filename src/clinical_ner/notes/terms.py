@@ -85,12 +85,9 @@ class Concepts:
         for tried in count():
             pool = self._common if self._common and draws.chance(self._common_share) else self._all
             concept_id = draws.pick(pool)
-            for avoided in avoid if tried < TRIES else avoid[:1]:
-                if concept_id in avoided:
-                    break
-            else:
-                return self.form(draws, concept_id)
-        raise AssertionError("the count never ends")
+            if not any(concept_id in avoided for avoided in (avoid if tried < TRIES else avoid[:1])):
+                break
+        return self.form(draws, concept_id)
 
     def form(self, draws: Draws, concept_id: str) -> Term:
         """A surface form of the concept: the usual one, an acronym, or any."""
