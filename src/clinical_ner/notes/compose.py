@@ -278,6 +278,7 @@ def fitting(style: str, section: str, sex: str, child: bool, expecting: bool) ->
     )
 
 
+@cache
 def speaks_of_one(template: Template, style: str) -> bool:
     """Whether the sentence is about the subject; those of studies are about many people."""
     return style in CLINICAL or literature()[style].of_one or not template.names.isdisjoint(PERSONAL)
@@ -292,7 +293,9 @@ def _is_eligible(draft: Draft, template: Template, left: Mapping[str, int]) -> b
     for name, wants, count in template.demands:
         if len(subject.cases_for(name, wants)) < count:
             return False
-    if any(subject.counts.get(name) for name in template.none_of) or not all(map(subject.knows, template.needs)):
+    if template.none_of and any(map(subject.counts.get, template.none_of)):
+        return False
+    if template.needs and not all(map(subject.knows, template.needs)):
         return False
     return not template.diseases or all(
         draft.lexis.concept_of(DISEASE, words) not in subject.record for words in template.diseases
@@ -314,13 +317,14 @@ def _write(draft: Draft, template: Template, *, of_subject: bool, anew: bool = T
 
 
 def _write_pieces(page: Page, pieces: tuple[Piece, ...], filling: Filling) -> None:
+    literal, fill = page.literal, filling.fill
     for piece in pieces:
         if isinstance(piece, str):
-            page.literal(piece)
+            literal(piece)
         elif isinstance(piece, Choice):
             _write_pieces(page, filling.choose(piece), filling)
         else:
-            text, label, concept_id, assertion = filling.fill(piece)
+            text, label, concept_id, assertion = fill(piece)
             if label:
                 page.mention(text, label, concept_id, assertion, piece.link)
             else:

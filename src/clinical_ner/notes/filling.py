@@ -14,6 +14,7 @@ from clinical_ner.notes.subjects import Allergy, Case, Given, Subject
 from clinical_ner.notes.syntax import (
     DISEASE_SLOTS,
     ECHO,
+    FAMILY,
     NONE_OF,
     PERHAPS_DISEASES,
     PERHAPS_TREATMENTS,
@@ -31,7 +32,6 @@ from clinical_ner.notes.templates import fillers, fit_anyway, ranges, short_name
 from clinical_ner.notes.terms import Concepts, Lexis, Term
 
 OTHERS_DISEASE = frozenset({"absent", "uncertain", "hypothetical"})  # never one of the record
-FAMILY = "family"  # an assertion, and the section in which the family's diseases are denied
 RECORDED_SHARE = 0.7  # of the relatives, those of the record; the others are too distant to be in one
 FEMALE_RELATIVE = re.compile(r"mother|sister|daughter|aunt|niece")
 MALE_RELATIVE = re.compile(r"father|brother|\bson\b|uncle|nephew")
@@ -116,9 +116,18 @@ def choices(name: str, sex: str, child: bool, expecting: bool) -> tuple[str, ...
 
 
 @cache
-def listed() -> frozenset[str]:
-    """The slots whose words are one of a list, whatever else is known."""
-    return frozenset(fillers().keys() - {"relative", "distant_relative", "finding"})
+def lists(sex: str, child: bool, expecting: bool) -> dict[str, tuple[str, ...]]:
+    """The words that can be said of such a person, by slot, where they are one of a list whatever else is known."""
+    return {name: choices(name, sex, child, expecting) for name in lists_of_anybody()}
+
+
+@cache
+def lists_of_anybody() -> dict[str, tuple[str, ...]]:
+    """The same of words that are about nobody in particular."""
+    return {name: words for name, words in fillers().items() if name not in ("relative", "distant_relative", "finding")}
+
+
+NOTHING = Template("", ())  # before the first sentence
 
 
 class Kin(NamedTuple):
@@ -142,7 +151,6 @@ class Filling:
         self._person = (subject.sex, not subject.adult, subject.expecting)
         self._of_subject = True
         self._in_full = False  # for the sake of an abbreviation that follows
-        self._links: dict[str, tuple[str, Wants]] = {}
         self._linked: dict[str, Case] = {}
         self._used: set[str] = set()  # concepts, and treatments of the record by name
         self._others: set[str] = set()  # diseases denied, suspected and so on in this text
@@ -152,28 +160,27 @@ class Filling:
         self._kin: Kin | None = None
         self._of_kin: set[str] = set()  # what has been told of that relative: slots
         self._kin_told: set[tuple[str, str]] = set()  # relatives and diseases of this text
-        self._names: frozenset[str] = frozenset()  # the slots of this sentence
-        self._family_section = False
-        self._tells_of_family = False  # whether this sentence tells of a disease in the family
+        self._template = NOTHING  # of this sentence
+        self._own_lists = lists(*self._person)
+        self._lists = self._own_lists  # of words by slot, as they can be said of whom this sentence is about
+        self._first_year = subject.written_on.year - YEARS_TOLD
         self._values: dict[str, float] = {}  # of this text, by slot
         self._of_anybody = subject.record | subject.family_concepts
         self._reason = subject.reason  # until it has been named
         self._last = Blank("")  # the entity named last
-        self._year = 0  # the one named last
+        self._year = self._first_year  # the one named last
 
     def begin(self, template: Template, *, of_subject: bool = True, anew: bool = True) -> None:
         """Start a sentence; unless anew, what the one before has named is not repeated."""
         self._of_subject = of_subject
-        self._in_full = ECHO in template.names
-        self._names = template.names
-        self._family_section = template.template_id.startswith(FAMILY)
-        self._tells_of_family = template.tells_of_family
+        self._lists = self._own_lists if of_subject else lists_of_anybody()
+        self._template = template
+        self._in_full = template.echoes
         self._kin = None
-        self._links = template.links
         self._linked.clear()
         if anew:
             self._used.clear()
-        self._year = self._subject.written_on.year - YEARS_TOLD
+        self._year = self._first_year
 
     def fill(self, piece: Slot | Mention) -> Blank:
         """Words for the slot, or for the mention and what is inside it."""
@@ -213,6 +220,8 @@ class Filling:
 
     def _slot(self, slot: Slot) -> Blank:
         name = slot.name
+        if name in self._lists:
+            return Blank(self._draws.pick(self._lists[name]))
         if name in DISEASE_SLOTS:
             self._last = self._disease(slot)
             return self._last
@@ -232,7 +241,7 @@ class Filling:
         elif slot.assertion == FAMILY:
             term = self._familial()
         elif slot.assertion in OTHERS_DISEASE:
-            record = self._of_anybody if self._family_section else self._subject.record
+            record = self._of_anybody if self._template.of_family else self._subject.record
             term = self._draw(self._lexis.diseases, (record, self._used, self._others))
             if self._subject.birth_date:
                 self._others.add(term.concept_id)
@@ -254,7 +263,7 @@ class Filling:
 
     def _familial(self) -> Term:
         """The disease of the relative of this sentence; of nobody in particular it is any."""
-        if not self._names & {"relative", "distant_relative"} or self._subject.birth_date is None:
+        if not self._template.names & {"relative", "distant_relative"} or self._subject.birth_date is None:
             avoid = (self._subject.family_concepts, self._used, self._others)
             return self._draw(self._lexis.diseases, avoid, others=True)
         return self._kin_for("disease").disease
@@ -268,11 +277,11 @@ class Filling:
         return self._kin
 
     def _recorded_kin(self) -> Kin | None:
-        if "distant_relative" in self._names or not self._draws.chance(RECORDED_SHARE):
+        if "distant_relative" in self._template.names or not self._draws.chance(RECORDED_SHARE):
             return None
         told = self._kin_told
         untold = [each for each in self._subject.family if (each.relative, each.concept_id) not in told]
-        barred = self._used if self._family_section else self._used | self._subject.record
+        barred = self._used if self._template.of_family else self._used | self._subject.record
         fresh = [each for each in untold if each.concept_id not in barred]
         if not fresh:
             return None
@@ -312,7 +321,7 @@ class Filling:
         """The case of the slot's link, or one that has not been named yet if there is one."""
         case = self._linked.get(slot.link) if slot.link else None
         if case is None:
-            name, wants = self._links[slot.link] if slot.link else (slot.name, ())
+            name, wants = self._template.links[slot.link] if slot.link else (slot.name, ())
             case = self._fresh_case(self._subject.cases_for(name, wants), wants)
             if slot.link:
                 self._linked[slot.link] = case
@@ -379,24 +388,16 @@ class Filling:
     def _drawn_treatment(self, name: str) -> Term:
         if name == "treatment":
             name = self._draws.pick(KINDS_OF_TREATMENT)
-        concepts = {
-            "drug": self._lexis.drugs,
-            "drug_class": self._lexis.drug_classes,
-            "procedure": self._lexis.procedures,
-            "therapy": self._lexis.therapies,
-        }[name]
-        return self._draw(concepts, (self._subject.record, self._used))
+        return self._draw(self._lexis.treatments[name], (self._subject.record, self._used))
 
     # --- what is no entity ------------------------------------------------------------------------
     def _words(self, name: str) -> str:
-        if name in listed():
-            return self._draws.pick(choices(name, *self._person) if self._of_subject else fillers()[name])
         if name in self._subject.details:
             return self._subject.details[name]
         if name in NONE_OF:
             return ""
         if self._subject.birth_date:
-            if name in ("relative", "distant_relative") and self._tells_of_family:
+            if name in ("relative", "distant_relative") and self._template.tells_of_family:
                 return self._kin_for("relative").relative
             if name in PAIRS:
                 return "/".join(f"{self._value(part):.0f}" for part in PAIRS[name])

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from clinical_ner.core.errors import closest
 from clinical_ner.core.span import ASSERTIONS, DISEASE, TREATMENT
 
+FAMILY = "family"  # an assertion, and the section in which the family's diseases are denied
 ECHO = "abbr"  # the initials of the entity named last, in the same sense
 RECORD_DISEASES = frozenset({"problem", "past_problem", "indication"})  # under way, over, operated on today
 OUTCOMES = frozenset({"effective", "ineffective", "tolerated", "improving", "switched_to"})  # of what is given now
@@ -141,6 +142,16 @@ class Template:
     def none_of(self) -> tuple[str, ...]:
         """The slots of the record of which the subject must have nothing."""
         return tuple(asked for name in sorted(self.names & NONE_OF.keys()) for asked in NONE_OF[name])
+
+    @cached_property
+    def echoes(self) -> bool:
+        """Whether the initials of an entity follow it."""
+        return ECHO in self.names
+
+    @cached_property
+    def of_family(self) -> bool:
+        """Whether the template stands in a section on the family."""
+        return self.template_id.startswith(FAMILY)
 
     @cached_property
     def tells_of_family(self) -> bool:

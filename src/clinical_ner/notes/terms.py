@@ -151,6 +151,16 @@ class Lexis:
     categories: dict[str, frozenset[str]]  # concept -> those of the same three characters of ICD-10-CM
     _named: dict[tuple[str, str], str] = field(default_factory=dict, init=False, repr=False)  # what has been asked for
 
+    @cached_property
+    def treatments(self) -> dict[str, Concepts]:
+        """The treatments by their kind."""
+        return {
+            "drug": self.drugs,
+            "drug_class": self.drug_classes,
+            "procedure": self.procedures,
+            "therapy": self.therapies,
+        }
+
     def concept_of(self, label: str, words: str) -> str:
         """The concept that the words name, or one of their own."""
         known = self._named.get((label, words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from datetime import date
 from functools import cache
@@ -532,3 +533,37 @@ def test_no_notes_of_nobody_are_still_tables(study: Any) -> None:
     empty = study.write(1, patients=slice(0), literature_texts=0)
 
     assert [len(frame) for frame in empty] == [0, 0, 0, 0, 0]
+
+
+def left_over(study: Any, patients: slice) -> int:
+    """How many objects only the garbage collector can free once these notes have been written."""
+    gc.collect()
+    study.write(1, patients)
+    return gc.collect()
+
+
+def test_no_text_leaves_a_cycle_behind_that_the_resting_collector_would_miss(
+    study: Any,
+) -> None:
+    study.write(1)
+    gc.disable()
+
+    try:
+        counts = {left_over(study, patients) for patients in (slice(1), slice(None))}
+    finally:
+        gc.enable()
+
+    assert len(counts) == 1
+
+
+def test_writing_notes_leaves_the_garbage_collector_as_it_was(study: Any) -> None:
+    study.write(1, slice(1))
+    awake = gc.isenabled()
+    gc.disable()
+    try:
+        study.write(1, slice(1))
+        asleep = gc.isenabled()
+    finally:
+        gc.enable()
+
+    assert (awake, asleep) == (True, False)
