@@ -93,7 +93,7 @@ def verdict(comparisons: Iterable[Comparison]) -> Verdict:
 
 
 def counts_of(scores: Json) -> Counts:
-    """The counts behind precision, recall and support: six digits are enough to find the whole numbers.
+    """The counts behind precision, recall and support: from six digits the whole numbers, or nearly.
 
     >>> counts_of({"precision": 0.952381, "recall": 0.893855, "f1": 0.92219, "support": 179})
     Counts(true_positives=160, predicted=168, gold=179)

@@ -15,8 +15,8 @@ def section(changelog: str, version: str) -> str:
     >>> section("## 1.1.0 (2024-05-01)\n\n- More.\n\n## 1.0.0\n\n- First.\n", "v1.1.0")
     '- More.'
     """
-    heading = rf"^## \[?v?{re.escape(version.removeprefix('v'))}\]?(?![\w.]).*$"
-    found = re.search(heading + r"\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    heading = rf"^## \[?v?{re.escape(version.removeprefix('v'))}\]?(?![\w.])[^\n]*\n"
+    found = re.search(heading + r"(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     return found[1].strip() if found else ""
 
 

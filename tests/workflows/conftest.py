@@ -9,20 +9,11 @@ from pathlib import Path
 import pytest
 from tests.workflows.stage import Stage, run, small_project
 
-SMALL = {
-    "vocabulary": {"max_words": 2},
-    "population": {"patients": 30, "years_of_records": 1},
-    "notes": {"notes_per_patient": 2, "literature_texts": 60},
-    "train": {"max_iterations": 15, "feature_groups": ["word", "gazetteer"]},
-    "evaluate": {"ablation_iterations": 2, "ablation_sentences": 50, "sample_texts": 3},
-    "drift": {"min_notes": 5, "resamples": 200},
-}
-
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small project on its branch main; read only."""
-    return small_project(tmp_path_factory.mktemp("built"), SMALL)
+    return small_project(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture

@@ -44,6 +44,12 @@ class Github:
         self.state[kind][sha] = content
         return {"sha": sha}
 
+    def request(self, method: str, path: str, body: Any) -> Any:
+        """What GitHub answers to a request about the repository."""
+        address = urlsplit(path)
+        query = {name: values[0] for name, values in parse_qs(address.query).items()}
+        return self.answer(method, address.path, query, body)
+
     def answer(self, method: str, path: str, query: dict[str, str], body: Request) -> Any:
         state = self.state
         match method, *path.split("/"):
@@ -95,10 +101,8 @@ def main(words: list[str]) -> None:
         state["releases"].append(words[2:])
     else:
         assert words[:2] == ["api", "--method"], words
-        address = urlsplit(re.sub(r"^repos/[\w.-]+/[\w.-]+/?", "", words[3]))
-        query = {name: values[0] for name, values in parse_qs(address.query).items()}
-        body = json.load(sys.stdin) if "--input" in words else {}
-        print(json.dumps(Github(state).answer(words[2], address.path, query, body)))
+        body = json.load(sys.stdin) if "--input" in words else None
+        print(json.dumps(Github(state).request(words[2], re.sub(r"^repos/[\w.-]+/[\w.-]+/?", "", words[3]), body)))
     place.write_text(json.dumps(state, indent=1), "utf-8")
 
 

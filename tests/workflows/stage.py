@@ -1,4 +1,7 @@
-"""A stage for the workflows: a small copy of the project as a repository of its own, and act with stubs around it."""
+"""A stage for the workflows: a copy of the project with stand-ins for what takes long, and act with stubs around it.
+
+The pipeline has three stages that take no time: tests/pipeline tests the true one.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,7 @@ ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 COPIED = (".ci", ".dvc", ".dvcignore", ".github", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md")
-COPIED += ("bentofile.yaml", "data/annotated", "deploy/container", "dvc.yaml", "params.yaml", "pipelines")
-COPIED += ("pyproject.toml", "requirements.txt", "requirements-serving.txt", "src", "tests/golden/*.jsonl")
+COPIED += ("deploy/container", "pyproject.toml", "requirements.txt", "src", "tests/golden/*.jsonl")
 REPOSITORY = "Somebody/Project"  # GitHub keeps capitals, its container registry does not
 
 # A stand-in for each action; what is cached or kept between jobs lies in folders of the machine.
@@ -31,7 +33,11 @@ case "$CACHED" in
 esac
 """
 STUBS: dict[str, tuple[tuple[str, ...], str]] = {  # action: its inputs, what it runs
-    "actions/checkout": ((), "true"),
+    # act itself copies the tree, unless another commit is asked for.
+    "actions/checkout": (
+        ("ref",),
+        '[ -z "$INPUT_REF" ] || { git clone --quiet "$PROJECT" . && git checkout --quiet "$INPUT_REF"; }',
+    ),
     "actions/setup-python": (("python-version",), "true"),
     "actions/cache": (("path", "key", "restore-keys"), PREPARED.replace("$CACHED", "$INPUT_PATH")),
     "actions/upload-artifact": (
@@ -68,8 +74,8 @@ def environment(repository: Path) -> dict[str, str]:
     )
 
 
-def small_project(folder: Path, params: Mapping[str, Mapping[str, Any]]) -> Path:
-    """The project as it is now with few patients and one test, every result built and committed."""
+def small_project(folder: Path) -> Path:
+    """The project as it is now with a small pipeline and one test, every result built and committed."""
     repository = folder / "project"
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *COPIED]
     listed = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
@@ -77,18 +83,12 @@ def small_project(folder: Path, params: Mapping[str, Mapping[str, Any]]) -> Path
         if (ROOT / name).is_file():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, repository / name)
-    set_params(repository, params)
-    without_stages(repository, "quality", "risk")  # the longest, and the notes do not come from them
-    write(repository / "tests/test_small.py", "def test_two_is_two() -> None:\n    assert 2 == 1 + 1\n")
-    write(repository / "tests/workflows/test_none.py", "def test_none() -> None:\n    assert True\n")
-    write(repository / "tests/debian-packages.txt", "")
-    settings = (
-        repository / "pyproject.toml"
-    )  # the types of one folder, and no doctests: they are not what is tested here
+    for name, content in SMALL.items():
+        write(repository / name, content)
+    settings = repository / "pyproject.toml"  # types of one folder and no doctests
     text = settings.read_text("utf-8").replace('testpaths = ["tests", "src"]', 'testpaths = ["tests"]')
-    write(
-        settings, re.sub(r"^files = .*$", 'files = [".ci"]', text, flags=re.MULTILINE).replace(', "tests/deploy"', "")
-    )
+    text = re.sub(r"^files = .*$", 'files = [".ci"]', text, flags=re.MULTILINE)
+    write(settings, text.replace(', "tests/deploy"', ""))
     run(repository, "git", "init", "--quiet", "--initial-branch", "main")
     run(repository, "dvc", "repro", "--quiet")
     commit(repository, "this commit will hold the results")
@@ -114,13 +114,6 @@ def set_params(repository: Path, changes: Mapping[str, Mapping[str, Any]]) -> No
     path.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
 
 
-def without_stages(repository: Path, *names: str) -> None:
-    path = repository / "dvc.yaml"
-    pipeline = yaml.safe_load(path.read_text("utf-8"))
-    kept = {name: stage for name, stage in pipeline["stages"].items() if name not in names}
-    path.write_text(yaml.safe_dump({"stages": kept}, sort_keys=False), "utf-8")
-
-
 def commit(repository: Path, subject: str) -> str:
     """Commit all that is there; the commit's name."""
     run(repository, "git", "add", "--all")
@@ -139,7 +132,7 @@ class Outcome:
     def jobs(self) -> dict[str, str]:
         """success or failure by job; a job that was skipped is not there."""
         ended = re.findall(r"^\[[^/\]]*/(\S+?)\s*\].*Job (succeeded|failed)", self.printed, re.MULTILINE)
-        return dict(ended)
+        return {job: {"succeeded": "success", "failed": "failure"}[end] for job, end in ended}
 
 
 class Stage:
@@ -156,6 +149,7 @@ class Stage:
         overlay(folder / "venv")
         program(folder / "venv/bin/pip-audit", "#!/bin/sh\necho audited\n")
         program(folder / "venv/bin/clinical-ner", MONITOR)
+        program(folder / "venv/bin/bentoml", BENTOML)
         for action, (inputs, command) in STUBS.items():
             write(folder / "actions" / action / "action.yml", stub(inputs, command))
 
@@ -175,6 +169,7 @@ class Stage:
         given = {
             "GITHUB_REPOSITORY": REPOSITORY,
             "STAGE": str(self.folder),
+            "PROJECT": str(repository),
             "FAKE_GITHUB": str(self.github),
             "PYTHONPATH": "src",
             **env,
@@ -240,19 +235,98 @@ def stub(inputs: tuple[str, ...], command: str) -> str:
 DOCKER = """#!/bin/sh
 echo "$*" >> "$STAGE/docker"
 case $1 in
-    save) shift 2; echo image > "$2" ;;
+    save) echo image > "$4" ;;
     login) cat > /dev/null ;;
     inspect) echo "ghcr.io/somebody/project@sha256:0123" ;;
 esac
+"""
+BENTOML = """#!/bin/sh
+echo bento > "$3"
 """
 # Decides what the file `decision` of the stage says.
 MONITOR = """#!/bin/sh
 case "$2" in
     run)
         while [ "$1" != --out ]; do shift; done
-        decision=$(cat "$STAGE/decision")
         echo '{"reasons": ["out_of_vocabulary_rate"]}' > "$2/retraining_request.json"
-        exit "$decision" ;;
+        exit "$(cat "$STAGE/decision")" ;;
     summary) echo "The notes have changed: $(cat "$STAGE/decision")" ;;
 esac
 """
+# The files of the small project that are not those of the true one.
+SMALL = {
+    "tests/test_small.py": "def test_two_is_two() -> None:\n    assert 1 + 1 == 2\n",
+    "tests/workflows/test_none.py": "def test_none() -> None:\n    assert True\n",
+    "tests/debian-packages.txt": "",
+    "src/clinical_ner/serving/build.py": 'print("built")\n',
+    "deploy/container/build.sh": """#!/bin/sh
+echo '{"bomFormat": "CycloneDX"}'
+""",
+    "params.yaml": "notes:\n  texts: 60\ntrain:\n  max_iterations: 15\n",
+    "pipelines/small.py": '''"""Three stages in no time: more iterations find more of a thousand entities."""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+params = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+texts, iterations = params["notes"]["texts"], params["train"]["max_iterations"]
+recall = iterations / (iterations + 1)
+scores = {"micro": {"precision": 1.0, "recall": recall, "f1": 2 * recall / (1 + recall), "support": 1000}}
+written = {
+    "notes": {"data/notes/notes.csv": "text\\n" * texts, "metrics/notes.json": {"texts": texts}},
+    "train": {
+        "models/tagger.weights.npy": "0" * iterations,
+        "metrics/train.json": {"iterations": iterations},
+        "plots/training.csv": "iteration,loss\\n" + "".join(f"{i},{1 / i}\\n" for i in range(1, iterations + 1)),
+    },
+    "evaluate": {
+        "reports/evaluation.json": {"golden": {"all": scores}, "crf": {"templates": {"seen": scores}}},
+        "metrics/drift.json": {"drift": {"verdict": "none"}},
+        "metrics/evaluate.json": {"crf": {"f1": scores["micro"]["f1"]}},
+    },
+}
+for name, content in written[sys.argv[1]].items():
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(content if isinstance(content, str) else json.dumps(content) + "\\n", "utf-8")
+''',
+    "dvc.yaml": """
+stages:
+  notes:
+    cmd: python pipelines/small.py notes
+    deps: [pipelines/small.py]
+    params: [notes]
+    outs: [data/notes]
+    metrics:
+      - metrics/notes.json:
+          cache: false
+  train:
+    cmd: python pipelines/small.py train
+    deps: [pipelines/small.py, data/notes]
+    params: [train]
+    outs: [models/tagger.weights.npy]
+    metrics:
+      - metrics/train.json:
+          cache: false
+    plots:
+      - plots/training.csv:
+          cache: false
+          template: linear
+          x: iteration
+          y: loss
+          title: Training curve
+  evaluate:
+    cmd: python pipelines/small.py evaluate
+    deps: [pipelines/small.py, data/notes, models/tagger.weights.npy, tests/golden/notes.jsonl]
+    outs:
+      - reports/evaluation.json:
+          cache: false
+    metrics:
+      - metrics/evaluate.json:
+          cache: false
+      - metrics/drift.json:
+          cache: false
+""",
+}
