@@ -118,7 +118,7 @@ def difference(before: Any, after: Any) -> str:
 
 def changes_table(what: str, changes: Mapping[str, tuple[Any, Any]]) -> str:
     rows = [(name, shown(old), shown(new), difference(old, new)) for name, (old, new) in changes.items()]
-    return table((what, "before", "after", "difference"), rows) if rows else "No change."
+    return table((what, "before", "after", "difference"), rows) if rows else f"{what.capitalize()}: no change."
 
 
 def f1(counts: Counts | None) -> str:
@@ -159,8 +159,8 @@ def text(base: Side, now: Side, comparisons: Sequence[Comparison], plots: Mappin
         "### Parameters",
         changes_table("parameter", changed(base.content("params.yaml"), now.content("params.yaml"))),
         "### Data and model",
-        changes_table("bytes of", changed(sizes_of(base), sizes_of(now))),
-        changes_table("rows and counts of", counts),
+        changes_table("bytes", changed(sizes_of(base), sizes_of(now))),
+        changes_table("rows and counts", counts),
         "### Figures",
         folded("All figures that changed", changes_table("figure", changed(old, new))),
         "### Plots that changed",
@@ -197,6 +197,12 @@ def changed_plots(diff: Mapping[str, Any]) -> dict[str, Any]:
     return {path: plot["content"] for path, plot in sorted(found.items()) if is_new(plot)}
 
 
+def renamed(content: Any, commit: str) -> Any:
+    """A plot whose two sides are called before and after."""
+    text = json.dumps(content).replace(json.dumps(commit), '"before"').replace('"workspace"', '"after"')
+    return json.loads(text)
+
+
 def draw(plots: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Write each plot as PNG; the names of the files and the plots' titles."""
     import vl_convert
@@ -221,7 +227,8 @@ def main(base: str, out: Path) -> None:
     before, now = Side(commit), Side()
     comparisons = comparisons_of(before, now)
     shutil.rmtree(out, ignore_errors=True)
-    plots = draw(changed_plots(plots_diff(commit)), out / "plots")
+    moved = changed_plots(plots_diff(commit))
+    plots = draw({path: renamed(content, commit) for path, content in moved.items()}, out / "plots")
     comment = text(before, now, comparisons, plots)
     files.write_text(out / "comment.md", comment)
     summary = without_pictures(comment) if plots else comment

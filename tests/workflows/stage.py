@@ -160,52 +160,32 @@ class Stage:
     def change(self, **entries: Any) -> None:
         self.github.write_text(json.dumps(self.state() | entries), "utf-8")
 
-    def act(
-        self, repository: Path, workflow: str, event: str, payload: Mapping[str, Any], *, job: str = "", **env: str
-    ) -> Outcome:
+    def act(self, repository: Path, workflow: str, event: str, payload: Mapping[str, Any], *, job: str = "") -> Outcome:
         """Run a workflow of the repository, as GitHub would on this event."""
         write(self.folder / "event.json", json.dumps(payload))
-        summary = self.folder / "summary"
-        given = {
-            "GITHUB_REPOSITORY": REPOSITORY,
-            "STAGE": str(self.folder),
-            "PROJECT": str(repository),
-            "FAKE_GITHUB": str(self.github),
-            "PYTHONPATH": "src",
-            **env,
-        }
+        given = {"GITHUB_REPOSITORY": REPOSITORY, "PYTHONPATH": "src", "PROJECT": str(repository)}
+        given |= {"STAGE": str(self.folder), "FAKE_GITHUB": str(self.github)}
+        options = {"--workflows": f".github/workflows/{workflow}.yml", "--platform": "ubuntu-latest=-self-hosted"}
+        options |= {"--eventpath": str(self.folder / "event.json"), "--action-cache-path": str(self.folder / "act")}
+        options |= {"--concurrent-jobs": "1", "--secret": "GITHUB_TOKEN=none"} | ({"--job": job} if job else {})
+        pairs = [*options.items(), *(("--local-repository", pair) for pair in self.stubbed())]
+        pairs += [("--env", f"{name}={value}") for name, value in given.items()]
         command = [
             "act",
             event,
-            "--workflows",
-            f".github/workflows/{workflow}.yml",
-            "--platform",
-            "ubuntu-latest=-self-hosted",
+            "--action-offline-mode",
+            "--no-cache-server",
+            *(word for pair in pairs for word in pair),
         ]
-        command += ["--eventpath", str(self.folder / "event.json"), "--action-offline-mode", "--no-cache-server"]
-        command += [
-            "--action-cache-path",
-            str(self.folder / "act"),
-            "--concurrent-jobs",
-            "1",
-            "--secret",
-            "GITHUB_TOKEN=none",
-        ]
-        command += [word for pair in self.stubbed() for word in ("--local-repository", pair)]
-        command += [word for name, value in given.items() for word in ("--env", f"{name}={value}")]
-        command += ["--job", job] if job else []
-        own = environment(repository)
-        own |= {"PATH": os.pathsep.join([str(self.programs), own["PATH"]]), "HOME": str(self.folder / "home")}
+        path = os.pathsep.join([str(self.programs), environment(repository)["PATH"]])
+        own = environment(repository) | {"PATH": path, "HOME": str(self.folder / "home")}
         done = subprocess.run(command, cwd=repository, env=own, capture_output=True, text=True, check=False)
-        write(summary, done.stdout)
         return Outcome(done.returncode, done.stdout + done.stderr)
 
     def stubbed(self) -> list[str]:
-        uses = {
-            use
-            for path in GITHUB.rglob("*.yml")
-            for use in re.findall(r"uses: ([^.\s]\S+@\w+)", path.read_text("utf-8"))
-        }
+        """Each action that a workflow names, pinned as it is there, and the folder of its stand-in."""
+        texts = [path.read_text("utf-8") for path in GITHUB.rglob("*.yml")]
+        uses = {use for text in texts for use in re.findall(r"uses: ([^.\s]\S+@\w+)", text)}
         return [f"{use}={self.folder / 'actions' / use.split('@')[0]}" for use in sorted(uses)]
 
 
@@ -222,13 +202,9 @@ def overlay(venv: Path) -> None:
 def stub(inputs: tuple[str, ...], command: str) -> str:
     """An action that runs a command with its inputs in the environment."""
     env = {f"INPUT_{name.upper().replace('-', '_')}": "${{ inputs." + name + " }}" for name in inputs}
-    step = {"shell": "bash", "run": command, **({"env": env} if env else {})}
-    content = {
-        "name": "stub",
-        "runs": {"using": "composite", "steps": [step]},
-        "inputs": {name: {"required": False} for name in inputs},
-    }
-    return yaml.safe_dump(content)
+    steps = [{"shell": "bash", "run": command, "env": env}]
+    described = {name: {"required": False} for name in inputs}
+    return yaml.safe_dump({"name": "stub", "inputs": described, "runs": {"using": "composite", "steps": steps}})
 
 
 # Answers like docker where the release asks it.
