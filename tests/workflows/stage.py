@@ -167,7 +167,8 @@ class Stage:
         given |= {"STAGE": str(self.folder), "FAKE_GITHUB": str(self.github)}
         options = {"--workflows": f".github/workflows/{workflow}.yml", "--platform": "ubuntu-latest=-self-hosted"}
         options |= {"--eventpath": str(self.folder / "event.json"), "--action-cache-path": str(self.folder / "act")}
-        options |= {"--concurrent-jobs": "1", "--secret": "GITHUB_TOKEN=none"} | ({"--job": job} if job else {})
+        options |= {"--concurrent-jobs": "1", "--secret": "GITHUB_TOKEN=none", "--var": "MONITORING=true"}
+        options |= {"--job": job} if job else {}
         pairs = [*options.items(), *(("--local-repository", pair) for pair in self.stubbed())]
         pairs += [("--env", f"{name}={value}") for name, value in given.items()]
         command = [
