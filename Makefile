@@ -154,7 +154,9 @@ reproducible: $(INSTALLED) ## Rebuild the last commit from nothing, twice in unl
 	git -C build/other/place diff --exit-code dvc.lock
 
 audit: $(INSTALLED) ## Look for known faults in the packages of the lock (asks the vulnerability service)
-	$(BIN)/pip-audit --disable-pip --requirement requirements.txt
+	@$(BIN)/pip-audit --disable-pip --requirement requirements.txt || { \
+		echo "error: packages with known faults, or the service that knows them was not reached" >&2; \
+		echo "  remedy: make lock LOCK_OPTIONS=--upgrade, or try again with a network" >&2; exit 1; }
 
 test-workflows: $(INSTALLED) ## Run every workflow on this machine with act, GitHub played by stubs: minutes
 	CLINICAL_NER_TEST_WORKFLOWS=1 $(BIN)/pytest tests/workflows

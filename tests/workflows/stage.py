@@ -25,21 +25,17 @@ COPIED = (".ci", ".dvc", ".dvcignore", ".github", ".gitignore", "CHANGELOG.md", 
 COPIED += ("deploy/container", "pyproject.toml", "requirements.txt", "src", "tests/golden/*.jsonl")
 REPOSITORY = "Somebody/Project"  # GitHub keeps capitals, its container registry does not
 
-# A stand-in for each action; what is cached or kept between jobs lies in folders of the machine.
-PREPARED = r"""
-case "$CACHED" in
-    .venv) rm -rf .venv; cp -r --no-dereference "$STAGE/venv" .venv; touch .venv/.installed ;;
-    *) mkdir -p "$STAGE/cache" .dvc/cache; ln -sfn "$STAGE/cache" "$CACHED" ;;
-esac
-"""
+# A stand-in for each action; what is installed, cached or kept between jobs lies in folders of the stage.
+INSTALL = 'rm -rf .venv; cp -r --no-dereference "$STAGE/venv" .venv; touch .venv/.installed'
+RESTORE = '[ "$INPUT_PATH" = .venv ] || { mkdir -p .dvc/cache; ln -sfn "$STAGE/cache" "$INPUT_PATH"; }'
 STUBS: dict[str, tuple[tuple[str, ...], str]] = {  # action: its inputs, what it runs
     # act itself copies the tree, unless another commit is asked for.
     "actions/checkout": (
         ("ref",),
         '[ -z "$INPUT_REF" ] || { git clone --quiet "$PROJECT" . && git checkout --quiet "$INPUT_REF"; }',
     ),
-    "actions/setup-python": (("python-version",), "true"),
-    "actions/cache": (("path", "key", "restore-keys"), PREPARED.replace("$CACHED", "$INPUT_PATH")),
+    "actions/setup-python": (("python-version",), INSTALL),
+    "actions/cache": (("path", "key", "restore-keys"), RESTORE),
     "actions/upload-artifact": (
         ("name", "path"),
         'to="$STAGE/artifacts/$INPUT_NAME"; rm -rf "$to"; mkdir -p "$to"; cp -r "$INPUT_PATH/." "$to"',
