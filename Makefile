@@ -13,10 +13,6 @@ export BENTOML_DO_NOT_TRACK := True
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 
-# DVC lists figures in no fixed order: keep the two lines of the head, sort the rest. The first look is at a few.
-SORTED := awk 'NR < 3 {print; fflush()} NR > 2 && NF {print | "sort"}'
-MAIN := awk 'NR < 3 || / (crf\.(precision|recall|f1|token_weighted_f1)|crf_f1\.[a-z_.]*|[a-z_]*_f1|treatment_links.f1|repeated_sentences|drift\.[a-z_]*) /'
-
 # A row a figure instead of a column.
 TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-" && name[i] !~ /^(ablation|outputs|robustness)/) printf "%-31s %s\n", name[i], $$i}'
@@ -25,8 +21,8 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service bench-drift \
-	data test check format serve bento container test-container metrics-diff reproducible programs lock hooks clean \
-	exp exp-show exp-branch mlflow verify-remote repair-remote
+	data test check format serve bento container test-container programs lock hooks clean \
+	comment committed pull push reproducible audit test-workflows exp exp-show exp-branch mlflow verify-remote repair-remote
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' Makefile
@@ -43,8 +39,8 @@ $(INSTALLED): requirements.txt pyproject.toml Makefile
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-repro: $(INSTALLED) ## Build what is not up to date: patients, notes, model, figures, reports
-	$(BIN)/dvc repro
+repro: $(INSTALLED) ## Build what is not up to date: patients, notes, model, figures, reports (LAZY=1: fetch only what that needs)
+	$(BIN)/dvc repro $(if $(LAZY),--pull --allow-missing)
 	@$(MAKE) --silent figures
 	@echo "Reports: reports/drift.html, reports/evaluation.json; plots: dvc plots show"
 
@@ -70,6 +66,7 @@ check: $(INSTALLED) ## Lint, types, workflows, and whether dvc.lock is true
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/actionlint
+	$(BIN)/shellcheck .ci/run $$(git ls-files '*.sh')
 	$(BIN)/zizmor --offline --quiet .
 	@plan=$$($(BIN)/dvc repro --allow-missing --dry 2>&1); case "$$plan" in \
 		*"are up to date."*) echo "dvc.lock is true" ;; \
@@ -131,19 +128,44 @@ container: bento ## Build the container's image with docker, podman or buildah, 
 test-container: data ## Test that the image is built and answers: minutes, and a builder is needed
 	CLINICAL_NER_TEST_CONTAINER=1 $(BIN)/pytest tests/deploy/test_container.py
 
-metrics-diff: $(INSTALLED) ## Figures and parameters before and after, as Markdown (BASE=commit)
-	@figures=$$($(BIN)/dvc metrics diff --all --md "$(BASE)") || exit 1; \
-		echo "### Figures"; echo; echo "$$figures" | $(SORTED) | $(MAIN); echo; \
-		echo "<details><summary>All figures</summary>"; echo; echo "$$figures" | $(SORTED); echo; echo "</details>"
-	@echo; echo "### Changed parameters"; echo
-	@$(BIN)/dvc params diff --md "$(BASE)"
+comment: $(INSTALLED) ## What the work tree does to the figures of another commit, and the verdict (BASE=commit)
+	@$(BIN)/python .ci/comment.py "$(BASE)" build/comment
 
-# In a clone: nothing that git does not hold can help, and nothing here is lost.
-reproducible: $(INSTALLED) ## Rebuild the last commit from nothing and compare every byte
-	rm -rf build/fresh
+committed: ## Whether git holds the dvc.lock that the last run wrote
+	@git diff --exit-code dvc.lock || { echo "error: dvc.lock is not that of this code" >&2; \
+		echo "  remedy: make repro, then commit dvc.lock and what changed with it" >&2; exit 1; }
+
+# DVC_REMOTE=url in the environment: that remote instead of the folder beside the clone.
+define REMOTE
+	@if [ -n "$${DVC_REMOTE:-}" ]; then $(BIN)/dvc remote add --quiet --local --force --default given "$$DVC_REMOTE"; \
+		$(BIN)/dvc remote modify --local given verify true; fi
+endef
+
+pull: $(INSTALLED) ## Fetch data and model from the remote (DVC_REMOTE=url in the environment: from that one)
+	$(REMOTE)
+	$(BIN)/dvc pull
+
+push: $(INSTALLED) ## Send data and model to the remote, likewise
+	$(REMOTE)
+	$(BIN)/dvc push
+
+# In two clones: nothing that git does not hold can help, and nothing here is lost.
+reproducible: $(INSTALLED) ## Rebuild the last commit from nothing, twice in unlike circumstances, and compare every byte
+	rm -rf build/fresh build/other
 	git clone --quiet . build/fresh
-	cd build/fresh && PYTHONPATH="$$PWD/src" dvc repro --force --quiet
+	git clone --quiet . build/other/place
+	cd build/fresh && PYTHONPATH="$$PWD/src" PYTHONHASHSEED=0 TZ=UTC dvc repro --force --quiet
+	cd build/other/place && PYTHONPATH="$$PWD/src" PYTHONHASHSEED=1 TZ=Pacific/Auckland CLINICAL_NER_WORKERS=2 dvc repro --force --quiet
 	git -C build/fresh diff --exit-code dvc.lock
+	git -C build/other/place diff --exit-code dvc.lock
+
+audit: $(INSTALLED) ## Look for known faults in the packages of the lock (asks the vulnerability service)
+	@$(BIN)/pip-audit --disable-pip --requirement requirements.txt || { \
+		echo "error: packages with known faults, or the service that knows them was not reached" >&2; \
+		echo "  remedy: make lock LOCK_OPTIONS=--upgrade, or try again with a network" >&2; exit 1; }
+
+test-workflows: $(INSTALLED) ## Run every workflow on this machine with act, GitHub played by stubs: minutes
+	CLINICAL_NER_TEST_WORKFLOWS=1 $(BIN)/pytest tests/workflows
 
 # Each experiment has the name SECTION.NAME-VALUE; what is built already is not built again.
 SWEEP ?= train.c2=0.5,1,2
@@ -188,3 +210,6 @@ hooks: $(INSTALLED) ## Let git run the checks before each commit
 clean: ## Remove the environment, builds and caches; data and models stay
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What only the workflows in .github call.
+include .ci/workflows.mk

@@ -16,7 +16,7 @@ def main(
     out: Annotated[Path, typer.Option()],
     metrics: Annotated[Path, typer.Option()],
     params: Annotated[Path, typer.Option()] = Path("params.yaml"),
-    workers: Annotated[int, typer.Option(help="processes that sample; the bytes are the same")] = 1,
+    workers: Annotated[int, typer.Option(envvar="CLINICAL_NER_WORKERS", help="processes; same bytes")] = 1,
 ) -> None:
     """Write the tables to OUT and their summary to METRICS."""
     own = load(params).population

@@ -1,0 +1,60 @@
+# What the workflows in .github call beside the targets of the Makefile, which includes this.
+# Whatever is said on GitHub is said by .ci/github.py, with the token of the job in GH_TOKEN.
+
+.PHONY: watch proposal say-comment say-verdict say-issue say-proposal release-files push-image publish-release
+
+MONITORING := build/monitoring
+
+# The decision is an answer, not a failure: 0 none, 10 watch, 20 retrain. Anything else is one.
+watch: data ## Compare the last day with the reference (CLINICAL_NER_STORE=url, or PROFILES=file, in the environment)
+	@mkdir -p $(MONITORING); decision=0; \
+	if [ -n "$${PROFILES:-}" ]; then set -- --profiles "$$PROFILES"; else set -- --store "$$CLINICAL_NER_STORE" --last 24h; fi; \
+	$(BIN)/clinical-ner monitor run "$$@" --out $(MONITORING) || decision=$$?; \
+	case $$decision in 0|10|20) ;; *) exit 1 ;; esac; \
+	$(BIN)/clinical-ner monitor summary $(MONITORING) > $(MONITORING)/summary.md; \
+	echo "decision=$$decision" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
+
+# Never by itself: a pull request with what the pipeline makes of the present inputs, and the request that asked for it.
+proposal: comment
+	rm -rf build/proposal
+	mkdir -p build/proposal/files
+	cp $(MONITORING)/retraining_request.json reports/
+	git ls-files --modified --others --exclude-standard -z | xargs -0 cp --parents -t build/proposal/files
+	cat $(MONITORING)/summary.md build/comment/summary.md > build/proposal/comment.md
+
+say-comment:
+	@$(PYTHON) .ci/github.py comment "$(PR)" build/comment
+
+say-verdict:
+	@$(PYTHON) .ci/github.py accepted "$(PR)" build/comment
+
+say-issue:
+	@$(PYTHON) .ci/github.py issue drift "Monitoring: the notes have changed" $(MONITORING)/summary.md
+
+say-proposal:
+	@$(PYTHON) .ci/github.py propose retraining "Retrain on request of the monitoring" build/proposal
+
+# What a release is made of; TAG=v1.2.0 has a section in CHANGELOG.md.
+RELEASE := build/release
+
+release-files: SBOM = $(RELEASE)/sbom.json
+release-files: ## The Bento, the container's image, what is inside and the text of a release (TAG=v1.2.0)
+	rm -rf $(RELEASE)
+	mkdir -p $(RELEASE)
+	$(PYTHON) .ci/release_text.py "$(TAG)" > $(RELEASE)/text.md
+	$(MAKE) container SBOM=$(SBOM)
+	$(BIN)/bentoml export clinical_ner:latest $(RELEASE)/clinical_ner.bento
+	docker save "$(IMAGE)" --output $(RELEASE)/image.tar
+
+# GH_TOKEN logs in; prints the name and the digest of what was pushed, for the attestation.
+push-image:
+	@docker load --quiet --input $(RELEASE)/image.tar
+	@echo "$$GH_TOKEN" | docker login ghcr.io --username "$$GITHUB_ACTOR" --password-stdin
+	@name=ghcr.io/$$(echo "$$GITHUB_REPOSITORY" | tr '[:upper:]' '[:lower:]'); \
+	docker tag "$(IMAGE)" "$$name:$(TAG)" && docker push --quiet "$$name:$(TAG)" && \
+	digest=$$(docker inspect --format '{{index .RepoDigests 0}}' "$$name:$(TAG)") && \
+	printf 'name=%s\ndigest=%s\n' "$$name" "$${digest#*@}" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
+
+publish-release:
+	gh release create "$(TAG)" --verify-tag --title "$(TAG)" --notes-file $(RELEASE)/text.md \
+		$(RELEASE)/clinical_ner.bento $(RELEASE)/sbom.json
