@@ -25,7 +25,7 @@ STAGES = tuple(params.Params.model_fields)
 Walk = Callable[[ast.AST], Iterable[ast.AST]]
 
 # --- who may import whom: every layer is here; a new one has to be thought about ---------------
-EVERYTHING = {"core", "vocabulary", "population", "quality", "notes", "ner", "monitoring", "serving"}
+EVERYTHING = {"core", "vocabulary", "population", "quality", "notes", "ner", "monitoring", "serving", "batch"}
 MAY_IMPORT = {
     "core": set[str](),
     "vocabulary": {"core"},
@@ -35,7 +35,9 @@ MAY_IMPORT = {
     "ner": {"core"},
     "monitoring": {"core", "ner"},
     "serving": {"core", "ner", "monitoring"},
-    "cli": EVERYTHING,
+    "batch": {"core", "ner", "notes", "population", "vocabulary"},
+    "commands": EVERYTHING,
+    "cli": EVERYTHING | {"commands"},
 }
 # A worker of the service holds the tagger and little else; these cost seconds and hundreds of megabytes.
 HEAVY = {"evidently", "pandas", "pandera", "pyarrow", "pycrfsuite", "scipy", "sklearn", "sklearn_crfsuite"}

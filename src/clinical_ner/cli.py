@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from clinical_ner.commands import batch
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS, SYNTHETIC
@@ -32,6 +33,7 @@ from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find diseases and treatments in clinical text.")
 population = typer.Typer(no_args_is_help=True, help="People who do not exist, and their records.")
 app.add_typer(population, name="population")
+app.command("extract-batch")(batch.extract_batch)
 
 STANDARD_INPUT = "-"
 Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]

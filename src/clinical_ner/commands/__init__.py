@@ -1,0 +1,1 @@
+"""The commands by topic: thin, over all layers; `cli.py` registers them."""
