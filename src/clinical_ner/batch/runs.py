@@ -15,11 +15,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from clinical_ner.batch.engine import Engine, Lost, results
 from clinical_ner.batch.places import UNFINISHED, Place
+from clinical_ner.batch.progress import Advance
 from clinical_ner.batch.work import RECEIPTS, Job, Outcome, encoded, guarded
 from clinical_ner.core.errors import UserError
 
@@ -27,7 +29,18 @@ DESCRIPTION, MANIFEST = "_run.json", "manifest.json"
 LOST = "its worker was lost each time, perhaps for want of memory"
 
 JobType = TypeVar("JobType", bound=Job)
-Told = Callable[[JobType, Outcome], None]  # is told of every job that has ended
+
+
+@dataclass(frozen=True)
+class Run(Generic[JobType]):
+    """What is to be done: the function and its jobs, in which folder, what they count, and what cannot be read."""
+
+    work: Callable[[JobType], Outcome]  # of a module, so that it can be sent
+    jobs: Sequence[JobType]
+    out: Place
+    description: Mapping[str, Any]
+    what: str
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 class StoppedError(Exception):
@@ -48,31 +61,23 @@ class Summary(NamedTuple):
         return not self.quarantined and not self.set_aside
 
 
-def carry_out(
-    work: Callable[[JobType], Outcome],
-    jobs: Sequence[JobType],
-    out: Place,
-    engine: Engine,
-    told: Told[JobType],
-    unreadable: Mapping[str, str],
-) -> Summary:
-    """Do the jobs that have no receipt yet, and write the manifest.
+def carry_out(run: Run[JobType], jobs: Sequence[JobType], engine: Engine, advance: Advance) -> Summary:
+    """Do these jobs of the run, and write the manifest of all; `advance` is told of each that has ended.
 
     Raises:
         StoppedError: the output cannot be written, or a worker has another model.
         EngineDownError: nobody is there to work.
     """
-    missing = unfinished(jobs, out)
-    set_aside = dict(unreadable)
-    for job, result in results(engine, partial(guarded, work), missing):
+    set_aside = dict(run.unreadable)
+    for job, result in results(engine, partial(guarded, run.work), jobs):
         outcome = Outcome(set_aside=LOST) if isinstance(result, Lost) else result
         if outcome.stop:
             raise StoppedError(outcome.stop)
         if outcome.set_aside:
             set_aside[job.about] = outcome.set_aside
-        told(job, outcome)
-    _sweep(out)
-    return _conclude(out, set_aside)
+        advance(job.weight, outcome.rows)
+    _sweep(run.out)
+    return _conclude(run.out, set_aside)
 
 
 def unfinished(jobs: Sequence[JobType], out: Place) -> list[JobType]:

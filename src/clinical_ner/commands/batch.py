@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +18,7 @@ from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 if TYPE_CHECKING:
     from clinical_ner.batch.engine import Engine
     from clinical_ner.batch.places import Place
-    from clinical_ner.batch.runs import Summary
-    from clinical_ner.batch.work import Job, Outcome
-
-    JobType = TypeVar("JobType", bound=Job)
+    from clinical_ner.batch.runs import Run, Summary
 
 UNFINISHED, INCOMPLETE = 1, 3  # exit codes: the run could not finish; rows or shards were left out
 
@@ -47,6 +44,7 @@ def extract_batch(
         raise UserError("there is no OUTPUT", "name what to read, and then the folder to write")
     from clinical_ner.batch.contract import Columns
     from clinical_ner.batch.places import Place
+    from clinical_ner.batch.runs import Run
     from clinical_ner.batch.shards import plan
     from clinical_ner.batch.sources import sources
     from clinical_ner.batch.work import ExtractJob, extract_shard
@@ -58,9 +56,7 @@ def extract_batch(
     shards, unreadable = plan(found, columns)
     if not shards and unreadable:
         name, reason = next(iter(unreadable.items()))
-        raise UserError(
-            f"{name} {reason}" if len(found) == 1 else f"no input can be read; {name}: {reason}", "see --help"
-        )
+        raise UserError(f"nothing can be read: {name}: {reason}", "--id-column and --text-column name other columns")
     jobs = [ExtractJob(shard, out, columns, str(model.resolve()), version, fhir) for shard in shards]
     description = {
         "command": "extract-batch",
@@ -69,40 +65,27 @@ def extract_batch(
         "input": [{"name": source.name, "fingerprint": source.place.fingerprint()} for source in found],
         "options": {"columns": columns._asdict(), "fhir": fhir},
     }
-    run_jobs(extract_shard, jobs, out, description, workers, scheduler, "notes", unreadable)
+    carry_out(Run(extract_shard, jobs, out, description, "notes", unreadable), workers, scheduler)
 
 
-def run_jobs(
-    work: Callable[[JobType], Outcome],
-    jobs: Sequence[JobType],
-    out: Place,
-    description: Mapping[str, Any],
-    workers: int | None,
-    scheduler: str | None,
-    what: str,
-    unreadable: Mapping[str, str],
-) -> None:
-    """Do the jobs with a bar, say what became of them, and end with the exit code that tells it."""
+def carry_out(run: Run[Any], workers: int | None, scheduler: str | None) -> None:
+    """Do what is left of the run, with a bar, say what became of it, and end with the exit code that tells it."""
     from clinical_ner.batch import progress, runs
     from clinical_ner.batch.engine import EngineDownError
     from clinical_ner.batch.places import CannotWriteError
 
     try:
-        with runs.folder_of(out, description) as continued:
-            left = runs.unfinished(jobs, out)
+        with runs.folder_of(run.out, run.description) as continued:
+            left = runs.unfinished(run.jobs, run.out)
             if continued:
-                typer.echo(f"{out}: {len(jobs) - len(left)} of {len(jobs)} shards are done already", err=True)
-            with (
-                _engine(workers, scheduler) as engine,
-                progress.shown(what, sum(job.weight for job in left)) as advance,
-            ):
-                summary = runs.carry_out(
-                    work, left, out, engine, lambda job, ended: advance(job.weight, ended.rows), unreadable
-                )
+                typer.echo(f"{run.out}: {len(run.jobs) - len(left)} of {len(run.jobs)} shards are done", err=True)
+            total = sum(job.weight for job in left)
+            with _engine(workers, scheduler) as engine, progress.shown(run.what, total) as advance:
+                summary = runs.carry_out(run, left, engine, advance)
     except (runs.StoppedError, EngineDownError, CannotWriteError) as error:
         print(f"error: {error}\n  remedy: mend it and run the same again: what is done is kept", file=sys.stderr)
         raise typer.Exit(UNFINISHED) from None
-    _report(out, summary)
+    _report(run.out, summary)
 
 
 def _report(out: Place, summary: Summary) -> None:
