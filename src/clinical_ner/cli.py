@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from clinical_ner.commands import batch
+from clinical_ner.commands import batch, generation
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS, SYNTHETIC
@@ -34,6 +34,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Find disease
 population = typer.Typer(no_args_is_help=True, help="People who do not exist, and their records.")
 app.add_typer(population, name="population")
 app.command("extract-batch")(batch.extract_batch)
+app.add_typer(generation.notes, name="notes")
 
 STANDARD_INPUT = "-"
 Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]
@@ -203,9 +204,11 @@ def train(
 @population.command()
 def generate(
     out: Annotated[Path, typer.Argument(help="The folder to write the tables to.")],
-    patients: Annotated[int | None, typer.Option(min=1, help="How many; default: as the parameters say.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Other people for another seed.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; the same bytes for any number.")] = 1,
+    size: generation.Size = None,
+    seed: generation.Seed = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the same bytes for any number.")] = None,
+    parts: Annotated[bool, typer.Option("--parts", help="A folder a table; run it again to continue.")] = False,
+    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: --parts, made there.")] = None,
     force: Annotated[bool, typer.Option(help="Replace files of the same names in OUT.")] = False,
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
@@ -213,12 +216,12 @@ def generate(
     from clinical_ner.core.files import whole_folder
     from clinical_ner.population.writing import write_population
 
-    asked = {"patients": patients, "seed": seed}
-    section = params.load(params_file).population.model_copy(
-        update={name: value for name, value in asked.items() if value is not None}
-    )
+    section = generation.asked(params.load(params_file).population, size, seed)
+    if parts or scheduler:
+        generation.generate_people_in_parts(out, section, workers, scheduler)
+        return
     with whole_folder(out, replace=force) as partly:
-        rows = write_population(section, partly, workers=workers, progress=True)
+        rows = write_population(section, partly, workers=workers or 1, progress=True)
     typer.echo(f"{out}: {', '.join(f'{count} {table}' for table, count in rows.items())}")
 
 
