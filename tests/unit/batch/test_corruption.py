@@ -14,7 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.batch.conftest import Extract, notes, quarantined, read_table
+from tests.unit.batch.conftest import COLUMNS, Extract, notes, quarantined
+
+from clinical_ner.batch.contract import Note, Rejected, judged
+from clinical_ner.batch.reading import rows
+from clinical_ner.batch.shards import plan
+from clinical_ner.batch.sources import sources
 
 CASES = 100  # of each of the ten kinds of damage
 COUNT = 12
@@ -136,23 +141,48 @@ DAMAGES: dict[Callable[[Draws], Damaged], str] = {
 }
 
 
+def judgements(source: Path) -> tuple[list[Note], list[Rejected], dict[str, str]]:
+    """The notes of a file, what is rejected, and why it cannot be read at all."""
+    shards, unreadable = plan(sources([str(source)]), COLUMNS, rows=5, size=300)
+    judged_rows = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
+    found = [row for row in judged_rows if isinstance(row, Note)]
+    return found, [row for row in judged_rows if isinstance(row, Rejected)], unreadable
+
+
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_no_row_beside_the_damage_is_lost(damage: Callable[[Draws], Damaged], extract: Extract, tmp_path: Path) -> None:
+def test_no_row_beside_the_damage_is_lost(damage: Callable[[Draws], Damaged], tmp_path: Path) -> None:
     texts = dict(notes(COUNT).itertuples(index=False))
+    source = tmp_path / DAMAGES[damage]
     for case in range(CASES):
         damaged = damage(np.random.default_rng(case))
-        source, out = tmp_path / f"{case}" / DAMAGES[damage], tmp_path / f"{case}" / "out"
-        source.parent.mkdir()
         source.write_bytes(damaged.content)
 
-        ended, unreadable = extract(out, source, rows=5, size=300)
+        found, rejected, unreadable = judgements(source)
 
-        assert [outcome for outcome in ended if outcome.set_aside or outcome.stop] == []
         if unreadable:
             assert damaged.unharmed == set(), case
             continue
-        found = read_table(out, "extracted_notes").set_index("note_id")["characters"].to_dict() if ended else {}
-        assert {i: found.get(i) for i in damaged.unharmed} == {i: len(texts[i]) for i in damaged.unharmed}, case
-        assert sum(outcome.quarantined for outcome in ended) == sum(row["rows"] for row in quarantined(out))
+        by_id = {note.note_id: note.text for note in found}
+        assert {i: by_id.get(i) for i in damaged.unharmed} == {i: texts[i] for i in damaged.unharmed}, case
         if damage not in (cut_json, cut_csv, cut_parquet):
-            assert sum(outcome.rows + outcome.quarantined for outcome in ended) == COUNT, case
+            assert len(found) + sum(row.rows for row in rejected) == COUNT, case
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_batch_of_damaged_notes_ends_with_figures_that_add_up(
+    damage: Callable[[Draws], Damaged], extract: Extract, tmp_path: Path
+) -> None:
+    for case in range(0, CASES, CASES // 4):
+        source, out = tmp_path / f"{case}" / DAMAGES[damage], tmp_path / f"{case}" / "out"
+        source.parent.mkdir()
+        source.write_bytes(damage(np.random.default_rng(case)).content)
+
+        ended, unreadable = extract(out, source)
+
+        found, rejected, _ = judgements(source)
+        twice = len(found) - len({note.note_id for note in found})
+        assert [outcome for outcome in ended if outcome.set_aside or outcome.stop] == []
+        assert bool(ended) or bool(unreadable) or not source.read_bytes()
+        assert sum(outcome.rows for outcome in ended) == len(found) - twice
+        assert sum(outcome.quarantined for outcome in ended) == sum(row["rows"] for row in quarantined(out))
+        assert sum(outcome.quarantined for outcome in ended) == sum(row.rows for row in rejected) + twice
