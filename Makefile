@@ -24,7 +24,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service \
+.PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service bench-batch \
 	data test check format serve bento container test-container metrics-diff reproducible programs lock hooks clean
 
 help: ## List the targets
@@ -108,6 +108,9 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py
+
+bench-batch: data ## Measure batches on 1 and 2 processes and a Dask cluster, write docs/capacity.md (FULL=1: ten million notes)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/batch_speed.py $(if $(FULL),--full) $(OPTIONS)
 
 bento: data ## Build the Bento and ask it one question
 	$(BIN)/python -m clinical_ner.serving.build

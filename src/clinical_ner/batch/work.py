@@ -28,7 +28,7 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import EXTRACTED_ENTITIES, EXTRACTED_NOTES, Table
 from clinical_ner.ner.tagger import Tagger
 
-NOTES_AT_A_TIME = 1_000
+NOTES_AT_A_TIME = 2_000  # of a thousand and less the checks weigh more than a tenth
 RECEIPTS = "_shards"
 QUARANTINE = "_quarantine"
 
