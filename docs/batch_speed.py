@@ -1,6 +1,6 @@
 """Measure batches: notes a second and memory with 1 and 2 processes and on a Dask cluster, beside the bare tagger.
 
-    python docs/batch_speed.py                  20,000 short notes: some minutes
+    python docs/batch_speed.py                  40,000 short notes: some minutes
     python docs/batch_speed.py --full           also 10 million: hours; memory must not grow
     python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
 
@@ -65,7 +65,7 @@ class Measured(NamedTuple):
 
 
 def main(
-    notes: Annotated[int, Option(min=100, help="How many.")] = 20_000,
+    notes: Annotated[int, Option(min=100, help="How many.")] = 40_000,
     full: Annotated[bool, Option(help="10 million as well: hours.")] = False,
     of_notes: Annotated[bool, Option(help="Notes of the usual length instead of short ones.")] = False,
     out: Annotated[Path, Option(help="The page to write.")] = PAGE,

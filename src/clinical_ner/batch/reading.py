@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 4 << 20  # bytes; a longer one is a row that is too long
 LONGEST_FIELD = 1 << 20  # characters of CSV: what a quotation mark that nobody closes can swallow
 ROWS_AT_A_TIME = 250
+BUFFER = 1 << 20
 DAMAGE = (pa.ArrowException, ValueError, EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -202,7 +204,8 @@ def opened(source: Source) -> Iterator[IO[bytes]]:
             with gzip.open(file) as unpacked:
                 yield cast(IO[bytes], unpacked)
         else:
-            yield file
+            with io.BufferedReader(file, BUFFER) as buffered:  # the files of object stores know no longest line
+                yield cast(IO[bytes], buffered)
 
 
 def _lines(file: IO[bytes], shard: Shard) -> Iterator[Line | Row]:

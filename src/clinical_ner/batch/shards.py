@@ -96,7 +96,7 @@ def _line_cuts(source: Source, size: int) -> list[Cut]:
     if source.is_packed:
         return [(0, None, PACKED * source.place.size(), ())]
     total = source.place.size()
-    with source.place.open() as file:
+    with opened(source) as file:
         bounds = [0, *(_next_line(file, at) for at in range(size, total, size)), total]
     return [(start, stop, stop - start, ()) for start, stop in _apart(bounds)]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
 from clinical_ner.batch.places import Place
@@ -45,23 +45,26 @@ def sources(inputs: Iterable[str]) -> list[Source]:
 def _of_input(name: str) -> list[Source]:
     place = Place(name)
     if PATTERN & set(name):
-        above = str(PurePosixPath(place.name.split(next(c for c in place.name if c in PATTERN))[0] + "x").parent)
-        found = list(_known(place.matches(), above))
+        found = list(_known(place.matches(), _above(re.split(r"[*?[]", place.name)[0])))
     elif not place.exists():
         raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
     elif place.is_folder():
-        found = list(_known(place.files(), place.name))
+        found = list(_known(place.files(), place.name.rstrip("/") + "/"))
     else:
-        found = list(_known([place], str(PurePosixPath(place.name).parent)))
+        found = list(_known([place], _above(place.name)))
     if not found:
         raise UserError(f"{name} holds no file of a known format", f"known are {', '.join(FORMATS)}")
     return found
 
 
+def _above(name: str) -> str:
+    """Up to the last slash."""
+    return name[: name.rfind("/") + 1]
+
+
 def _known(places: Iterable[Place], above: str) -> Iterator[Source]:
     for place in places:
-        short = place.name.removeprefix(above.replace(":/", "://", 1) if "://" in place.name else above).lstrip("/")
-        form = _format(place.name)
+        short, form = place.name.removeprefix(above), _format(place.name)
         if form and not any(part.startswith(HIDDEN) for part in short.split("/")):
             yield Source(place, short, form)
 

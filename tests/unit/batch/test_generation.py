@@ -37,7 +37,7 @@ def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabu
 
     notes, entities = read_table(tmp_path, "notes"), read_table(tmp_path, "entities")
     assert [outcome.rows for outcome in ended] == [6, 6, 2]
-    assert notes["patient_id"].value_counts().to_dict() == {f"P{n:07d}": 2 for n in range(1, 8)}
+    assert notes["patient_id"].value_counts().to_dict() == {f"P{n:07d}": 2 for n in range(7)}
     texts = entities["note_id"].map(notes.set_index("note_id")["text"])
     surfaces = [text[start:end] for text, start, end in zip(texts, entities["start"], entities["end"], strict=True)]
     assert all(surface == surface.strip() != "" for surface in surfaces)
