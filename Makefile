@@ -21,7 +21,7 @@ TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help repro figures readme methodology learning-curve cross-validate picture bench bench-population bench-service bench-drift \
-	data test check format serve bento container test-container programs lock hooks clean \
+	bench-batch data test check format serve bento container test-container programs lock hooks clean \
 	comment committed pull push reproducible audit test-workflows exp exp-show exp-branch mlflow verify-remote repair-remote
 
 help: ## List the targets
@@ -106,6 +106,9 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py --out docs/service_speed.json
+
+bench-batch: data ## Measure batches on 1 and 2 processes and a Dask cluster, write docs/capacity.md (FULL=1: ten million notes)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/batch_speed.py $(if $(FULL),--full) $(OPTIONS)
 
 # Many minutes; OPTIONS="--windows 300 --shifted 20": a quick look.
 bench-drift: data ## Measure false alarms of drift and the power to see it, and write docs/drift_power.md

@@ -29,7 +29,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Annotated
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from typer import Exit, Option
 
 from clinical_ner.core import files

@@ -27,7 +27,7 @@ Walk = Callable[[ast.AST], Iterable[ast.AST]]
 
 # --- who may import whom: every layer is here; a new one has to be thought about ---------------
 EVERYTHING = {"core", "vocabulary", "population", "quality", "notes", "ner", "monitoring", "serving"}
-EVERYTHING |= {"intake", "corrections", "promotion"}
+EVERYTHING |= {"intake", "corrections", "promotion", "batch"}
 MAY_IMPORT = {
     "core": set[str](),
     "vocabulary": {"core"},
@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "intake": {"core"},
     "corrections": {"core", "ner"},
     "promotion": {"core", "ner"},
+    "batch": {"core", "ner", "notes", "population", "vocabulary"},
     "commands": EVERYTHING,
     "cli": EVERYTHING | {"commands"},
 }

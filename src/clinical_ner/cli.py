@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from clinical_ner.commands import experiments, kpi, mirror, monitor, release, remote
+from clinical_ner.commands import batch, experiments, generation, kpi, mirror, monitor, release, remote
 from clinical_ner.commands import feedback as feedback_commands
 from clinical_ner.commands import intake as intake_commands
 from clinical_ner.commands.store import STORE, StoreUrl, reached
@@ -40,6 +40,8 @@ app.add_typer(remote.app, name="remote")
 app.command()(experiments.sweep)
 app.command()(mirror.mirror)
 app.add_typer(monitor.app, name="monitor")
+app.command("extract-batch")(batch.extract_batch)
+app.add_typer(generation.notes, name="notes")
 
 STANDARD_INPUT = "-"
 Model = Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite, with its manifest beside it.")]
@@ -209,9 +211,11 @@ def train(
 @population.command()
 def generate(
     out: Annotated[Path, typer.Argument(help="The folder to write the tables to.")],
-    patients: Annotated[int | None, typer.Option(min=1, help="How many; default: as the parameters say.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Other people for another seed.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; the same bytes for any number.")] = 1,
+    size: generation.Size = None,
+    seed: generation.Seed = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the same bytes for any number.")] = None,
+    parts: Annotated[bool, typer.Option("--parts", help="A folder a table; run it again to continue.")] = False,
+    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: --parts, made there.")] = None,
     force: Annotated[bool, typer.Option(help="Replace files of the same names in OUT.")] = False,
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
@@ -219,12 +223,12 @@ def generate(
     from clinical_ner.core.files import whole_folder
     from clinical_ner.population.writing import write_population
 
-    asked = {"patients": patients, "seed": seed}
-    section = params.load(params_file).population.model_copy(
-        update={name: value for name, value in asked.items() if value is not None}
-    )
+    section = generation.asked(params.load(params_file).population, size, seed)
+    if parts or scheduler:
+        generation.generate_people_in_parts(out, section, workers, scheduler)
+        return
     with whole_folder(out, replace=force) as partly:
-        rows = write_population(section, partly, workers=workers, progress=True)
+        rows = write_population(section, partly, workers=workers or 1, progress=True)
     typer.echo(f"{out}: {', '.join(f'{count} {table}' for table, count in rows.items())}")
 
 

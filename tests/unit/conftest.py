@@ -18,10 +18,16 @@ GROUPS = ("word", "affix", "shape", "context", "gazetteer")
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tagger:
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three sentences; read only."""
     path: Path = tmp_path_factory.mktemp("model") / "tiny.crfsuite"
     knobs = {"seed": 1, "c1": 0.0, "c2": 0.01, "max_iterations": 30, "min_frequency": 0, "annotated_weight": 1.0}
     knobs |= {"gazetteer_dropout": 0.0}
     train(LEARNT, [], TrainParams(**knobs, feature_groups=GROUPS), path, {})
-    return Tagger.load(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_model: Path) -> Tagger:
+    """The tagger of the model of three sentences."""
+    return Tagger.load(tiny_model)

@@ -23,8 +23,8 @@ def write(table: Table, frame: pd.DataFrame, folder: Path) -> None:
         UserError: a column or a row does not hold what the schema states.
     """
     path = folder / f"{table.name}.parquet"
-    checked = _check(table, frame.reset_index(drop=True), path)
-    ordered = checked.sort_values(list(table.key), kind="stable", ignore_index=True)
+    right = checked(table, frame.reset_index(drop=True), path)
+    ordered = right.sort_values(list(table.key), kind="stable", ignore_index=True)
     folder.mkdir(parents=True, exist_ok=True)
     ordered.to_parquet(path, index=False, compression="zstd")
 
@@ -48,7 +48,7 @@ def read_file(table: Table, path: Path) -> pd.DataFrame:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    return _check(table, frame, path)
+    return checked(table, frame, path)
 
 
 def digests(tables: Iterable[Table], folder: Path) -> dict[str, str]:
@@ -69,7 +69,7 @@ def read_batches(table: Table, folder: Path, rows: int) -> Iterator[pa.RecordBat
     try:
         for batch in ParquetFile(path).iter_batches(rows):
             frame = batch.to_pandas()
-            _check(table, frame.set_axis(range(start, start + len(frame))), path)
+            checked(table, frame.set_axis(range(start, start + len(frame))), path)
             yield batch
             start += len(frame)
     except (OSError, ValueError) as error:
@@ -117,16 +117,21 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     return Vocabulary(*(read(table, folder) for table in VOCABULARY))
 
 
-def _check(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def checked(table: Table, frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The frame, if it holds what the schema states.
+
+    Raises:
+        UserError: it does not; the message names the path, the column and the row, and no value.
+    """
     try:
-        checked: pd.DataFrame = table.schema.validate(frame, lazy=True)
+        right: pd.DataFrame = table.schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         raise UserError(
             f"{path}: table '{table.name}', {_first_failure(error.failure_cases)}"
             f" ({len(error.failure_cases)} failures in all)",
             f"compare with {table.name.upper()} in clinical_ner/core/schema.py",
         ) from None
-    return checked
+    return right
 
 
 def _first_failure(cases: pd.DataFrame) -> str:

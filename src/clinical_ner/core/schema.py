@@ -403,6 +403,42 @@ INGESTED = _table(
     },
 )
 
+# --- batch: what is extracted from any number of notes, whose ids are the user's own -----------
+EXTRACTED_NOTES = _table(
+    "extracted_notes",
+    ("note_id",),
+    {
+        "note_id": _text(NOT_BLANK),
+        "characters": _count(1),
+        "entities": _count(),  # rows of extracted_entities
+        "model_version": _text(r"^[0-9a-f]{12}$"),
+    },
+)
+EXTRACTED_ENTITIES = _table(
+    "extracted_entities",
+    ("note_id", "start"),
+    {
+        "note_id": _text(NOT_BLANK),
+        "start": _count(),
+        "end": _count(1),
+        "label": _text(among=LABELS),
+        "text": _text(NOT_BLANK),
+        "confidence": pa.Column("float64", pa.Check.in_range(0, 1)),
+        "assertion": _text(among=ASSERTIONS),
+        "section": _text(nullable=True, among=SECTION_NAMES),
+        "trigger_start": pa.Column("Int64", pa.Check.ge(0), nullable=True),  # of the words that say the assertion
+        "trigger_end": pa.Column("Int64", pa.Check.ge(1), nullable=True),
+        "concept_id": _text(NOT_BLANK, nullable=True),
+        "concept": _text(NOT_BLANK, nullable=True),
+        "concept_kind": _text(NOT_BLANK, nullable=True),
+        "icd10cm": _text(NOT_BLANK, nullable=True),
+        "concept_score": pa.Column("float64", pa.Check.in_range(0, 1), nullable=True),
+        "disease_start": pa.Column("Int64", pa.Check.ge(0), nullable=True),  # of what the treatment is for
+        "model_version": _text(r"^[0-9a-f]{12}$"),
+    },
+    (_ordered("start", "end", strictly=True),),
+)
+
 
 # --- monitoring: one row a note as the tagger sees it, figures only ----------------------------
 def _profiles(name: str) -> Table:

@@ -1,0 +1,244 @@
+"""Measure batches: notes a second and memory with 1 and 2 processes and on a Dask cluster, beside the bare tagger.
+
+    python docs/batch_speed.py                  40,000 short notes: some minutes
+    python docs/batch_speed.py --full           also 10 million: hours; memory must not grow
+    python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
+
+The ratios are of one run of this script, each after the other on the same notes, so that what else the machine does
+weighs on all of them. A short note is a sentence or two, some 55 tokens; time goes by tokens, so notes of the usual
+length (about 400) take seven times as long. Writes docs/capacity.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import pandas as pd
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from typer import Option
+
+from clinical_ner.core import io
+from clinical_ner.core.commands import run
+from clinical_ner.core.schema import NOTES
+from clinical_ner.ner.extraction import understand
+from clinical_ner.ner.tagger import Tagger
+from clinical_ner.ner.tokenize import blocks
+
+ROOT = Path(__file__).parents[1]
+DATA, MODEL, PAGE = ROOT / "data", ROOT / "models/tagger.crfsuite", ROOT / "docs/capacity.md"
+SHORT = 260  # characters of a short note, about
+BARE = 3_000  # notes that the bare tagger reads
+FULL = 10_000_000
+PRICE = 0.04  # US dollars an hour of a virtual processor, about what clouds ask
+BIG, NATION = 100_000_000, 340_000_000 * 4  # notes; and four a year of each person of the United States
+POLL = 0.5  # seconds
+MEGABYTE = 1_000_000
+COMMAND = [sys.executable, "-c", "from clinical_ner.cli import main\nif __name__ == '__main__': main()"]
+
+
+class Measured(NamedTuple):
+    """A batch."""
+
+    engine: str
+    notes: int
+    seconds: float  # from the first shard on: starting up is apart
+    start_up: float
+    worker_megabytes: float  # of the largest
+    output_bytes: int
+
+    @property
+    def rate(self) -> float:
+        """Notes a second."""
+        return self.notes / self.seconds
+
+
+def main(
+    notes: Annotated[int, Option(min=100, help="How many.")] = 40_000,
+    full: Annotated[bool, Option(help="10 million as well: hours.")] = False,
+    of_notes: Annotated[bool, Option(help="Notes of the usual length instead of short ones.")] = False,
+    out: Annotated[Path, Option(help="The page to write.")] = PAGE,
+) -> None:
+    """Print a line a batch, and write the page."""
+    texts = some_texts(of_notes)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = written(texts, notes, Path(scratch) / "notes.parquet")
+        bare = bare_rate(texts)
+        print(f"the bare tagger: {bare:,.0f} notes a second")
+        found = [batch(f"{n} process{'es' * (n > 1)}", source, notes, ["--workers", str(n)]) for n in (1, 2)]
+        with cluster(2, Path(scratch)) as address:
+            found.append(batch("Dask, 2 workers", source, notes, ["--scheduler", address]))
+        if full:
+            large = written(texts, FULL, Path(scratch) / "large.parquet")
+            found.append(batch("2 processes", large, FULL, ["--workers", "2"]))
+    for measured in found:
+        rate, memory = f"{measured.rate:,.0f} a second", f"{measured.worker_megabytes:.0f} MB"
+        print(f"{measured.engine}, {measured.notes:,} notes: {rate}, {memory}")
+    out.write_text(page(texts, bare, found), encoding="utf-8")
+
+
+# --- what is read -----------------------------------------------------------------------------------
+def some_texts(of_notes: bool) -> list[str]:
+    """The notes of data/notes; or sentences of them, as many as make a short note."""
+    whole: list[str] = io.read(NOTES, DATA / "notes")["text"].tolist()
+    return whole if of_notes else [short(text) for text in whole]
+
+
+def short(text: str) -> str:
+    """The beginning of the text up to the end of a line or sentence."""
+    cut = re.match(rf".{{1,{SHORT}}}[.\n]", text, re.DOTALL)
+    return cut[0] if cut else text[:SHORT]
+
+
+def written(texts: list[str], count: int, path: Path) -> Path:
+    """So many notes as Parquet, a row group at a time; a number at the end makes each its own."""
+    schema = pa.schema([("note_id", pa.string()), ("text", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, count, 100_000):
+            rows = range(start, min(start + 100_000, count))
+            frame = pd.DataFrame(
+                {"note_id": [f"n{n:09d}" for n in rows], "text": [f"{texts[n % len(texts)]} {n}" for n in rows]}
+            )
+            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+    return path
+
+
+def bare_rate(texts: list[str]) -> float:
+    """Notes a second of the tagger with all that it says of them, in this process, without reading or writing."""
+    tagger = Tagger.load(MODEL)
+    some = [f"{texts[n % len(texts)]} {n}" for n in range(BARE)]
+    for text in some[: BARE // 4]:
+        understand(tagger, text)
+    start = time.perf_counter()
+    for text in some:
+        understand(tagger, text)
+    return len(some) / (time.perf_counter() - start)
+
+
+# --- batches ----------------------------------------------------------------------------------------
+def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured:
+    """Run the command and watch its processes."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        words = [*COMMAND, "extract-batch", str(source), str(out), "--model", str(MODEL), *options]
+        start = time.perf_counter()
+        process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        begun, peak = 0.0, 0.0
+        while process.poll() is None:
+            peak = max([peak, *map(megabytes, workers())])
+            begun = begun or (time.perf_counter() - start if list(out.glob("*/.unfinished-*")) else 0.0)
+            time.sleep(POLL)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            raise SystemExit(f"{engine}: exit code {process.returncode}")
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        size = sum(file["bytes"] for shard in manifest["shards"] for file in shard["files"].values())
+    return Measured(engine, notes, seconds - begun, begun, peak, size)
+
+
+def workers() -> list[psutil.Process]:
+    """The processes below this one that were spawned to work."""
+    below = psutil.Process().children(recursive=True)
+    return [process for process in below if "spawn_main" in " ".join(_words(process))]
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
+def megabytes(process: psutil.Process) -> float:
+    """Of memory that the process holds; 0 if it has ended."""
+    try:
+        return float(process.memory_info().rss) / MEGABYTE
+    except psutil.Error:
+        return 0.0
+
+
+@contextmanager
+def cluster(size: int, folder: Path) -> Iterator[str]:
+    """The address of a scheduler with workers of one thread, as an operator starts them."""
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    to = ["--scheduler-file", str(file), "--no-dashboard"]
+    started = [
+        subprocess.Popen([*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", *to], stderr=subprocess.DEVNULL)
+    ]
+    try:
+        wait_for(file)
+        here = ["--nthreads", "1", "--nworkers", str(size), "--local-directory", str(folder / "dask")]
+        started.append(subprocess.Popen([*dask, "worker", *to, *here], stderr=subprocess.DEVNULL))
+        yield json.loads(file.read_text(encoding="utf-8"))["address"]
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
+def wait_for(file: Path, seconds: float = 60.0) -> None:
+    """Until the file is there and whole."""
+    deadline = time.monotonic() + seconds
+    while not file.exists() or not file.read_bytes().endswith(b"}"):
+        if time.monotonic() > deadline:
+            raise SystemExit("the scheduler does not start")
+        time.sleep(0.1)
+
+
+# --- the page ---------------------------------------------------------------------------------------
+def page(texts: list[str], bare: float, found: list[Measured]) -> str:
+    """docs/capacity.md."""
+    one, two = found[0], found[1]
+    template = (ROOT / "docs/capacity_template.md").read_text(encoding="utf-8")
+    a_core = two.rate / 2
+    figures = {
+        "tokens": f"{mean_tokens(texts):,.0f}",
+        "characters": f"{sum(map(len, texts)) / len(texts):,.0f}",
+        "bare": f"{bare:,.0f}",
+        "table": "\n".join(row(measured, bare) for measured in found),
+        "speedup": f"{two.rate / one.rate:.2f}",
+        "share": f"{two.rate / (2 * bare):.0%}",
+        "arithmetic": "\n".join(arithmetic(count, a_core, two) for count in (1_000_000, FULL, BIG, NATION)),
+        "price": f"{PRICE:.2f}",
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: figures[name[1]], template)
+
+
+def mean_tokens(texts: list[str]) -> float:
+    """Of a note."""
+    some = texts[:500]
+    return sum(len(block.words) for text in some for block in blocks(text)) / len(some)
+
+
+def row(measured: Measured, bare: float) -> str:
+    """A row of the table of what was measured."""
+    processes = 1 if measured.engine.startswith("1 ") else 2
+    cost = 1_000_000 / measured.rate * processes / 3600 * PRICE
+    return (
+        f"| {measured.engine} | {measured.notes:,} | {measured.rate:,.0f} | {measured.rate / (processes * bare):.0%}"
+        f" | {measured.worker_megabytes:.0f} | {measured.start_up:.1f} | {cost:.3f} |"
+    )
+
+
+def arithmetic(notes: int, a_core: float, measured: Measured) -> str:
+    """A row of what many notes would take."""
+    core_hours = notes / a_core / 3600
+    output = notes * measured.output_bytes / measured.notes / 1e9
+    return f"| {notes:,} | {core_hours:,.1f} | {core_hours / 64:,.1f} | {core_hours * PRICE:,.2f} | {output:,.1f} |"
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,114 @@
+"""What a row has to hold to be read: the one place that says so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+LONGEST_TEXT = 200_000  # characters; some fifty times the longest ordinary note
+LONGEST_ID = 200  # characters, as the service has it
+
+
+class Columns(NamedTuple):
+    """What the columns of the input are called; without `subject` nobody is named in FHIR."""
+
+    note_id: str
+    text: str
+    subject: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that a row must have."""
+        return tuple(name for name in self if name is not None)
+
+
+class Row(NamedTuple):
+    """A row as it was found: its fields, or what is the matter; `position` is its number or first byte."""
+
+    position: int
+    fields: dict[str, Any] | None
+    problem: str = ""
+    content: Any = None  # what goes into quarantine where there are no fields
+    rows: int = 1  # how many rows could not be read together
+
+
+class Note(NamedTuple):
+    """A row that can be read."""
+
+    note_id: str
+    text: str
+    subject: str | None
+
+
+class Rejected(NamedTuple):
+    """A row that cannot: the reason names no text, which is in `content` alone."""
+
+    position: int
+    reason: str
+    content: Any
+    rows: int = 1
+
+
+def judged(row: Row, columns: Columns) -> Note | Rejected:
+    """The note of a row, or why there is none."""
+    if row.fields is None:
+        return Rejected(row.position, row.problem, row.content, row.rows)
+    values = [row.fields.get(name) if name else None for name in columns]
+    note_id, text, subject = map(_text, values)
+    reason = _id_problem(note_id) or _text_problem(text) or _subject_problem(columns.subject, subject)
+    if reason:
+        return Rejected(row.position, reason, _shown(row.fields))
+    return Note(str(note_id), str(text), None if subject is None else str(subject))
+
+
+def _text(value: Any) -> Any:
+    """Bytes as the UTF-8 that they should be, and whole numbers, which identifiers may be, as text."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _id_problem(note_id: Any) -> str:
+    if not isinstance(note_id, str) or not note_id.strip():
+        return "the id is missing or not text"
+    if len(note_id) > LONGEST_ID:
+        return f"the id has more than {LONGEST_ID} characters"
+    return "" if _is_unicode(note_id) else "the id is not Unicode"
+
+
+def _text_problem(text: Any) -> str:
+    if isinstance(text, bytes):
+        return "the text is not UTF-8"
+    if not isinstance(text, str) or not text.strip():
+        return "the text is missing or not text"
+    if len(text) > LONGEST_TEXT:
+        return f"the text has more than {LONGEST_TEXT} characters"
+    return "" if _is_unicode(text) else "the text is not Unicode"
+
+
+def _subject_problem(name: str | None, subject: Any) -> str:
+    if name is None or (isinstance(subject, str) and subject.strip() and _is_unicode(subject)):
+        return ""
+    return "the subject is missing or not text"
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether there is no lone surrogate, which no file of text can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields as JSON can hold them."""
+    return {name: json.loads(json.dumps(value, default=written)) for name, value in fields.items()}
+
+
+def written(value: Any) -> str:
+    """Bytes with escapes for what is not UTF-8, everything else as Python shows it."""
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else repr(value)

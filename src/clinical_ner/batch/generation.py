@@ -1,0 +1,121 @@
+"""People and notes who do not exist, in any number: stretches of the population, each worked out by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+
+from clinical_ner.batch.places import Place
+from clinical_ner.batch.work import Files, Outcome
+from clinical_ner.core import io
+from clinical_ner.core.params import NotesParams, PopulationParams
+from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECTIONS, SEGMENTS
+from clinical_ner.notes import charts
+from clinical_ner.notes.tables import write_notes
+from clinical_ner.notes.terms import Lexis, lexis
+from clinical_ner.population.catalogue import conditions
+from clinical_ner.population.checks import refuse_impossible_records
+from clinical_ner.population.people import providers
+from clinical_ner.population.sample import sample_population
+from clinical_ner.population.writing import ROW_GROUP, row_group
+
+PATIENTS_A_SHARD = 1_000  # of which notes are written; part of the bytes, so no parameter
+WRITTEN = (NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS)
+
+
+class Stretch(NamedTuple):
+    """The people from position `start` to before `stop`."""
+
+    number: int
+    start: int
+    stop: int
+    out: Place
+    population: PopulationParams
+
+    @property
+    def weight(self) -> int:
+        """How many people."""
+        return self.stop - self.start
+
+    @property
+    def about(self) -> str:
+        """Which people."""
+        return f"shard {self.number} (patients {self.start} to {self.stop})"
+
+
+class NotesJob(NamedTuple):
+    """Notes about a stretch of people."""
+
+    people: Stretch
+    notes: NotesParams
+    vocabulary: str  # the folder
+
+    @property
+    def out(self) -> Place:
+        """That of the stretch."""
+        return self.people.out
+
+    @property
+    def number(self) -> int:
+        """That of the stretch."""
+        return self.people.number
+
+    @property
+    def weight(self) -> int:
+        """That of the stretch."""
+        return self.people.weight
+
+    @property
+    def about(self) -> str:
+        """That of the stretch."""
+        return self.people.about
+
+
+def stretches(params: PopulationParams, out: Place, size: int) -> list[Stretch]:
+    """The population in stretches of so many people."""
+    starts = range(0, params.patients, size)
+    return [
+        Stretch(number, at, min(at + size, params.patients), out, params.model_copy(update={"patients": ALL}))
+        for number, at in enumerate(starts)
+    ]
+
+
+ALL = 10**9  # of how many people a stretch is does not matter to it, and so not to its bytes
+
+
+def write_people(job: Stretch) -> Outcome:
+    """Write the records of a stretch; the first has the providers of all."""
+    tables = row_group(job.population, job.start, size=job.weight, chunk_size=ROW_GROUP)
+    with Files(job) as files:
+        for name, table in tables.items():
+            pq.write_table(table, files.draft(name, ".parquet").file, compression="zstd", store_schema=False)
+        if job.number == 0:
+            files.table(PROVIDERS).write(providers(job.population.seed))
+        files.receipt(rows={name: table.num_rows for name, table in tables.items()})
+    return Outcome(job.weight)
+
+
+def write_stretch_of_notes(job: NotesJob) -> Outcome:
+    """Write the notes about a stretch of people with their gold entities, segments, relations and sections."""
+    people = job.people
+    population = sample_population(people.population, people.start, people.stop)
+    refuse_impossible_records(population, people.population.reference_date)
+    record = charts.record_of(*(getattr(population, table.name) for table in charts.POPULATION))
+    writing = write_notes(record, _words(job.vocabulary), job.notes, people.population.reference_date)
+    rows: Counter[str] = Counter()
+    with Files(job) as files:
+        for table, frame in zip(WRITTEN, writing, strict=True):
+            files.table(table).write(io.checked(table, frame, Path(table.name)))
+            rows[table.name] = len(frame)
+        files.receipt(rows=dict(rows))
+    return Outcome(rows[NOTES.name])
+
+
+@lru_cache(maxsize=1)
+def _words(vocabulary: str) -> Lexis:
+    """The words to write with: the diseases that anybody could have are the frequent ones, whoever is there."""
+    return lexis(io.read_vocabulary(Path(vocabulary)), {condition.mesh for condition in conditions()})

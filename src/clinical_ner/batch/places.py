@@ -1,0 +1,168 @@
+"""Files here and in object stores by one name each: through fsspec, so that `s3://bucket/key` is as good as a path."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from clinical_ner.core.errors import UserError
+from clinical_ner.core.files import sha256
+
+PRIVATE, READABLE = 0o600, 0o644
+UNFINISHED = ".unfinished-"  # how the names of files begin that are being written
+CHUNK = 1 << 20
+
+
+class CannotWriteError(Exception):
+    """The output cannot be written: there is nothing that a next shard could do."""
+
+
+class Written(NamedTuple):
+    """A file that is whole."""
+
+    sha256: str
+    bytes: int
+
+
+class Place:
+    """A file or folder, here or in an object store."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name if "://" in name else str(Path(name).absolute())
+        self._fs, self._path = _located(self.name)
+
+    def __reduce__(self) -> tuple[type[Place], tuple[str]]:
+        return Place, (self.name,)
+
+    def __truediv__(self, name: str) -> Place:
+        return Place(f"{self.name.rstrip('/')}/{name}")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def local(self) -> Path | None:
+        """The path, if it is a file of this machine."""
+        return Path(self._path) if "file" in _protocols(self._fs) else None
+
+    def open(self) -> Any:
+        """The file, to be read as bytes."""
+        return self._fs.open(self._path, "rb")
+
+    def exists(self) -> bool:
+        """Whether there is a file or a folder, also one that was made since it was last asked."""
+        self._fs.invalidate_cache()
+        return bool(self._fs.exists(self._path))
+
+    def is_folder(self) -> bool:
+        """Whether other files are below it."""
+        return bool(self._fs.isdir(self._path))
+
+    def size(self) -> int:
+        """In bytes."""
+        return int(self._fs.size(self._path))
+
+    def fingerprint(self) -> str:
+        """What changes with the content: the store's own tag, or the SHA-256."""
+        tag = self._fs.info(self._path).get("ETag")
+        if tag:
+            return f"etag {str(tag).strip(chr(34))}"
+        with self.open() as file:
+            return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+    def files(self) -> list[Place]:
+        """All files of the folder and those below it, in the order of their names."""
+        self._fs.invalidate_cache()
+        return [self._at(path) for path in sorted(self._fs.find(self._path))]
+
+    def matches(self) -> list[Place]:
+        """What the name matches, if it is a pattern, in the order of names."""
+        return [self._at(path) for path in sorted(self._fs.glob(self._path))]
+
+    def read(self) -> bytes:
+        """The whole file."""
+        content: bytes = self._fs.cat_file(self._path)
+        return content
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self._fs.rm_file(self._path)
+
+    @contextmanager
+    def writing(self, *, private: bool = False) -> Iterator[Draft]:
+        """A file to write that appears under its name, whole, when the block has ended well; or not at all.
+
+        Raises:
+            CannotWriteError: the disk is full, the folder may not be written, or the store is out of reach.
+        """
+        with _writable(self.name):
+            folder = self.local.parent if self.local else None
+            if folder:
+                folder.mkdir(parents=True, exist_ok=True)
+            handle, unfinished = tempfile.mkstemp(prefix=UNFINISHED, dir=folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    draft = Draft(file)
+                    yield draft
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(unfinished).chmod(PRIVATE if private else READABLE)
+                draft.written = Written(sha256(Path(unfinished)), Path(unfinished).stat().st_size)
+                self._publish(Path(unfinished))
+            finally:
+                Path(unfinished).unlink(missing_ok=True)
+
+    def _publish(self, unfinished: Path) -> None:
+        if self.local:
+            unfinished.replace(self.local)
+            return
+        try:
+            self._fs.put_file(str(unfinished), self._path)
+        except Exception as error:  # every store has its own
+            raise CannotWriteError(f"{self.name} cannot be written: {type(error).__name__}") from None
+
+    def write(self, content: bytes) -> None:
+        """Write the whole file at once; raises as `writing` does."""
+        with self.writing() as draft:
+            draft.file.write(content)
+
+    def _at(self, path: str) -> Place:
+        return Place(path if self.local else self._fs.unstrip_protocol(path))
+
+
+class Draft:
+    """A file that is being written, and what it is once it is whole."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.written = Written("", 0)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _located(name: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+
+        fs, path = url_to_fs(name)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"{name} cannot be reached: {error}", "install clinical-ner[scale], and see the name") from None
+    return fs, str(path)
+
+
+@contextmanager
+def _writable(name: str) -> Iterator[None]:
+    """Say why the output cannot be written; what an object store raises is its own."""
+    try:
+        yield
+    except OSError as error:
+        why = "no space is left" if error.errno == errno.ENOSPC else (error.strerror or type(error).__name__)
+        raise CannotWriteError(f"{name} cannot be written: {why}") from None

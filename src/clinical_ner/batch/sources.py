@@ -1,0 +1,73 @@
+"""What is read: files, folders, patterns and object stores, in an order that does not depend on the machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from clinical_ner.batch.places import Place
+from clinical_ner.core.errors import UserError
+
+SourceFormat = Literal["parquet", "jsonl", "csv"]
+FORMATS: dict[str, SourceFormat] = {
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"), "jsonl"),
+    **dict.fromkeys((".csv", ".csv.gz"), "csv"),
+}
+HIDDEN = (".", "_")  # how the names of files begin that are not data
+PATTERN = frozenset("*?[")
+
+
+class Source(NamedTuple):
+    """A file: its short name is the same wherever the input lies."""
+
+    place: Place
+    name: str
+    format: SourceFormat
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it can be read from its beginning alone."""
+        return self.name.endswith(".gz")
+
+
+def sources(inputs: Iterable[str]) -> list[Source]:
+    """Every file of the inputs once, in the order in which they are named and then of their names.
+
+    Raises:
+        UserError: an input does not exist, or holds nothing of a format that is known.
+    """
+    found = {source.place.name: source for name in inputs for source in _of_input(name)}
+    return list(found.values())
+
+
+def _of_input(name: str) -> list[Source]:
+    place = Place(name)
+    if PATTERN & set(name):
+        found = list(_known(place.matches(), _above(re.split(r"[*?[]", place.name)[0])))
+    elif not place.exists():
+        raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
+    elif place.is_folder():
+        found = list(_known(place.files(), place.name.rstrip("/") + "/"))
+    else:
+        found = list(_known([place], _above(place.name)))
+    if not found:
+        raise UserError(f"{name} holds no file of a known format", f"known are {', '.join(FORMATS)}")
+    return found
+
+
+def _above(name: str) -> str:
+    """Up to the last slash."""
+    return name[: name.rfind("/") + 1]
+
+
+def _known(places: Iterable[Place], above: str) -> Iterator[Source]:
+    for place in places:
+        short, form = place.name.removeprefix(above), _format(place.name)
+        if form and not any(part.startswith(HIDDEN) for part in short.split("/")):
+            yield Source(place, short, form)
+
+
+def _format(name: str) -> SourceFormat | None:
+    return next((form for suffix, form in FORMATS.items() if name.lower().endswith(suffix)), None)

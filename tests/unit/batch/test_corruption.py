@@ -1,0 +1,188 @@
+"""A thousand ways to damage an input: each ends with figures that add up, and no row beside the damage is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.unit.batch.conftest import COLUMNS, Extract, notes, quarantined
+
+from clinical_ner.batch.contract import Note, Rejected, judged
+from clinical_ner.batch.reading import rows
+from clinical_ner.batch.shards import plan
+from clinical_ner.batch.sources import sources
+
+CASES = 100  # of each of the ten kinds of damage
+COUNT = 12
+GROUP = 4  # rows of Parquet that are damaged together
+Draws = np.random.Generator
+
+
+class Damaged(NamedTuple):
+    """A file's content, and the ids of the rows that the damage does not touch."""
+
+    content: bytes
+    unharmed: set[str]
+
+
+def ids(*but: int) -> set[str]:
+    return {f"n{number:06d}" for number in range(COUNT) if number not in but}
+
+
+# --- JSON Lines -----------------------------------------------------------------------------------
+def json_lines() -> list[bytes]:
+    return [json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in notes(COUNT).to_dict("records")]
+
+
+def flipped_json(draws: Draws) -> Damaged:
+    """A byte of a line, but its ending, is another; not a line feed, which would make two of it."""
+    lines, number = json_lines(), int(draws.integers(COUNT))
+    line = bytearray(lines[number])
+    line[draws.integers(len(line) - 1)] = draws.choice([byte for byte in range(256) if byte != 10])
+    return Damaged(b"".join([*lines[:number], bytes(line), *lines[number + 1 :]]), ids(number))
+
+
+def cut_json(draws: Draws) -> Damaged:
+    content = b"".join(json_lines())
+    at = int(draws.integers(len(content)))
+    return Damaged(content[:at], ids(*range(content[:at].count(b"\n"), COUNT)))
+
+
+def wrong_types_json(draws: Draws) -> Damaged:
+    rows: list[Any] = notes(COUNT).to_dict("records")
+    number, name = int(draws.integers(COUNT)), str(draws.choice(["note_id", "text"]))
+    values: list[Any] = [None, 1.5, True, [], {}, ["asthma"], {"text": "asthma"}, "", "   ", float("nan")]
+    rows[number][name] = values[draws.integers(len(values))]
+    return Damaged("".join(json.dumps(row) + "\n" for row in rows).encode(), ids(number))
+
+
+def missing_column_json(draws: Draws) -> Damaged:
+    rows, number = notes(COUNT).to_dict("records"), int(draws.integers(COUNT))
+    del rows[number][str(draws.choice(["note_id", "text"]))]
+    return Damaged("".join(json.dumps(row) + "\n" for row in rows).encode(), ids(number))
+
+
+# --- CSV --------------------------------------------------------------------------------------------
+def csv_rows() -> list[bytes]:
+    pages = []
+    for row in notes(COUNT).itertuples(index=False):
+        page = io.StringIO()
+        csv.writer(page, lineterminator="\n").writerow(row)
+        pages.append(page.getvalue().encode())
+    return pages
+
+
+def of_csv(rows: list[bytes]) -> bytes:
+    return b"".join([b"note_id,text\n", *rows])
+
+
+def bad_bytes_csv(draws: Draws) -> Damaged:
+    rows, number = csv_rows(), int(draws.integers(COUNT))
+    at = int(draws.integers(10, len(rows[number]) - 3))
+    rows[number] = rows[number][:at] + bytes([int(draws.integers(0x80, 0x100)), 0xFF]) + rows[number][at:]
+    return Damaged(of_csv(rows), ids(number))
+
+
+def other_columns_csv(draws: Draws) -> Damaged:
+    rows, number = csv_rows(), int(draws.integers(COUNT))
+    rows[number] = [b"one\n", b"one,two,three\n", b",,\n", b'"one"\n'][draws.integers(4)]
+    return Damaged(of_csv(rows), ids(number))
+
+
+def cut_csv(draws: Draws) -> Damaged:
+    rows = csv_rows()
+    whole, at = of_csv(rows), int(draws.integers(len(of_csv(rows))))
+    starts = np.cumsum([len(b"note_id,text\n"), *map(len, rows)])
+    return Damaged(whole[:at], ids(*range(int(np.searchsorted(starts, at, side="right")) - 1, COUNT)) if at else set())
+
+
+# --- Parquet ----------------------------------------------------------------------------------------
+def parquet(frame: pd.DataFrame) -> bytes:
+    page = io.BytesIO()
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, page, row_group_size=GROUP, write_page_checksum=True, use_dictionary=False)
+    return page.getvalue()
+
+
+def cut_parquet(draws: Draws) -> Damaged:
+    content = parquet(notes(COUNT))
+    return Damaged(content[: draws.integers(len(content))], set())
+
+
+def flipped_parquet(draws: Draws) -> Damaged:
+    """A byte of the pages of a row group: checksums tell, so the other groups are read and this one is not."""
+    content = bytearray(parquet(notes(COUNT)))
+    group = int(draws.integers(COUNT // GROUP))
+    column = pq.ParquetFile(io.BytesIO(bytes(content))).metadata.row_group(group).column(int(draws.integers(2)))
+    at = column.data_page_offset + int(draws.integers(column.total_compressed_size))
+    content[at] ^= int(draws.integers(1, 256))
+    return Damaged(bytes(content), ids(*range(group * GROUP, group * GROUP + GROUP)))
+
+
+def nulls_parquet(draws: Draws) -> Damaged:
+    frame, number = notes(COUNT), int(draws.integers(COUNT))
+    frame.loc[number, str(draws.choice(["note_id", "text"]))] = None
+    return Damaged(parquet(frame), ids(number))
+
+
+DAMAGES: dict[Callable[[Draws], Damaged], str] = {
+    **dict.fromkeys((flipped_json, cut_json, wrong_types_json, missing_column_json), "notes.jsonl"),
+    **dict.fromkeys((bad_bytes_csv, other_columns_csv, cut_csv), "notes.csv"),
+    **dict.fromkeys((cut_parquet, flipped_parquet, nulls_parquet), "notes.parquet"),
+}
+
+
+def judgements(source: Path) -> tuple[list[Note], list[Rejected], dict[str, str]]:
+    """The notes of a file, what is rejected, and why it cannot be read at all."""
+    shards, unreadable = plan(sources([str(source)]), COLUMNS, rows=5, size=300)
+    judged_rows = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
+    found = [row for row in judged_rows if isinstance(row, Note)]
+    return found, [row for row in judged_rows if isinstance(row, Rejected)], unreadable
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_no_row_beside_the_damage_is_lost(damage: Callable[[Draws], Damaged], tmp_path: Path) -> None:
+    texts = dict(notes(COUNT).itertuples(index=False))
+    source = tmp_path / DAMAGES[damage]
+    for case in range(CASES):
+        damaged = damage(np.random.default_rng(case))
+        source.write_bytes(damaged.content)
+
+        found, rejected, unreadable = judgements(source)
+
+        if unreadable:
+            assert damaged.unharmed == set(), case
+            continue
+        by_id = {note.note_id: note.text for note in found}
+        assert {i: by_id.get(i) for i in damaged.unharmed} == {i: texts[i] for i in damaged.unharmed}, case
+        if damage not in (cut_json, cut_csv, cut_parquet):
+            assert len(found) + sum(row.rows for row in rejected) == COUNT, case
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_batch_of_damaged_notes_ends_with_figures_that_add_up(
+    damage: Callable[[Draws], Damaged], extract: Extract, tmp_path: Path
+) -> None:
+    for case in range(0, CASES, CASES // 4):
+        source, out = tmp_path / f"{case}" / DAMAGES[damage], tmp_path / f"{case}" / "out"
+        source.parent.mkdir()
+        source.write_bytes(damage(np.random.default_rng(case)).content)
+
+        ended, unreadable = extract(out, source)
+
+        found, rejected, _ = judgements(source)
+        twice = len(found) - len({note.note_id for note in found})
+        assert [outcome for outcome in ended if outcome.set_aside or outcome.stop] == []
+        assert bool(ended) or bool(unreadable) or not source.read_bytes()
+        assert sum(outcome.rows for outcome in ended) == len(found) - twice
+        assert sum(outcome.quarantined for outcome in ended) == sum(row["rows"] for row in quarantined(out))
+        assert sum(outcome.quarantined for outcome in ended) == sum(row.rows for row in rejected) + twice

@@ -1,0 +1,244 @@
+"""What comes out of a batch is what the tagger says of each note, whatever the format and the cut."""
+
+from __future__ import annotations
+
+import stat
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.batch.conftest import COLUMNS, Extract, content, notes, quarantined, read_table, write
+
+from clinical_ner.batch.contract import Columns
+from clinical_ner.batch.extraction import entity_frames, extraction
+from clinical_ner.batch.shards import plan
+from clinical_ner.batch.sources import sources
+from clinical_ner.batch.spark import ENTITY_SCHEMA, of_partitions
+from clinical_ner.core.schema import EXTRACTED_ENTITIES
+from clinical_ner.ner.extraction import understand
+from clinical_ner.ner.tagger import Tagger
+
+NAMES = ("notes.parquet", "notes.jsonl", "notes.csv", "notes.jsonl.gz", "notes.csv.gz")
+
+
+def test_a_note_has_the_entities_that_the_tagger_finds_in_it(tiny: Tagger) -> None:
+    frame = notes(3)
+
+    found = extraction(tiny, frame)
+
+    expected = [
+        (i, *m.span, m.confidence, m.assertion)
+        for i, text in frame.itertuples(index=False)
+        for m in understand(tiny, text).mentions
+    ]
+    columns = ["note_id", "start", "end", "label", "confidence", "assertion"]
+    assert len(expected) > 3
+    assert list(found.entities[columns].itertuples(index=False, name=None)) == expected
+    assert found.notes["entities"].tolist() == found.entities.groupby("note_id").size().tolist()
+
+
+def test_a_treatment_names_the_disease_that_it_is_for(tiny: Tagger) -> None:
+    frame = pd.DataFrame([("a", "She has asthma and takes aspirin for asthma.")], columns=["note_id", "text"])
+
+    found = extraction(tiny, frame).entities
+
+    treatment = found[found["label"] == "TREATMENT"].iloc[0]
+    assert treatment["disease_start"] in set(found.loc[found["label"] == "DISEASE", "start"])
+
+
+def test_a_note_without_entities_is_among_the_notes_alone(tiny: Tagger) -> None:
+    frame = pd.DataFrame([("a", "She."), ("b", "takes")], columns=["note_id", "text"])
+
+    found = extraction(tiny, frame)
+
+    assert found.notes["note_id"].tolist() == ["a", "b"]
+    assert found.entities.dtypes.to_dict() == extraction(tiny, notes(3)).entities.dtypes.to_dict()
+    assert len(found.entities) == 0
+
+
+def test_the_cut_into_frames_changes_nothing(tiny: Tagger) -> None:
+    whole = notes(10)
+
+    cut = pd.concat(entity_frames(tiny, (whole[:3], whole[3:4], whole[4:])), ignore_index=True)
+
+    pd.testing.assert_frame_equal(cut, extraction(tiny, whole).entities)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_format_gives_the_same_entities(name: str, tiny: Tagger, extract: Extract, tmp_path: Path) -> None:
+    source = write(notes(25), tmp_path / name)
+
+    ended, unreadable = extract(tmp_path / "out", source)
+
+    assert unreadable == {}
+    assert sum(outcome.rows for outcome in ended) == 25
+    found = read_table(tmp_path / "out", "extracted_entities")
+    expected = extraction(tiny, notes(25)).entities
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+def test_bundles_are_those_of_the_single_command(tiny: Tagger, extract: Extract, tmp_path: Path) -> None:
+    frame = notes(3).assign(person=["Patient/1", "Patient/2", "Patient/3"])
+    source = write(frame, tmp_path / "notes.parquet")
+
+    extract(tmp_path / "out", source, fhir=True, columns=Columns("note_id", "text", "person"))
+
+    lines = (tmp_path / "out/fhir/part-00000.ndjson").read_text().splitlines()
+    assert lines == extraction(tiny, frame.rename(columns={"person": "subject"}), fhir=True).bundles
+    assert ['"reference":"Patient/2"' in line for line in lines] == [False, True, False]
+
+
+# --- shards -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", NAMES)
+@given(count=st.integers(0, 60), size=st.integers(1, 3000))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_shards_cover_a_source_without_gap_or_overlap(name: str, count: int, size: int, tmp_path: Path) -> None:
+    source = write(notes(count), tmp_path / f"{count}-{name}")
+
+    shards = plan(sources([str(source)]), COLUMNS, rows=size, size=size).shards
+
+    assert [shard.number for shard in shards] == list(range(len(shards)))
+    assert all(before.stop == after.start for before, after in pairwise(shards))
+    if not name.endswith(".gz") and count:
+        assert shards[-1].stop == (count if name.endswith(".parquet") else source.stat().st_size)
+
+
+@pytest.mark.parametrize("name", ["notes.parquet", "notes.jsonl", "notes.csv"])
+@given(size=st.integers(1, 2000))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_note_is_read_exactly_once_however_large_the_shards(
+    name: str, size: int, extract: Extract, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    source = write(notes(12), folder / name)
+
+    extract(folder / "out", source, rows=size, size=size)
+
+    assert read_table(folder / "out", "extracted_notes")["note_id"].tolist() == notes(12)["note_id"].tolist()
+
+
+def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> None:
+    for name in ("in/b.csv", "in/a.jsonl", "in/deep/c.parquet", "in/_SUCCESS", "in/.hidden.csv", "in/read.me"):
+        write(notes(1), tmp_path / name) if "." in Path(name).name else (tmp_path / name).touch()
+
+    found = sources([str(tmp_path / "in"), str(tmp_path / "in/*.csv")])
+
+    assert [source.name for source in found] == ["a.jsonl", "b.csv", "deep/c.parquet"]
+
+
+# --- quarantine -------------------------------------------------------------------------------------
+def test_a_bad_row_is_quarantined_with_its_reason_and_the_others_are_read(extract: Extract, tmp_path: Path) -> None:
+    lines = (
+        b'{"note_id": "a", "text": "asthma"}\n'
+        b"not JSON\n"
+        b'{"note_id": "b"}\n'
+        b'{"note_id": "c", "text": 7.5}\n'
+        b'{"note_id": "d", "text": "\xff"}\n'
+        b'{"note_id": "e", "text": "\\ud800"}\n'
+        b'{"note_id": "a", "text": "gout"}\n'
+        b"[1]\n\n"
+        b'{"note_id": 8, "text": "gout"}\n'
+    )
+    (tmp_path / "notes.jsonl").write_bytes(lines)
+
+    ended, _ = extract(tmp_path / "out", tmp_path / "notes.jsonl")
+
+    assert [(outcome.rows, outcome.quarantined) for outcome in ended] == [(2, 7)]
+    assert read_table(tmp_path / "out", "extracted_notes")["note_id"].tolist() == ["a", "8"]
+    assert [row["reason"] for row in quarantined(tmp_path / "out")] == [
+        "the line is not JSON",
+        "the text is missing or not text",
+        "the text is missing or not text",
+        "the line is not UTF-8",
+        "the text is not Unicode",
+        "the id is that of an earlier row of the shard",
+        "the line is not an object",
+    ]
+
+
+def test_the_quarantine_is_its_owners_alone(extract: Extract, tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_bytes(b"Quokkafieber\n")
+
+    extract(tmp_path / "out", tmp_path / "notes.jsonl")
+
+    holding = {name for name, found in content(tmp_path / "out").items() if b"Quokkafieber" in found}
+    assert holding == {"_quarantine/part-00000.jsonl"}
+    assert stat.S_IMODE((tmp_path / "out/_quarantine/part-00000.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_note_on_which_the_tagger_fails_takes_no_other_with_it(
+    extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(tagger: Tagger, text: str) -> object:
+        if "no. 3," in text:
+            raise ValueError(text)
+        return understand(tagger, text)
+
+    monkeypatch.setattr("clinical_ner.batch.extraction.understand", fails)
+    source = write(notes(6), tmp_path / "notes.parquet")
+
+    ended, _ = extract(tmp_path / "out", source)
+
+    assert [(outcome.rows, outcome.quarantined) for outcome in ended] == [(5, 1)]
+    assert quarantined(tmp_path / "out")[0]["reason"].startswith("the tagger failed: ValueError at test_extraction.py:")
+
+
+def test_no_words_of_an_exception_leave_a_worker(
+    extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("Quokkafieber")
+
+    monkeypatch.setattr("clinical_ner.batch.work.rows", fails)
+    source = write(notes(1), tmp_path / "notes.parquet")
+
+    (outcome,), _ = extract(tmp_path / "out", source)
+
+    assert outcome.set_aside.startswith("our fault: RuntimeError at ")
+    assert content(tmp_path / "out") == {}
+
+
+# --- sources that cannot be read --------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (notes(2).rename(columns={"text": "body"}), "column 'text' is missing"),
+        (notes(2).assign(text=[1, 2]), "column 'text' is int64, not text"),
+    ],
+)
+def test_a_source_with_other_columns_is_named(frame: pd.DataFrame, reason: str, tmp_path: Path) -> None:
+    source = write(frame, tmp_path / "notes.parquet")
+
+    assert plan(sources([str(source)]), COLUMNS).unreadable == {"notes.parquet": reason}
+
+
+def test_a_file_that_is_gone_is_set_aside(extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write(notes(2), tmp_path / "notes.parquet")
+    before = plan
+    monkeypatch.setattr("tests.unit.batch.conftest.plan", lambda *args: (before(*args), source.unlink())[0])
+
+    (outcome,), _ = extract(tmp_path / "out", source)
+
+    assert outcome.set_aside == "cannot be read: No such file or directory"
+
+
+# --- Spark ------------------------------------------------------------------------------------------
+def test_the_schema_for_spark_has_the_columns_of_the_table() -> None:
+    named = [part.split()[0].strip("`") for part in ENTITY_SCHEMA.split(", ")]
+
+    assert named == list(EXTRACTED_ENTITIES.schema.columns)
+
+
+def test_spark_gives_what_the_tagger_gives(tiny_model: Path, tiny: Tagger) -> None:
+    sql = pytest.importorskip("pyspark.sql")
+    spark = sql.SparkSession.builder.master("local[2]").getOrCreate()
+    try:
+        rows = spark.createDataFrame(notes(20)).mapInPandas(of_partitions(str(tiny_model)), ENTITY_SCHEMA).toPandas()
+    finally:
+        spark.stop()
+
+    ordered = rows.sort_values(["note_id", "start"], ignore_index=True)
+    pd.testing.assert_frame_equal(ordered, extraction(tiny, notes(20)).entities, check_dtype=False)

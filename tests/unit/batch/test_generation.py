@@ -1,0 +1,63 @@
+"""Notes of any number of people: the same bytes whoever else is there, and whoever works."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.unit.batch.conftest import content, read_table
+from tests.unit.notes.conftest import small_vocabulary
+
+from clinical_ner.batch.generation import NotesJob, Stretch, stretches, write_people, write_stretch_of_notes
+from clinical_ner.batch.places import Place
+from clinical_ner.core import io
+from clinical_ner.core.params import NotesParams, PopulationParams
+from clinical_ner.population.sample import sample_population
+
+PEOPLE = PopulationParams(seed=3, patients=7, reference_date=date(2024, 12, 31), years_of_records=2)
+KNOBS = NotesParams(seed=4, notes_per_patient=2, literature_texts=0, typo_rate=0.0, entity_typo_rate=0.0)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("vocabulary")
+    for table, frame in zip(io.VOCABULARY, small_vocabulary(), strict=True):
+        io.write(table, frame, folder)
+    return str(folder)
+
+
+def cut(out: Path, size: int, patients: int = 7) -> list[Stretch]:
+    return stretches(PEOPLE.model_copy(update={"patients": patients}), Place(str(out)), size)
+
+
+def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabulary: str, tmp_path: Path) -> None:
+    ended = [write_stretch_of_notes(NotesJob(people, KNOBS, vocabulary)) for people in cut(tmp_path, 3)]
+
+    notes, entities = read_table(tmp_path, "notes"), read_table(tmp_path, "entities")
+    assert [outcome.rows for outcome in ended] == [6, 6, 2]
+    assert notes["patient_id"].value_counts().to_dict() == {f"P{n:07d}": 2 for n in range(7)}
+    texts = entities["note_id"].map(notes.set_index("note_id")["text"])
+    surfaces = [text[start:end] for text, start, end in zip(texts, entities["start"], entities["end"], strict=True)]
+    assert all(surface == surface.strip() != "" for surface in surfaces)
+
+
+def test_the_first_shards_of_many_people_are_those_of_few(vocabulary: str, tmp_path: Path) -> None:
+    for name, patients in (("few", 4), ("many", 6)):
+        for people in cut(tmp_path / name, 2, patients):
+            write_stretch_of_notes(NotesJob(people, KNOBS, vocabulary))
+
+    few, many = content(tmp_path / "few"), content(tmp_path / "many")
+    assert len(few) == 12
+    assert {name: many[name] for name in few} == few
+
+
+def test_people_in_parts_are_the_people_of_the_whole(tmp_path: Path) -> None:
+    for people in cut(tmp_path, 3):
+        write_people(people)
+
+    whole = sample_population(PEOPLE)
+    for table in ("patients", "conditions", "providers"):
+        found = read_table(tmp_path, table)
+        pd.testing.assert_frame_equal(found, getattr(whole, table), check_dtype=False, check_categorical=False)

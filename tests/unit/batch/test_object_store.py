@@ -1,0 +1,82 @@
+"""A batch from and to an S3 server, with the bytes of one on a disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.unit.batch.conftest import content, notes, write
+from tests.unit.batch.test_faults import ended, free_port, started, wait_until
+
+from clinical_ner.batch import places
+
+RCLONE = Path(sys.executable).with_name("rclone")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a bucket that an S3 server of its own serves to this process and those that it starts."""
+    pytest.importorskip("s3fs")
+    folder = tmp_path / "store/bucket"
+    folder.mkdir(parents=True)
+    address = f"127.0.0.1:{free_port()}"
+    words = ["serve", "s3", str(folder.parent), "--addr", address, "--auth-key", "key,secret", "--dir-cache-time", "0s"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = subprocess.Popen([RCLONE, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers(f"http://{address}"), "the server answers")
+        yield folder
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(address).status_code > 0
+    except httpx.TransportError:
+        return False
+
+
+def test_a_batch_on_s3_has_the_bytes_of_one_on_a_disk(bucket: Path, tiny_model: Path, tmp_path: Path) -> None:
+    for folder in (bucket / "in", tmp_path / "in"):
+        write(notes(30), folder / "a.parquet")
+        write(notes(30, 30), folder / "deep/b.jsonl")
+        write(notes(30, 60), folder / "c.csv.gz")
+
+    here = ended(started(tmp_path / "in", tmp_path / "out", tiny_model, "--workers", "1"))
+    there = ended(started("s3://bucket/in", "s3://bucket/out", tiny_model, "--workers", "2"))
+    again = ended(started("s3://bucket/in", "s3://bucket/out", tiny_model, "--workers", "1"))
+
+    assert (here[0], there[0], again[0]) == (0, 0, 0), there
+    assert "3 of 3 shards are done" in again[2]
+    stored, kept = content(bucket / "out"), content(tmp_path / "out")
+    assert stored.pop("_run.json") != kept.pop("_run.json")  # the store has its own fingerprints
+    assert stored == kept
+
+
+def test_a_pattern_of_keys_is_expanded(bucket: Path) -> None:
+    from clinical_ner.batch.sources import sources
+
+    write(notes(1), bucket / "in/a.csv")
+    write(notes(1), bucket / "in/b.jsonl")
+
+    assert [source.name for source in sources(["s3://bucket/in/*.csv"])] == ["a.csv"]
+
+
+def test_a_store_that_is_gone_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # or the server of another test is asked
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+    with pytest.raises(places.CannotWriteError, match=r"^s3://bucket/other/a cannot be written: \w+$"):
+        places.Place("s3://bucket/other/a").write(b"a")
