@@ -28,7 +28,7 @@ from clinical_ner.notes.syntax import (
     Template,
     Wants,
 )
-from clinical_ner.notes.templates import fillers, fit_anyway, ranges, short_names, unfit
+from clinical_ner.notes.templates import fillers, fit_anyway, gauged, ranges, short_names, unfit
 from clinical_ner.notes.terms import Concepts, Lexis, Term
 
 OTHERS_DISEASE = frozenset({"absent", "uncertain", "hypothetical"})  # never one of the record
@@ -408,12 +408,19 @@ class Filling:
         if name in ranges():
             return f"{self._value(name):.{ranges()[name].decimals}f}"
         if name in ("lab", "marker"):
-            return self._draw(self._lexis.analytes).text
+            return self._analyte()
         words = fillers()[name] if not self._of_subject else choices(name, *self._person)
         word = self._draws.pick(words)
         if name == "finding" and self._draws.chance(DESCRIBED_SHARE):
             return f"{self._draws.pick(fillers()['descriptor'])} {word}"
         return word
+
+    def _analyte(self) -> str:
+        """Something that is measured; of a patient nothing of which the record may hold another value."""
+        while True:
+            name = self._draw(self._lexis.analytes).text
+            if not (self._of_subject and name.casefold() in gauged()):
+                return name
 
     def _value(self, name: str) -> float:
         """What was measured, or what is usual; in a text about a patient always the same."""

@@ -73,6 +73,7 @@ class Gauge(NamedTuple):
     child: tuple[float, float] | None = None  # the same of a child
     loinc: str = ""
     days: int = 0  # for which a value is told
+    analytes: tuple[str, ...] = ()  # names of what is measured
 
 
 class Genre(NamedTuple):
@@ -223,6 +224,12 @@ def fillers() -> dict[str, tuple[str, ...]]:
 def ranges() -> dict[str, Gauge]:
     """Measurements by slot name."""
     return {name: _gauge(**row) for name, row in _content("ranges").items()}
+
+
+@cache
+def gauged() -> frozenset[str]:
+    """The analytes that have a measurement of their own, in lower case."""
+    return frozenset(name.casefold() for gauge in ranges().values() for name in gauge.analytes)
 
 
 def _gauge(**row: Any) -> Gauge:

@@ -12,7 +12,7 @@ from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.filling import DAYS_TOLD, Blank, Filling, initials
 from clinical_ner.notes.subjects import Case, Given, Subject
 from clinical_ner.notes.syntax import Mention, Slot, parse
-from clinical_ner.notes.templates import short_names
+from clinical_ner.notes.templates import gauged, short_names
 
 DAY = date(2024, 6, 1)
 HYPERTENSION = Case(
@@ -137,6 +137,17 @@ def test_no_word_is_unfit_for_the_subject(study: Any) -> None:
     assert for_man - for_woman >= {"prostate", "testis", "PSA", "prostatectomy", "prostate cancer"}
     assert drawn(study, WOMAN, "{relative}") - drawn(study, girl, "{relative}") == {"son", "daughter"}
     assert "ovarian cancer" in drawn(study, man, "{disease:family}")
+
+
+def test_of_a_patient_no_value_is_invented_of_what_the_record_may_hold(study: Any) -> None:
+    draws = Draws(1, "analytes")
+    known = {study.lexis.analytes.draw(draws, ()).text.casefold() for _ in range(500)}
+
+    told = {name.casefold() for name in drawn(study, WOMAN, "{lab} {marker}")}
+
+    assert known & gauged()
+    assert told
+    assert not told & gauged()
 
 
 @pytest.mark.parametrize(
