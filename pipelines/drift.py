@@ -1,4 +1,4 @@
-"""Calibrate what drift is on the notes of fresh people, and compare the notes of unseen patients with those."""
+"""Calibrate what drift is on the notes of the next people, and compare the notes of unseen patients with those."""
 
 from pathlib import Path
 from typing import Annotated
