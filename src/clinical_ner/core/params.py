@@ -147,7 +147,9 @@ class DriftParams(Section):
     """How often a window of notes may be called drifted by chance, and what is done about one that has."""
 
     seed: Seed
-    reference_patients: int = Field(gt=0, description="fresh people whose notes are the reference of the pipeline")
+    reference_patients: int = Field(
+        gt=0, description="the next people of the population; their notes are the reference"
+    )
     windows: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         min_length=1, strict=False, description="sizes, in notes; smaller ones are refused"
     )
