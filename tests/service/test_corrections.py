@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -190,6 +190,39 @@ def test_accepting_twice_is_the_same_bytes_and_another_name_gets_nothing(reviewe
     assert "accepted before" in told
     assert {path.name: path.read_bytes() for path in (data / "one").iterdir()} == before
     assert not (data / "two").exists()
+
+
+def test_what_is_held_back_is_never_learnt_from_even_if_accepted_again_without_the_option(tmp_path: Path) -> None:
+    url, out, notes = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "out", 40
+    store.migrate(url)
+    opened = store.Store.open(url)
+    for number in range(notes):
+        ids = {"prediction_id": ANY_ID, "feedback_id": uuid4(), "request_id": "r-1", "key_id": "key-1"}
+        text = f"{AGREED} {number}"
+        said = {"created_at": now(), "rating": None, "spans": [entity(text, MARK)], "text": text}
+        opened.add_feedback({**ids, **said})
+    opened.close()
+    run("export", "--store", url, "--out", out)
+    run("review", out)
+    learnt, kept = tmp_path / "annotated", tmp_path / "held_back"
+    for folder in (learnt, kept):
+        folder.mkdir()
+    accept = ("accept", out, "--annotated", learnt, "--held-back", kept, "--golden", ROOT / "tests/golden", "--name")
+
+    run(*accept, "one", "--hold-back", "0.3")
+    before = {path.name: path.read_bytes() for path in (kept / "one").iterdir()}
+    run(*accept, "one", "--hold-back", "0.3")
+    with pytest.raises(UserError, match=f"in another corpus: {notes}"):
+        run(*accept, "two")
+
+    texts = [
+        {note["text"] for note in map(json.loads, (folder / "one/notes.jsonl").open())} for folder in (learnt, kept)
+    ]
+    told = json.loads((learnt / "one/provenance.json").read_text())["batches"][0]["left_out"]["held back"]
+    assert (len(texts[0] | texts[1]), texts[0] & texts[1]) == (notes, set())
+    assert len(texts[1]) == told
+    assert 0 < told < notes / 2
+    assert {path.name: path.read_bytes() for path in (kept / "one").iterdir()} == before
 
 
 def test_a_kill_between_the_notes_and_their_provenance_is_mended_by_accepting_again(

@@ -149,28 +149,47 @@ def accept(
     name: Annotated[str, typer.Option(help="Of the corpus, such as 2026-03.")],
     annotated: Annotated[Path, typer.Option(help="The folder of annotated notes.")] = Path("data/annotated"),
     golden: Annotated[Path, typer.Option(help="The folder of the frozen test notes.")] = Path("tests/golden"),
+    hold_back: Annotated[float, typer.Option(min=0, max=0.9, help="The share that is kept to judge models by.")] = 0,
+    held_back: Annotated[Path, typer.Option(help="The folder of what is kept.")] = Path("data/held_back"),
     dvc: Annotated[bool, typer.Option("--dvc", help="Let DVC track the corpus at once.")] = False,
 ) -> None:
     """Put the reviewed notes into data/annotated/NAME, from where the next `dvc repro` learns from them."""
-    from clinical_ner.corrections import acceptance, records
-    from clinical_ner.corrections.review import read_reviewed
+    from clinical_ner.corrections.acceptance import folder_of, parted
+    from clinical_ner.corrections.review import REVIEWED, read_reviewed
 
-    target = acceptance.folder_of(annotated, name)
+    corpora = (annotated, held_back)
     with alone_in(folder):
-        before = acceptance.read_corpus(target)
-        corpus = acceptance.accept(
-            read_reviewed(folder / "reviewed.jsonl"),
-            records.read_corrections(folder / records.FEEDBACK),
-            _inputs(folder),
-            before,
-            acceptance.frozen_texts(golden),
-            acceptance.texts_elsewhere(annotated, target),
-        )
-        acceptance.require_mentions(corpus)
-        if corpus is not before:
-            _write_corpus(target, corpus.notes.values(), acceptance.provenance(name, corpus))
+        sides = parted(read_reviewed(folder / REVIEWED), hold_back)
+        targets = {folder_of(annotated, name): sides.learnt}
+        if sides.held_back:
+            targets[folder_of(held_back, name)] = sides.held_back
+        for target, notes in targets.items():
+            others = len(sides.learnt) + len(sides.held_back) - len(notes)
+            _accept_into(target, notes, folder, golden, corpora, others)
+    for target in targets:
+        _track(target, with_dvc=dvc)
+
+
+def _accept_into(
+    target: Path, notes: list[Resolved], folder: Path, golden: Path, corpora: tuple[Path, ...], others: int
+) -> None:
+    """Add the notes of a review to a corpus; what the `corpora` have elsewhere stays there."""
+    from clinical_ner.corrections import acceptance, records
+
+    before = acceptance.read_corpus(target)
+    corpus = acceptance.accept(
+        notes,
+        records.read_corrections(folder / records.FEEDBACK),
+        _inputs(folder),
+        before,
+        acceptance.frozen_texts(golden),
+        acceptance.texts_elsewhere(corpora, target),
+        others,
+    )
+    acceptance.require_mentions(corpus)
+    if corpus is not before:
+        _write_corpus(target, corpus.notes.values(), acceptance.provenance(target.name, corpus))
     _show_accepted(target, corpus.batches[-1], is_new=corpus is not before)
-    _track(target, with_dvc=dvc)
 
 
 def _inputs(folder: Path) -> Inputs:

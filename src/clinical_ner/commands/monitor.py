@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 import typer
 
@@ -28,6 +28,8 @@ Last = Annotated[str | None, typer.Option(help="Instead of --since: 24h or 7d.")
 ParamsFile = Annotated[Path, typer.Option("--params")]
 PARAMS = Path("params.yaml")
 REPORT, PAGE, GAUGES, REQUEST = "monitor.json", "monitor.html", "monitor.prom", "retraining_request.json"
+FOR_ALL = 0o644
+RUNS = UUID("6e0c1f1e-3a3f-4b8e-9d55-0f6c1d1b7a10")  # the ids of runs are made from it
 EVIDENTLY, THRESHOLDS = "evidently.html", "thresholds.json"
 
 
@@ -57,18 +59,27 @@ def run_monitor(
     comparison = drift.compare(known, current, thresholds, section.seed)
     assessment = policy.assess(window, (known, current), comparison, agreement, section)
     request = policy.retraining_request(assessment)
-    files.write_text(out / PAGE, report.page(assessment))
-    files.write_text(out / EVIDENTLY, comparison.html)
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / PAGE, report.page(assessment))
+    _write(out / EVIDENTLY, comparison.html)
     if request:
-        files.write_json(out / REQUEST, request)
+        _write(out / REQUEST, files.as_json(request))
     else:
         (out / REQUEST).unlink(missing_ok=True)  # that of an earlier run
     if profiles is None:
         _remember(url, assessment, at)
-    files.write_text(out / GAUGES, report.text_file(assessment, at))
-    files.write_json(out / REPORT, assessment)
+    _write(out / GAUGES, report.text_file(assessment, at))
+    _write(out / REPORT, files.as_json(assessment))
     typer.echo(f"{assessment['verdict']}: {'; '.join(assessment['reasons']) or 'nothing moved'}")
     raise typer.Exit(policy.EXIT_CODES[assessment["verdict"]])
+
+
+def _write(path: Path, content: str) -> None:
+    """Write a report; whoever looks meanwhile, such as Prometheus's collector, sees a whole one."""
+    from clinical_ner.core.files import whole_file, write_text
+
+    with whole_file(path, FOR_ALL) as partial:
+        write_text(partial, content)
 
 
 @app.command()
@@ -180,12 +191,13 @@ def _thresholds(folder: Path) -> dict[str, Any]:
 
 # --- the store -------------------------------------------------------------------------------------
 def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
-    """Keep the run, where the service and the board find it."""
+    """Keep the run, where the service and the board find it: the same findings of the same window once."""
+    from clinical_ner.core.files import as_json
     from clinical_ner.serving import store
 
     free, labelled, window = assessment["label_free"], assessment["labelled"], assessment["window"]
     row = {
-        "run_id": uuid4(),
+        "run_id": uuid5(RUNS, as_json(assessment)),
         "created_at": at,
         "since": datetime.fromisoformat(window["since"]),
         "until": datetime.fromisoformat(window["until"]),

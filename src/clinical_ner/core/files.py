@@ -29,8 +29,13 @@ def md5(file: BufferedIOBase) -> str:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys and a final newline: the same content is the same bytes."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `as_json`."""
+    write_text(path, as_json(content))
+
+
+def as_json(content: Any) -> str:
+    """JSON with sorted keys and a final newline: the same content is the same bytes."""
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_text(path: Path, content: str) -> None:

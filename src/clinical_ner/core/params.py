@@ -115,6 +115,7 @@ class TrainParams(Section):
     annotated_weight: float = Field(
         gt=0, description="of the annotated notes against what was learnt from the synthetic ones"
     )
+    rehearsed_sentences: int = Field(ge=0, description="synthetic ones read again while adapting to annotated notes")
     gazetteer_dropout: Share = Field(description="known concepts hidden from the gazetteer features while training")
     feature_groups: tuple[FeatureGroup, ...] = Field(min_length=1, strict=False)
 
