@@ -289,6 +289,17 @@ def test_corrections_that_came_after_the_review_have_to_be_reviewed(reviewed: Pa
         run("accept", reviewed, "--name", "n", "--annotated", tmp_path, "--golden", ROOT / "tests/golden")
 
 
+def test_a_review_that_was_killed_between_its_files_has_to_be_run_again(reviewed: Path, tmp_path: Path) -> None:
+    accept = ("accept", reviewed, "--name", "n", "--annotated", tmp_path, "--golden", ROOT / "tests/golden")
+    whole = (reviewed / "reviewed.jsonl").read_text()
+    (reviewed / "reviewed.jsonl").write_text(whole * 2)
+
+    with pytest.raises(UserError, match="is no review of"):
+        run(*accept)
+    run("review", reviewed)
+    assert "1 notes with" in run(*accept)
+
+
 def test_decisions_of_another_export_are_refused(reviewed: Path, tmp_path: Path) -> None:
     other = {"note": known_by("Gout"), "text": "Gout", "entities": []}
     (tmp_path / "decisions.jsonl").write_text(json.dumps(other))
