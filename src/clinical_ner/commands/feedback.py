@@ -107,7 +107,7 @@ def _write_review(folder: Path, settled: list[Resolved], found: dict[str, Any]) 
     with whole_file(folder / reviewing.REVIEWED, OWNER_ONLY) as partial:
         partial.write_text(records.lines(map(reviewing.as_record, settled)), encoding="utf-8")
     with whole_file(folder / REVIEW, OWNER_ONLY) as partial:
-        write_json(partial, found)
+        write_json(partial, {**found, "reviewed_sha256": sha256(folder / reviewing.REVIEWED)})
 
 
 def _write_conflicts(out: Path, notes: list[Note]) -> None:
@@ -193,7 +193,7 @@ def _accept_into(
 
 
 def _inputs(folder: Path) -> Inputs:
-    """What the review found, if it is of the corrections that are there.
+    """What the review found, if it is of the corrections that are there and was not killed before its end.
 
     Raises:
         UserError: it is not.
@@ -203,14 +203,12 @@ def _inputs(folder: Path) -> Inputs:
     from clinical_ner.corrections.review import REVIEWED
 
     found = read_json(folder / REVIEW) if (folder / REVIEW).is_file() else {}
-    feedback = sha256(folder / FEEDBACK)
-    if found.get("feedback_sha256") != feedback:
+    feedback, reviewed = sha256(folder / FEEDBACK), sha256(folder / REVIEWED)
+    if (found.get("feedback_sha256"), found.get("reviewed_sha256")) != (feedback, reviewed):
         raise UserError(
             f"{folder / REVIEWED} is no review of {FEEDBACK}", f"run 'clinical-ner feedback review {folder}'"
         )
-    return Inputs(
-        feedback, sha256(folder / REVIEWED), found["agreement"], found["unresolved"], found["widened"], found["dropped"]
-    )
+    return Inputs(feedback, reviewed, found["agreement"], found["unresolved"], found["widened"], found["dropped"])
 
 
 def _write_corpus(target: Path, notes: Any, provenance: dict[str, Any]) -> None:
