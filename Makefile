@@ -17,6 +17,9 @@ export DVC_NO_ANALYTICS := 1
 TRANSPOSED := awk -F ' *[|] *' 'NR == 1 {split($$0, name, / *[|] */)} \
 	NR > 2 {for (i = 3; i < NF; i++) if ($$i != "-" && name[i] !~ /^(ablation|outputs|robustness)/) printf "%-31s %s\n", name[i], $$i}'
 
+# A corpus that DVC tracks can be fetched but not built, and without it a stage would run on what is left.
+ANNOTATED := $(basename $(wildcard data/annotated/*.dvc))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -39,7 +42,10 @@ $(INSTALLED): requirements.txt pyproject.toml Makefile
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-repro: $(INSTALLED) ## Build what is not up to date: patients, notes, model, figures, reports (LAZY=1: fetch only what that needs)
+$(ANNOTATED): | $(INSTALLED)
+	$(BIN)/dvc pull $@.dvc
+
+repro: $(INSTALLED) $(ANNOTATED) ## Build what is not up to date: patients, notes, model, figures, reports (LAZY=1: fetch only what that needs)
 	$(BIN)/dvc repro $(if $(LAZY),--pull --allow-missing)
 	@$(MAKE) --silent figures
 	@echo "Reports: reports/drift.html, reports/evaluation.json; plots: dvc plots show"
@@ -48,7 +54,7 @@ figures: $(INSTALLED) ## Print the main figures of the last run
 	@$(BIN)/dvc metrics show --md metrics/evaluate.json metrics/drift.json | $(TRANSPOSED) | LC_ALL=C sort
 
 # What the tests and the service read: built if it is not up to date.
-data: $(INSTALLED)
+data: $(INSTALLED) $(ANNOTATED)
 	$(BIN)/dvc repro --quiet
 
 test: data ## Run the tests, on the true model
@@ -61,7 +67,7 @@ programs: ## Install the programs that the tests meet: browser, gateway, databas
 	@for program in $$(cat tests/debian-packages.txt); do \
 		$(APT) install -y --no-install-recommends $$program > /dev/null || echo "not installed: $$program"; done
 
-check: $(INSTALLED) ## Lint, types, workflows, and whether dvc.lock is true
+check: $(INSTALLED) $(ANNOTATED) ## Lint, types, workflows, and whether dvc.lock is true
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -39,6 +39,8 @@ LOCK, EVALUATION, REAL_TEXT = "dvc.lock", "reports/evaluation.json", "docs/real_
 TABLES = ("vocabulary", "population", "notes", "dataset")  # the stages whose figures count rows
 WORDS = {"better": "better", "same": "the same within noise", "worse": "**worse beyond noise**", None: "not judged"}
 DIGITS = 5
+ROW_PIXELS = 10  # each side's bar; DVC gives all rows of a plot 300 pixels together
+SHOWN = 3  # plots that need not be folded
 NOISE = f"""\
 Noise is {STANDARD_ERRORS:g} standard errors of the difference, with texts as the sample. Not judged is what is of other
 texts than before. Real text is there if `make readme CORPORA=folder` has measured this very model."""
@@ -102,6 +104,8 @@ def shown(value: Any) -> str:
     """As people read it: thousands apart, five digits of a share, a dash for nothing."""
     if value is None:
         return "-"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.{DIGITS}g}"
@@ -142,31 +146,48 @@ def folded(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
+def folded_if_long(title: str, parts: Sequence[str]) -> list[str]:
+    """The parts, behind their title if they would push everything else off the screen."""
+    return [folded(f"{len(parts)} {title}", "\n\n".join(parts))] if len(parts) > SHOWN else list(parts)
+
+
 def headline(comparisons: Sequence[Comparison]) -> str:
     found = verdict(comparisons)
     named = [comparison.name for comparison in comparisons if comparison.verdict == found != "same"]
-    return f"## Verdict: {WORDS[found]}" + (f" ({', '.join(named)})" if named else "")
+    return f"## Verdict: {WORDS[found]}" + (f" ({', '.join(named)})" if named else "") + left_out(comparisons)
+
+
+def left_out(comparisons: Sequence[Comparison]) -> str:
+    """What the verdict says nothing about."""
+    count = sum(comparison.verdict is None for comparison in comparisons)
+    return f"; {count} of {len(comparisons)} figures not judged" if count else ""
 
 
 def text(base: Side, now: Side, comparisons: Sequence[Comparison], plots: Mapping[str, str]) -> str:
     """The comment: a verdict, the judged figures, the parameters, the data, all other figures, the plots."""
     old, new = base.metrics(), now.metrics()
-    counts = changed({stage: old.get(stage) for stage in TABLES}, {stage: new.get(stage) for stage in TABLES})
+    counts, figures = (changed(*(chosen(side, of_tables) for side in (old, new))) for of_tables in (True, False))
+    drawn = [f"**{title}**\n\n![{title}](plots/{name})" for name, title in plots.items()]
     sections = [
         headline(comparisons),
-        table(("strict F1", "before", "after", "difference", "noise", ""), map(judged_row, comparisons)),
+        table(("strict F1", "before", "after", "difference", "noise", "verdict"), map(judged_row, comparisons)),
         NOISE,
         "### Parameters",
         changes_table("parameter", changed(base.content("params.yaml"), now.content("params.yaml"))),
         "### Data and model",
         changes_table("bytes", changed(sizes_of(base), sizes_of(now))),
         changes_table("rows and counts", counts),
-        "### Figures",
-        folded("All figures that changed", changes_table("figure", changed(old, new))),
+        "### Other figures",
+        folded(f"{len(figures)} that changed", changes_table("figure", figures)) if figures else "No change.",
         "### Plots that changed",
-        *([f"**{title}**\n\n![{title}](plots/{name})" for name, title in plots.items()] or ["None."]),
+        *(folded_if_long("plots", drawn) or ["None."]),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def chosen(metrics: Mapping[str, Any], of_tables: bool) -> dict[str, Any]:
+    """The figures of the stages that count rows, or those of the others."""
+    return {stage: figures for stage, figures in metrics.items() if (stage in TABLES) == of_tables}
 
 
 def sizes_of(side: Side) -> dict[str, int]:
@@ -203,6 +224,12 @@ def renamed(content: Any, commit: str) -> Any:
     return json.loads(text)
 
 
+def legible(content: Any) -> Any:
+    """A plot whose named rows are far enough apart to be read."""
+    named = content.get("encoding", {}).get("y", {}).get("type") == "nominal"
+    return content | {"height": {"step": ROW_PIXELS}} if named else content
+
+
 def draw(plots: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Write each plot as PNG; the names of the files and the plots' titles."""
     import vl_convert
@@ -228,7 +255,7 @@ def main(base: str, out: Path) -> None:
     comparisons = comparisons_of(before, now)
     shutil.rmtree(out, ignore_errors=True)
     moved = changed_plots(plots_diff(commit))
-    plots = draw({path: renamed(content, commit) for path, content in moved.items()}, out / "plots")
+    plots = draw({path: legible(renamed(content, commit)) for path, content in moved.items()}, out / "plots")
     comment = text(before, now, comparisons, plots)
     files.write_text(out / "comment.md", comment)
     summary = without_pictures(comment) if plots else comment

@@ -7,8 +7,8 @@ MONITORING := build/monitoring
 
 # The decision is an answer, not a failure: 0 none, 10 watch, 20 retrain. Anything else is one.
 watch: data ## Compare the last day with the reference (CLINICAL_NER_STORE=url, or PROFILES=file, in the environment)
-	@mkdir -p $(MONITORING); decision=0; \
-	if [ -n "$${PROFILES:-}" ]; then set -- --profiles "$$PROFILES"; else set -- --store "$$CLINICAL_NER_STORE" --last 24h; fi; \
+	@set -e; mkdir -p $(MONITORING); decision=0; \
+	if [ -n "$${PROFILES:-}" ]; then set -- --profiles "$$PROFILES"; else set -- --last 24h; fi; \
 	$(BIN)/clinical-ner monitor run "$$@" --out $(MONITORING) || decision=$$?; \
 	case $$decision in 0|10|20) ;; *) exit 1 ;; esac; \
 	$(BIN)/clinical-ner monitor summary $(MONITORING) > $(MONITORING)/summary.md; \

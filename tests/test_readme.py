@@ -34,7 +34,9 @@ def calls(program: str, page: str) -> list[list[str]]:
 
 
 def exists(path: str) -> bool:
-    """Whether a file or folder has this path, or the name alone; CAPITALS stand for any name."""
+    """Whether a file or folder has this path, or the name alone, or make writes it; CAPITALS stand for any name."""
+    if path.startswith("build/"):
+        return path.strip("/") in (ROOT / "Makefile").read_text(encoding="utf-8")
     pattern = path.strip("/") if (ROOT / path).exists() else re.sub(r"[A-Z]{3,}", "*", path.strip("/"))
     tops = (".ci", ".github", "deploy", "docs", "pipelines", "src", "tests")
     return any(ROOT.glob(pattern)) or ("/" not in pattern and any(any((ROOT / top).rglob(pattern)) for top in tops))

@@ -18,8 +18,9 @@ from clinical_ner.core.io import read, write
 from clinical_ner.core.schema import CALIBRATION, LEXICON, TOKENS, Table
 from clinical_ner.ner.dataset import examples_of, token_table
 
-SOURCES = (".dvc/config", ".dvcignore", ".gitignore", "Makefile", "dvc.yaml", "params.yaml", "pipelines", "src")
-SOURCES = (*SOURCES, "pyproject.toml", "requirements.txt", "data/.gitignore", "models/.gitignore", "data/annotated")
+SOURCES = (".ci/workflows.mk", ".dvc/config", ".dvcignore", ".gitignore", "Makefile", "dvc.yaml", "params.yaml")
+SOURCES = (*SOURCES, "pipelines", "src", "pyproject.toml", "requirements.txt", "data/annotated")
+SOURCES = (*SOURCES, "data/.gitignore", "models/.gitignore")
 SMALL = {"train": {"max_iterations": 6, "min_frequency": 1, "feature_groups": ["word", "gazetteer"]}}
 SENTENCES = 150
 NAMES = ("train.c2-0.5", "train.c2-2")

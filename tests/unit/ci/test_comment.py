@@ -27,13 +27,15 @@ class Files(comment.Side):
 
 
 def side(iterations: int, texts: int, size: int) -> Files:
-    metrics = {"stages": {"notes": {"metrics": [{"metrics/notes.json": {"cache": False}}]}}}
+    files = [{f"metrics/{stage}.json": {"cache": False}} for stage in ("notes", "train")]
+    metrics = {"stages": {"all": {"metrics": files}}}
     outs = {"stages": {"notes": {"outs": [{"path": "data/notes", "size": size}]}}}
     return Files(
         dvc_dot_yaml=metrics,
         dvc_dot_lock=outs,
         params_dot_yaml={"train": {"max_iterations": iterations}},
         metrics__notes_dot_json={"texts": texts},
+        metrics__train_dot_json={"loss": 1 / iterations},
     )
 
 
@@ -50,7 +52,10 @@ def test_the_comment_begins_with_the_verdict_and_names_the_figures_that_made_it(
 
 
 def test_a_figure_without_a_counterpart_is_shown_and_not_judged() -> None:
-    assert "| golden notes | - | 0.9000 |  |  | not judged |" in written([Comparison("golden notes", None, GOOD)])
+    text = written([Comparison("golden notes", None, GOOD), Comparison("synthetic", GOOD, GOOD)])
+
+    assert text.splitlines()[0] == "## Verdict: the same within noise; 1 of 2 figures not judged"
+    assert "| golden notes | - | 0.9000 |  |  | not judged |" in text
 
 
 def test_the_comment_shows_parameters_sizes_and_rows_before_and_after() -> None:
@@ -67,8 +72,23 @@ def test_where_nothing_changed_the_comment_says_so() -> None:
     text = comment.text(same, same, [], {})
 
     assert text.startswith("## Verdict: the same within noise\n")
-    assert re.findall(r"(.+): no change", text) == ["Parameter", "Bytes", "Rows and counts", "Figure"]
+    assert re.findall(r"(.+): no change", text) == ["Parameter", "Bytes", "Rows and counts"]
+    assert "### Other figures\n\nNo change.\n" in text
     assert text.endswith("### Plots that changed\n\nNone.\n")
+
+
+def test_no_figure_is_told_twice() -> None:
+    text = written([])
+
+    assert text.count("notes.texts") == 1
+    assert text.count("train.loss") == 1
+
+
+def test_many_plots_are_folded_and_few_are_not() -> None:
+    few, many = ({f"{i}.png": f"Plot {i}" for i in range(count)} for count in (3, 4))
+
+    assert "<summary>4 plots</summary>" in written([], many)
+    assert "plots</summary>" not in written([], few)
 
 
 def test_a_summary_names_the_plots_that_it_cannot_show() -> None:
@@ -83,7 +103,14 @@ def test_a_summary_names_the_plots_that_it_cannot_show() -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(None, "-"), (1234567, "1,234,567"), (0.123456789, "0.12346"), (True, "True"), ("a|b", "a|b"), ([1], "[1]")],
+    [
+        (None, "-"),
+        (1234567, "1,234,567"),
+        (0.123456789, "0.12346"),
+        (True, "True"),
+        ("a|b", "a|b"),
+        (["log", 1], "log, 1"),
+    ],
 )
 def test_values_are_shown_as_people_read_them(value: Any, expected: str) -> None:
     assert comment.shown(value) == expected
@@ -115,6 +142,13 @@ def test_the_sides_of_a_plot_are_called_before_and_after() -> None:
     drawn = comment.renamed(plot(("workspace", [1]), ("0abc", [2]))["content"], "0abc")
 
     assert [row["rev"] for row in drawn["data"]["values"]] == ["after", "before"]
+
+
+def test_rows_that_have_names_get_room_for_each_and_a_curve_stays_as_it_is() -> None:
+    bars, curve = ({"encoding": {"y": {"type": kind}}, "height": 300} for kind in ("nominal", "quantitative"))
+
+    assert comment.legible(bars)["height"] == {"step": comment.ROW_PIXELS}
+    assert comment.legible(curve) == curve
 
 
 def test_a_base_that_is_no_commit_is_the_users_mistake() -> None:
