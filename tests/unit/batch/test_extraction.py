@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import stat
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -117,6 +120,23 @@ def test_every_note_is_read_exactly_once_however_large_the_shards(name: str, siz
 
     read = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
     assert [note[:2] for note in read] == list(notes(12).itertuples(index=False, name=None))
+
+
+def test_a_row_group_is_not_held_whole(tmp_path: Path) -> None:
+    letters = np.random.default_rng(1).integers(97, 123, (2_000, 5_000), np.uint8)
+    ids, drawn = [f"n{n}" for n in range(len(letters))], [row.tobytes().decode() for row in letters]
+    texts = pd.DataFrame({"note_id": ids, "text": drawn})
+    source = write(texts, tmp_path / "notes.parquet")
+    (shard,) = plan(sources([str(source)]), COLUMNS).shards
+    read, before = rows(shard, COLUMNS), pa.total_allocated_bytes()
+
+    tracemalloc.start()
+    next(read)
+    of_python, of_arrow = tracemalloc.get_traced_memory()[1], pa.total_allocated_bytes() - before
+    tracemalloc.stop()
+
+    assert source.stat().st_size > 5_000_000
+    assert of_python + of_arrow < 5_000_000
 
 
 def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> None:
