@@ -35,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "vocabulary": {"max_words": 3},
     "population": {"patients": 150},
     "notes": {"literature_texts": 300},
-    "train": {"max_iterations": 30},
+    "train": {"max_iterations": 30, "rehearsed_sentences": 10_000},  # as docs/corrections.md advises
     "evaluate": {"ablation_iterations": 2, "ablation_sentences": 60, "sample_texts": 3},
     "drift": {"reference_patients": 250, "windows": [100, 200], "resamples": 300, "splits": 6},
     "promote": {"speed_rounds": 5},
