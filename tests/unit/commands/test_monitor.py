@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -216,6 +217,9 @@ def test_the_summary_is_markdown_with_both_kinds_of_evidence(
         "### Without labels",
         "### With labels",
     ]
+    shares = [float(share) for share in re.findall(r"^\| \w+ \|.*\| ([\d.]+) \|$", done.output, re.MULTILINE)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 1
 
 
 @pytest.mark.parametrize(
