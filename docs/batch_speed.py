@@ -4,9 +4,9 @@
     python docs/batch_speed.py --full           also 10 million: hours; memory must not grow
     python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
 
-The ratios are of one run of this script, each after the other on the same notes, so that what else the machine does
-weighs on all of them. A short note is a sentence or two, some 55 tokens; time goes by tokens, so notes of the usual
-length (about 400) take seven times as long. Writes docs/capacity.md.
+Speed is told twice: in notes a second of the clock, on which everything else that the machine does weighs, and in
+processor time a note, on which it hardly does; the share of the bare tagger is of processor time. A short note is a
+sentence or two; time goes by tokens, so notes of the usual length take longer. Writes docs/capacity.md.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Measured(NamedTuple):
     engine: str
     notes: int
     seconds: float  # from the first shard on: starting up is apart
+    processor_seconds: float  # of the workers, from then on
     start_up: float
     worker_megabytes: float  # of the largest
     output_bytes: int
@@ -74,8 +75,9 @@ def main(
     texts = some_texts(of_notes)
     with tempfile.TemporaryDirectory() as scratch:
         source = written(texts, notes, Path(scratch) / "notes.parquet")
-        bare = bare_rate(texts)
-        print(f"the bare tagger: {bare:,.0f} notes a second")
+        load = os.getloadavg()[1]
+        bare = bare_seconds(texts)
+        print(f"the bare tagger: {bare * 1e3:.2f} ms a note")
         found = [batch(f"{n} process{'es' * (n > 1)}", source, notes, ["--workers", str(n)]) for n in (1, 2)]
         with cluster(2, Path(scratch)) as address:
             found.append(batch("Dask, 2 workers", source, notes, ["--scheduler", address]))
@@ -83,9 +85,8 @@ def main(
             large = written(texts, FULL, Path(scratch) / "large.parquet")
             found.append(batch("2 processes", large, FULL, ["--workers", "2"]))
     for measured in found:
-        rate, memory = f"{measured.rate:,.0f} a second", f"{measured.worker_megabytes:.0f} MB"
-        print(f"{measured.engine}, {measured.notes:,} notes: {rate}, {memory}")
-    out.write_text(page(texts, bare, found), encoding="utf-8")
+        print(row(measured, bare))
+    out.write_text(page(texts, bare, found, load), encoding="utf-8")
 
 
 # --- what is read -----------------------------------------------------------------------------------
@@ -114,16 +115,16 @@ def written(texts: list[str], count: int, path: Path) -> Path:
     return path
 
 
-def bare_rate(texts: list[str]) -> float:
-    """Notes a second of the tagger with all that it says of them, in this process, without reading or writing."""
+def bare_seconds(texts: list[str]) -> float:
+    """Processor time a note of the tagger with all that it says of it, in this process, without reading or writing."""
     tagger = Tagger.load(MODEL)
     some = [f"{texts[n % len(texts)]} {n}" for n in range(BARE)]
     for text in some[: BARE // 4]:
         understand(tagger, text)
-    start = time.perf_counter()
+    start = time.process_time()
     for text in some:
         understand(tagger, text)
-    return len(some) / (time.perf_counter() - start)
+    return (time.process_time() - start) / len(some)
 
 
 # --- batches ----------------------------------------------------------------------------------------
@@ -135,17 +136,20 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
         words = [*COMMAND, "extract-batch", str(source), str(out), "--model", str(MODEL), *options]
         start = time.perf_counter()
         process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        begun, peak = 0.0, 0.0
+        begun, peak, spent, importing = 0.0, 0.0, dict[int, float](), 0.0
         while process.poll() is None:
-            peak = max([peak, *map(megabytes, workers())])
-            begun = begun or (time.perf_counter() - start if list(out.glob("*/.unfinished-*")) else 0.0)
+            for worker in workers():
+                peak = max(peak, megabytes(worker))
+                spent[worker.pid] = max(spent.get(worker.pid, 0.0), processor_seconds(worker))
+            if not begun and list(out.glob("*/.unfinished-*")):
+                begun, importing = time.perf_counter() - start, sum(spent.values())
             time.sleep(POLL)
         seconds = time.perf_counter() - start
         if process.returncode:
             raise SystemExit(f"{engine}: exit code {process.returncode}")
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
         size = sum(file["bytes"] for shard in manifest["shards"] for file in shard["files"].values())
-    return Measured(engine, notes, seconds - begun, begun, peak, size)
+    return Measured(engine, notes, seconds - begun, sum(spent.values()) - importing, begun, peak, size)
 
 
 def workers() -> list[psutil.Process]:
@@ -167,6 +171,15 @@ def megabytes(process: psutil.Process) -> float:
         return float(process.memory_info().rss) / MEGABYTE
     except psutil.Error:
         return 0.0
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    """That the process has had; 0 if it has ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
 
 
 @contextmanager
@@ -199,19 +212,19 @@ def wait_for(file: Path, seconds: float = 60.0) -> None:
 
 
 # --- the page ---------------------------------------------------------------------------------------
-def page(texts: list[str], bare: float, found: list[Measured]) -> str:
+def page(texts: list[str], bare: float, found: list[Measured], load: float) -> str:
     """docs/capacity.md."""
     one, two = found[0], found[1]
     template = (ROOT / "docs/capacity_template.md").read_text(encoding="utf-8")
-    a_core = two.rate / 2
     figures = {
         "tokens": f"{mean_tokens(texts):,.0f}",
         "characters": f"{sum(map(len, texts)) / len(texts):,.0f}",
-        "bare": f"{bare:,.0f}",
+        "bare": f"{bare * 1e3:.2f}",
         "table": "\n".join(row(measured, bare) for measured in found),
         "speedup": f"{two.rate / one.rate:.2f}",
-        "share": f"{two.rate / (2 * bare):.0%}",
-        "arithmetic": "\n".join(arithmetic(count, a_core, two) for count in (1_000_000, FULL, BIG, NATION)),
+        "load": f"{load:.1f}",
+        "processors": str(os.cpu_count()),
+        "arithmetic": "\n".join(arithmetic(count, two) for count in (1_000_000, FULL, BIG, NATION)),
         "price": f"{PRICE:.2f}",
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda name: figures[name[1]], template)
@@ -225,17 +238,16 @@ def mean_tokens(texts: list[str]) -> float:
 
 def row(measured: Measured, bare: float) -> str:
     """A row of the table of what was measured."""
-    processes = 1 if measured.engine.startswith("1 ") else 2
-    cost = 1_000_000 / measured.rate * processes / 3600 * PRICE
+    a_note = measured.processor_seconds / measured.notes
     return (
-        f"| {measured.engine} | {measured.notes:,} | {measured.rate:,.0f} | {measured.rate / (processes * bare):.0%}"
-        f" | {measured.worker_megabytes:.0f} | {measured.start_up:.1f} | {cost:.3f} |"
+        f"| {measured.engine} | {measured.notes:,} | {measured.rate:,.0f} | {a_note * 1e3:.2f} | {bare / a_note:.0%}"
+        f" | {measured.worker_megabytes:.0f} | {measured.start_up:.1f} |"
     )
 
 
-def arithmetic(notes: int, a_core: float, measured: Measured) -> str:
+def arithmetic(notes: int, measured: Measured) -> str:
     """A row of what many notes would take."""
-    core_hours = notes / a_core / 3600
+    core_hours = notes * measured.processor_seconds / measured.notes / 3600
     output = notes * measured.output_bytes / measured.notes / 1e9
     return f"| {notes:,} | {core_hours:,.1f} | {core_hours / 64:,.1f} | {core_hours * PRICE:,.2f} | {output:,.1f} |"
 

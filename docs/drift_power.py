@@ -37,10 +37,11 @@ from clinical_ner.notes.terms import Lexis, lexis
 from clinical_ner.population.sample import sample_population
 
 ROOT = Path(__file__).parents[1]
-SEED = 70_401  # of people that no stage has
+SEED = 70_401  # of the draws
 PEOPLE = 900  # of whom the undrifted windows are drawn
 SHIFTED_PEOPLE = 90
 WARDS = 1_500  # people from whom the wards choose
+NEOPLASM = r"C|D[0-4]"  # codes of ICD-10-CM
 SHARES = (0.10, 0.25)
 
 
@@ -65,13 +66,14 @@ class Clinic(NamedTuple):
         return write_notes(chosen, self.words, knobs, self.end)
 
 
-def clinic(people: int, seed: int) -> Clinic:
-    """People of a seed of their own, with the repository's parameters."""
+def clinic(people: int, past: int) -> Clinic:
+    """The next people of the repository's population after those of the stages and so many more."""
     settings, vocabulary = params.load(ROOT / "params.yaml"), io.read_vocabulary(ROOT / "data/vocabulary")
-    sampled = sample_population(settings.population.model_copy(update={"seed": seed, "patients": people}))
+    first = settings.population.patients + settings.drift.reference_patients + past
+    sampled = sample_population(settings.population, first, first + people)
     record = record_of(*(getattr(sampled, table.name) for table in POPULATION))
     words = lexis(vocabulary, set(record.conditions["concept_id"]))
-    knobs = settings.notes.model_copy(update={"seed": seed, "literature_texts": 0})
+    knobs = settings.notes.model_copy(update={"literature_texts": 0})
     return Clinic(record, words, knobs, settings.population.reference_date)
 
 
@@ -87,8 +89,9 @@ def shifts(other: Clinic) -> Iterator[tuple[str, list[str]]]:
     yield "new style: case reports and abstracts", list(other.notes_of([], 270).notes["text"])
     for name, people in wards(other).items():
         yield f"new patients: {name}", list(other.notes_of(people[:SHIFTED_PEOPLE]).notes["text"])
-    kinds = other.notes_of(list(other.record.patients["patient_id"])).notes
-    yield "new patients: surgical ward", list(kinds["text"][kinds["kind"] == "operative"])
+    everybody = other.notes_of(list(other.record.patients["patient_id"]))
+    yield "new patients: oncology", list(everybody.notes["text"][about(everybody, NEOPLASM)])
+    yield "new patients: surgical ward", list(everybody.notes["text"][everybody.notes["kind"] == "operative"])
     yield "broken encoding: UTF-8 read as Windows-1252", [garbled(text) for text in texts]
     yield "broken encoding: quoted-printable left in", [quopri.encodestring(text.encode()).decode() for text in texts]
     yield "broken encoding: letters lost", [text.replace("i", "\ufffd") for text in texts]
@@ -136,15 +139,22 @@ def garbled(text: str) -> str:
 
 def wards(other: Clinic) -> dict[str, list[str]]:
     """People who are seen in one place."""
-    patients, conditions = other.record.patients, other.record.conditions
+    patients = other.record.patients
     born = pd.to_datetime(patients["birth_date"])
     years = (pd.Timestamp(other.end) - born).dt.days / 365.25
-    cancer = set(conditions["patient_id"][conditions["icd10cm"].str.startswith("C")])
     return {
         "infants": list(patients["patient_id"][years < 4]),
         "over 75": list(patients["patient_id"][years > 75]),
-        "oncology": [name for name in patients["patient_id"] if name in cancer],
     }
+
+
+def about(written: Writing, codes: str) -> pd.Series:
+    """Of which notes half of the diseases or more have such codes."""
+    vocabulary = io.read_vocabulary(ROOT / "data/vocabulary").diseases
+    such = set(vocabulary.loc[vocabulary["icd10cm"].str.match(codes, na=False), "concept_id"])
+    diseases = written.entities[written.entities["label"] == DISEASE]
+    share = diseases["concept_id"].isin(such).groupby(diseases["note_id"]).mean()
+    return written.notes["note_id"].map(share).fillna(0.0) >= 0.5
 
 
 # --- windows -----------------------------------------------------------------------------------
@@ -219,7 +229,7 @@ def main(
 ) -> None:
     """Print the table and write it to OUT/drift_power.json and OUT/drift_power.md."""
     tagger, judge = Tagger.load(model), Judge(reference, params.load(ROOT / "params.yaml").drift.seed)
-    home, other = clinic(PEOPLE, SEED), clinic(WARDS, SEED + 1)
+    home, other = clinic(PEOPLE, 0), clinic(WARDS, PEOPLE)
     usual = profiled(tagger, list(home.notes_of(list(home.record.patients["patient_id"])).notes["text"]))
     changed = {name: profiled(tagger, texts) for name, texts in shifts(other)}
     found: dict[str, Any] = {}

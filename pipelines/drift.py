@@ -1,4 +1,4 @@
-"""Calibrate what drift is on the notes of fresh people, and compare the notes of unseen patients with those."""
+"""Calibrate what drift is on the notes of the next people, and compare the notes of unseen patients with those."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,11 +30,11 @@ def main(
     """Write reference, profiles and thresholds to OUT, verdict to METRICS, distances to PLOT, the page to REPORT."""
     settings = params.load(params_file)
     own, end = settings.drift, settings.population.reference_date
-    fresh = settings.population.model_copy(update={"seed": own.seed, "patients": own.reference_patients})
-    people = sample_population(fresh)
+    first = settings.population.patients  # the next people: of the same towns and doctors as those of the notes
+    people = sample_population(settings.population, first, first + own.reference_patients)
     record = record_of(*(getattr(people, table.name) for table in POPULATION))
     words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
-    manner = settings.notes.model_copy(update={"seed": own.seed, "literature_texts": 0})
+    manner = settings.notes.model_copy(update={"literature_texts": 0})
     tagger = Tagger.load(model)
     reference = drift.profile_notes(tagger, write_notes(record, words, manner, end).notes)
     unseen = drift.unseen_patients(io.read(NOTES, notes), io.read(SPLITS, dataset))

@@ -195,7 +195,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         write(table, pd.DataFrame([row], columns=list(table.schema.columns)), folder)
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["train"] |= {"c1": 0.0, "c2": 0.1, "max_iterations": 30, "min_frequency": 0}
-    params["train"] |= {"annotated_weight": 1.0, "gazetteer_dropout": 0.0}
+    params["train"] |= {"annotated_weight": 1.0, "rehearsed_sentences": 0, "gazetteer_dropout": 0.0}
     files.write_text(folder / "params.yaml", yaml.safe_dump(params))
     return Workshop(folder, folder / "params.yaml")
 

@@ -18,6 +18,7 @@ from clinical_ner.ner.training import Example, train
 ROOT = Path(__file__).parents[1]
 TEXTS = 250
 KNOBS = {"seed": 1, "c1": 0.0, "c2": 0.01, "max_iterations": 10, "min_frequency": 0, "annotated_weight": 1.0}
+KNOBS |= {"rehearsed_sentences": 0}
 
 
 @pytest.fixture(scope="module")

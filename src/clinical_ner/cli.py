@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
 import time
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +16,7 @@ from rich.console import Console
 from clinical_ner.commands import batch, experiments, generation, kpi, mirror, monitor, release, remote
 from clinical_ner.commands import feedback as feedback_commands
 from clinical_ner.commands import intake as intake_commands
+from clinical_ner.commands.durations import duration
 from clinical_ner.commands.store import STORE, StoreUrl, reached
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
@@ -306,24 +305,17 @@ def store_migrate(url: StoreUrl = STORE) -> None:
 
 @store_app.command("prune")
 def store_prune(
-    older_than: Annotated[str, typer.Option(metavar="DAYS", help="Such as 90d.")], url: StoreUrl = STORE
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="Such as 90d.")], url: StoreUrl = STORE
 ) -> None:
-    """Delete predictions and feedback older than this many days, texts included."""
+    """Delete predictions and feedback older than this, texts included."""
     from clinical_ner.serving import store
 
-    before = now() - _days(older_than)
+    before = now() - duration("--older-than", older_than)
     store.require_file(url)
     with reached():
         gone = store.Store.open(url).prune(before)
     for table, rows in gone.items():
         typer.echo(f"{table}: {rows} rows deleted")
-
-
-def _days(written: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,4})d", written)
-    if not found:
-        raise UserError("--older-than: not a number of days", "write it as 90d")
-    return timedelta(days=int(found[1]))
 
 
 def main() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -192,6 +194,69 @@ def test_accepting_twice_is_the_same_bytes_and_another_name_gets_nothing(reviewe
     assert not (data / "two").exists()
 
 
+def test_an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_whole_new_one(tmp_path: Path) -> None:
+    url, out = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "out"
+    store.migrate(url)
+    opened = store.Store.open(url)
+    for number in range(300):
+        ids = {"prediction_id": ANY_ID, "feedback_id": uuid4(), "request_id": "r-1", "key_id": "key-1"}
+        text = f"{AGREED} {number}"
+        opened.add_feedback({**ids, "created_at": now(), "rating": None, "spans": [entity(text, MARK)], "text": text})
+    opened.close()
+    run("export", "--store", url, "--out", tmp_path / "whole")
+    whole = (tmp_path / "whole/feedback.jsonl").read_bytes()
+    killed = 0
+
+    for milliseconds in (2, 5, 10, 20, 40, 80):
+        process = multiprocessing.get_context("fork").Process(
+            target=run, args=("export", "--store", url, "--out", out), daemon=True
+        )
+        process.start()
+        process.join(milliseconds / 1000)
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        assert not (out / "feedback.jsonl").exists() or (out / "feedback.jsonl").read_bytes() == whole
+    run("export", "--store", url, "--out", out)
+
+    assert killed >= 2
+    assert (out / "feedback.jsonl").read_bytes() == whole
+    assert sorted(path.name for path in out.iterdir()) == [".gitignore", ".lock", "feedback.jsonl"]
+
+
+def test_what_is_held_back_is_never_learnt_from_even_if_accepted_again_without_the_option(tmp_path: Path) -> None:
+    url, out, notes = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "out", 40
+    store.migrate(url)
+    opened = store.Store.open(url)
+    for number in range(notes):
+        ids = {"prediction_id": ANY_ID, "feedback_id": uuid4(), "request_id": "r-1", "key_id": "key-1"}
+        text = f"{AGREED} {number}"
+        said = {"created_at": now(), "rating": None, "spans": [entity(text, MARK)], "text": text}
+        opened.add_feedback({**ids, **said})
+    opened.close()
+    run("export", "--store", url, "--out", out)
+    run("review", out)
+    learnt, kept = tmp_path / "annotated", tmp_path / "held_back"
+    for folder in (learnt, kept):
+        folder.mkdir()
+    accept = ("accept", out, "--annotated", learnt, "--held-back", kept, "--golden", ROOT / "tests/golden", "--name")
+
+    run(*accept, "one", "--hold-back", "0.3")
+    before = {path.name: path.read_bytes() for path in (kept / "one").iterdir()}
+    run(*accept, "one", "--hold-back", "0.3")
+    with pytest.raises(UserError, match=f"in another corpus: {notes}"):
+        run(*accept, "two")
+
+    texts = [
+        {note["text"] for note in map(json.loads, (folder / "one/notes.jsonl").open())} for folder in (learnt, kept)
+    ]
+    told = json.loads((learnt / "one/provenance.json").read_text())["batches"][0]["left_out"]["held back"]
+    assert (len(texts[0] | texts[1]), texts[0] & texts[1]) == (notes, set())
+    assert len(texts[1]) == told
+    assert 0 < told < notes / 2
+    assert {path.name: path.read_bytes() for path in (kept / "one").iterdir()} == before
+
+
 def test_a_kill_between_the_notes_and_their_provenance_is_mended_by_accepting_again(
     reviewed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +287,17 @@ def test_corrections_that_came_after_the_review_have_to_be_reviewed(reviewed: Pa
 
     with pytest.raises(UserError, match="is no review of"):
         run("accept", reviewed, "--name", "n", "--annotated", tmp_path, "--golden", ROOT / "tests/golden")
+
+
+def test_a_review_that_was_killed_between_its_files_has_to_be_run_again(reviewed: Path, tmp_path: Path) -> None:
+    accept = ("accept", reviewed, "--name", "n", "--annotated", tmp_path, "--golden", ROOT / "tests/golden")
+    whole = (reviewed / "reviewed.jsonl").read_text()
+    (reviewed / "reviewed.jsonl").write_text(whole * 2)
+
+    with pytest.raises(UserError, match="is no review of"):
+        run(*accept)
+    run("review", reviewed)
+    assert "1 notes with" in run(*accept)
 
 
 def test_decisions_of_another_export_are_refused(reviewed: Path, tmp_path: Path) -> None:

@@ -362,6 +362,14 @@ def test_a_window_holds_its_beginning_and_not_its_end(opened: Store) -> None:
     assert [row["created_at"] for row in found] == times[1:3]
 
 
+def test_what_is_monitored_comes_without_the_text(opened: Store) -> None:
+    opened.add_feedback(feedback(text="Gout"))
+    window = NOON, NOON + timedelta(hours=1)
+
+    assert "text" not in opened.feedback(*window)[0]
+    assert opened.corrections(*window)[0]["text"] == "Gout"
+
+
 def test_feedback_comes_with_what_was_predicted_if_that_is_known(opened: Store) -> None:
     one = prediction()
     opened.add_predictions([one])

@@ -22,7 +22,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three sentences; read only."""
     path: Path = tmp_path_factory.mktemp("model") / "tiny.crfsuite"
     knobs = {"seed": 1, "c1": 0.0, "c2": 0.01, "max_iterations": 30, "min_frequency": 0, "annotated_weight": 1.0}
-    knobs |= {"gazetteer_dropout": 0.0}
+    knobs |= {"rehearsed_sentences": 0, "gazetteer_dropout": 0.0}
     train(LEARNT, [], TrainParams(**knobs, feature_groups=GROUPS), path, {})
     return path
 

@@ -1,12 +1,13 @@
-"""What a row has to hold to be read: the one place that says so."""
+"""What a row of a batch has to hold to be read; what is true of every note's id and text, `core/note.py` says."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, NamedTuple
 
+from clinical_ner.core.note import MAX_ID_CHARACTERS, is_unicode
+
 LONGEST_TEXT = 200_000  # characters; some fifty times the longest ordinary note
-LONGEST_ID = 200  # characters, as the service has it
 
 
 class Columns(NamedTuple):
@@ -74,9 +75,9 @@ def _text(value: Any) -> Any:
 def _id_problem(note_id: Any) -> str:
     if not isinstance(note_id, str) or not note_id.strip():
         return "the id is missing or not text"
-    if len(note_id) > LONGEST_ID:
-        return f"the id has more than {LONGEST_ID} characters"
-    return "" if _is_unicode(note_id) else "the id is not Unicode"
+    if len(note_id) > MAX_ID_CHARACTERS:
+        return f"the id has more than {MAX_ID_CHARACTERS} characters"
+    return "" if is_unicode(note_id) else "the id is not Unicode"
 
 
 def _text_problem(text: Any) -> str:
@@ -86,22 +87,13 @@ def _text_problem(text: Any) -> str:
         return "the text is missing or not text"
     if len(text) > LONGEST_TEXT:
         return f"the text has more than {LONGEST_TEXT} characters"
-    return "" if _is_unicode(text) else "the text is not Unicode"
+    return "" if is_unicode(text) else "the text is not Unicode"
 
 
 def _subject_problem(name: str | None, subject: Any) -> str:
-    if name is None or (isinstance(subject, str) and subject.strip() and _is_unicode(subject)):
+    if name is None or (isinstance(subject, str) and subject.strip() and is_unicode(subject)):
         return ""
     return "the subject is missing or not text"
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether there is no lone surrogate, which no file of text can hold."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:

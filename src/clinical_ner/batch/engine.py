@@ -6,13 +6,22 @@ work, and what becomes of a job whose worker is lost.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -138,6 +147,7 @@ def cluster(address: str, patience: str = "10s") -> Iterator[Cluster]:
         client: Any = Client(address, timeout=patience, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UserError(f"{address}: no scheduler answers ({type(error).__name__})", "see that it runs") from None
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it logs as errors is told by who calls
     with client:
         yield Cluster(client)
 
@@ -179,6 +189,8 @@ def _until_broken(
                 suspects.append(job)
             except engine.lost:
                 yield job, Lost()
+            except CancelledError:
+                raise EngineDownError("the scheduler is gone") from None
             except Exception as error:
                 raise EngineDownError(f"the engine failed ({type(error).__name__})") from None
     if suspects:

@@ -7,13 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pyarrow.parquet as pq
 
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.work import Files, Outcome
 from clinical_ner.core import io
 from clinical_ner.core.params import NotesParams, PopulationParams
-from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECTIONS, SEGMENTS
+from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECTIONS, SEGMENTS, Table
 from clinical_ner.notes import charts
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import Lexis, lexis
@@ -24,6 +25,7 @@ from clinical_ner.population.sample import sample_population
 from clinical_ner.population.writing import ROW_GROUP, row_group
 
 PATIENTS_A_SHARD = 1_000  # of which notes are written; part of the bytes, so no parameter
+ALL = 10**9  # people: of how many a stretch is one does not matter to it, and so not to its bytes
 WRITTEN = (NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS)
 
 
@@ -84,9 +86,6 @@ def stretches(params: PopulationParams, out: Place, size: int) -> list[Stretch]:
     ]
 
 
-ALL = 10**9  # of how many people a stretch is does not matter to it, and so not to its bytes
-
-
 def write_people(job: Stretch) -> Outcome:
     """Write the records of a stretch; the first has the providers of all."""
     tables = row_group(job.population, job.start, size=job.weight, chunk_size=ROW_GROUP)
@@ -109,10 +108,16 @@ def write_stretch_of_notes(job: NotesJob) -> Outcome:
     rows: Counter[str] = Counter()
     with Files(job) as files:
         for table, frame in zip(WRITTEN, writing, strict=True):
-            files.table(table).write(io.checked(table, frame, Path(table.name)))
+            files.table(table).write(io.checked(table, _typed(table, frame), Path(table.name)))
             rows[table.name] = len(frame)
         files.receipt(rows=dict(rows))
     return Outcome(rows[NOTES.name])
+
+
+def _typed(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame; one without rows, which few people may have, with the types of its columns."""
+    types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
+    return frame.astype(types) if frame.empty else frame
 
 
 @lru_cache(maxsize=1)

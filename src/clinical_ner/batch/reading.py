@@ -56,7 +56,8 @@ def _unreadable(position: int, count: int, error: Exception) -> Row:
 # --- Parquet --------------------------------------------------------------------------------------
 def _parquet(shard: Shard, columns: Columns) -> Iterator[Row]:
     with shard.source.place.open() as source:
-        file = ParquetFile(source, page_checksum_verification=True)
+        # Unless told so, Arrow holds all of a row group, packed, however large it is.
+        file = ParquetFile(source, page_checksum_verification=True, pre_buffer=False, buffer_size=BUFFER)
         first = 0
         for group in range(file.num_row_groups):
             past = first + file.metadata.row_group(group).num_rows

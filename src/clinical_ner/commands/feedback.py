@@ -107,7 +107,7 @@ def _write_review(folder: Path, settled: list[Resolved], found: dict[str, Any]) 
     with whole_file(folder / reviewing.REVIEWED, OWNER_ONLY) as partial:
         partial.write_text(records.lines(map(reviewing.as_record, settled)), encoding="utf-8")
     with whole_file(folder / REVIEW, OWNER_ONLY) as partial:
-        write_json(partial, found)
+        write_json(partial, {**found, "reviewed_sha256": sha256(folder / reviewing.REVIEWED)})
 
 
 def _write_conflicts(out: Path, notes: list[Note]) -> None:
@@ -149,32 +149,51 @@ def accept(
     name: Annotated[str, typer.Option(help="Of the corpus, such as 2026-03.")],
     annotated: Annotated[Path, typer.Option(help="The folder of annotated notes.")] = Path("data/annotated"),
     golden: Annotated[Path, typer.Option(help="The folder of the frozen test notes.")] = Path("tests/golden"),
+    hold_back: Annotated[float, typer.Option(min=0, max=0.9, help="The share that is kept to judge models by.")] = 0,
+    held_back: Annotated[Path, typer.Option(help="The folder of what is kept.")] = Path("data/held_back"),
     dvc: Annotated[bool, typer.Option("--dvc", help="Let DVC track the corpus at once.")] = False,
 ) -> None:
     """Put the reviewed notes into data/annotated/NAME, from where the next `dvc repro` learns from them."""
-    from clinical_ner.corrections import acceptance, records
-    from clinical_ner.corrections.review import read_reviewed
+    from clinical_ner.corrections.acceptance import folder_of, parted
+    from clinical_ner.corrections.review import REVIEWED, read_reviewed
 
-    target = acceptance.folder_of(annotated, name)
+    corpora = (annotated, held_back)
     with alone_in(folder):
-        before = acceptance.read_corpus(target)
-        corpus = acceptance.accept(
-            read_reviewed(folder / "reviewed.jsonl"),
-            records.read_corrections(folder / records.FEEDBACK),
-            _inputs(folder),
-            before,
-            acceptance.frozen_texts(golden),
-            acceptance.texts_elsewhere(annotated, target),
-        )
-        acceptance.require_mentions(corpus)
-        if corpus is not before:
-            _write_corpus(target, corpus.notes.values(), acceptance.provenance(name, corpus))
+        sides = parted(read_reviewed(folder / REVIEWED), hold_back)
+        targets = {folder_of(annotated, name): sides.learnt}
+        if sides.held_back:
+            targets[folder_of(held_back, name)] = sides.held_back
+        for target, notes in targets.items():
+            others = len(sides.learnt) + len(sides.held_back) - len(notes)
+            _accept_into(target, notes, folder, golden, corpora, others)
+    for target in targets:
+        _track(target, with_dvc=dvc)
+
+
+def _accept_into(
+    target: Path, notes: list[Resolved], folder: Path, golden: Path, corpora: tuple[Path, ...], others: int
+) -> None:
+    """Add the notes of a review to a corpus; what the `corpora` have elsewhere stays there."""
+    from clinical_ner.corrections import acceptance, records
+
+    before = acceptance.read_corpus(target)
+    corpus = acceptance.accept(
+        notes,
+        records.read_corrections(folder / records.FEEDBACK),
+        _inputs(folder),
+        before,
+        acceptance.frozen_texts(golden),
+        acceptance.texts_elsewhere(corpora, target),
+        others,
+    )
+    acceptance.require_mentions(corpus)
+    if corpus is not before:
+        _write_corpus(target, corpus.notes.values(), acceptance.provenance(target.name, corpus))
     _show_accepted(target, corpus.batches[-1], is_new=corpus is not before)
-    _track(target, with_dvc=dvc)
 
 
 def _inputs(folder: Path) -> Inputs:
-    """What the review found, if it is of the corrections that are there.
+    """What the review found, if it is of the corrections that are there and was not killed before its end.
 
     Raises:
         UserError: it is not.
@@ -184,14 +203,12 @@ def _inputs(folder: Path) -> Inputs:
     from clinical_ner.corrections.review import REVIEWED
 
     found = read_json(folder / REVIEW) if (folder / REVIEW).is_file() else {}
-    feedback = sha256(folder / FEEDBACK)
-    if found.get("feedback_sha256") != feedback:
+    feedback, reviewed = sha256(folder / FEEDBACK), sha256(folder / REVIEWED)
+    if (found.get("feedback_sha256"), found.get("reviewed_sha256")) != (feedback, reviewed):
         raise UserError(
             f"{folder / REVIEWED} is no review of {FEEDBACK}", f"run 'clinical-ner feedback review {folder}'"
         )
-    return Inputs(
-        feedback, sha256(folder / REVIEWED), found["agreement"], found["unresolved"], found["widened"], found["dropped"]
-    )
+    return Inputs(feedback, reviewed, found["agreement"], found["unresolved"], found["widened"], found["dropped"])
 
 
 def _write_corpus(target: Path, notes: Any, provenance: dict[str, Any]) -> None:

@@ -71,10 +71,6 @@ def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def _is_hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
-
-
 def _show(found: dict[str, Any]) -> None:
     """A table of the files and one of the reasons, in counts."""
     files, row = found["files"], "{:<{}} {:>8} {:>8} {:>12}".format

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from clinical_ner.commands.durations import duration
+from clinical_ner.commands.store import STORE, StoreUrl, reached
 from clinical_ner.core.errors import UserError
 from clinical_ner.serving.clock import now
 
@@ -18,18 +20,16 @@ if TYPE_CHECKING:
     from clinical_ner.promotion.registry import Event
 
 # Requests for work: probes and scrapes are none.
-WORK = '{route=~"/extract|/feedback"}'
-REFUSED = '{route=~"/extract|/feedback",status=~"4..|5.."}'
-FAILED = '{route=~"/extract|/feedback",status=~"5.."}'
+WORK = '{route=~"/extract(/fhir)?|/feedback"}'
+REFUSED = '{route=~"/extract(/fhir)?|/feedback",status=~"4..|5.."}'
+FAILED = '{route=~"/extract(/fhir)?|/feedback",status=~"5.."}'
 FIRST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")  # before any run of monitoring
 ANSWER_SECONDS = 10
 
 
 def kpi(
-    store_url: Annotated[
-        str, typer.Option("--store", envvar="CLINICAL_NER_STORE", help="SQLAlchemy's URL.")
-    ] = "sqlite:///clinical-ner.sqlite",
-    last: Annotated[str, typer.Option(metavar="DAYS", help="The window, until now, such as 30d.")] = "30d",
+    store_url: StoreUrl = STORE,
+    last: Annotated[str, typer.Option(help="The window, until now: 24h or 30d.")] = "30d",
     prometheus: Annotated[str | None, typer.Option(help="Its URL: requests are counted there alone.")] = None,
     benchmark: Annotated[Path, typer.Option(help="What 'make bench-service' wrote.")] = Path("docs/service_speed.json"),
     remote: Annotated[str, typer.Option(help="Of git, of which the registry's tags come.")] = "origin",
@@ -44,20 +44,13 @@ def kpi(
 
     section = params.load(params_file).kpi
     until = now()
-    since = until - _days(last)
+    since = until - duration("--last", last)
     found = indicators(_evidence(store_url, since, until, prometheus, benchmark, remote), section)
     told = kpi_report.as_json(found, since, until)
     if out:
         files.write_json(out / "kpi.json", told)
         files.write_text(out / "kpi.html", kpi_report.page(found, since, until))
     typer.echo(json.dumps(told, indent=2) if as_json else kpi_report.table(found))
-
-
-def _days(written: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,4})d", written)
-    if not found:
-        raise UserError("--last: not a number of days", "write it as 30d")
-    return timedelta(days=int(found[1]))
 
 
 def _evidence(
@@ -85,16 +78,8 @@ def _stored(url: str, since: datetime, until: datetime) -> tuple[list[dict[str, 
     from clinical_ner.serving import store
 
     store.require_file(url)
-    opened = store.Store.open(url)
-    try:
+    with reached(), closing(store.Store.open(url)) as opened:
         return opened.predictions(since, until), opened.feedback(since, until), opened.runs(FIRST, until)
-    except store.StoreDownError as error:
-        raise UserError(
-            f"the store cannot be reached or read ({error})",
-            "see that it runs, and 'clinical-ner store migrate' has made its tables",
-        ) from None
-    finally:
-        opened.close()
 
 
 def releases(events: list[Event]) -> list[Release]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ import typer
 import yaml
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import sha256
+from clinical_ner.core.files import md5, sha256
 
 NAME = "clinical-ner"  # of the experiment and of the registered model
 LOCK, PARAMS = Path("dvc.lock"), Path("params.yaml")
@@ -59,14 +58,16 @@ def require_as_locked(files: Mapping[str, str]) -> None:
     Raises:
         UserError: one is missing or another one.
     """
-    for path, md5 in files.items():
-        if not Path(path).is_file() or _md5(Path(path)) != md5:
+    for path, content in files.items():
+        if not _is(Path(path), content):
             raise UserError(f"{path} is not the file that {LOCK} names", "run 'make repro' or 'dvc checkout' first")
 
 
-def _md5(path: Path) -> str:
+def _is(path: Path, content: str) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return md5(file) == content
 
 
 def mirror() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 import typer
 
+from clinical_ner.commands.durations import duration
+from clinical_ner.commands.store import STORE, StoreUrl, reached
 from clinical_ner.core.errors import UserError
 from clinical_ner.serving.clock import now
 
@@ -23,13 +22,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Watch for drift, of the notes and of the model.")
 
-StoreUrl = Annotated[str, typer.Option("--store", envvar="CLINICAL_NER_STORE", help="SQLAlchemy's URL.")]
 Since = Annotated[str | None, typer.Option(help="From then on, such as 2026-03-01 or 2026-03-01T08:00; UTC.")]
 Until = Annotated[str | None, typer.Option(help="To before then; default: now.")]
 Last = Annotated[str | None, typer.Option(help="Instead of --since: 24h or 7d.")]
 ParamsFile = Annotated[Path, typer.Option("--params")]
-STORE, PARAMS = "sqlite:///clinical-ner.sqlite", Path("params.yaml")
+PARAMS = Path("params.yaml")
 REPORT, PAGE, GAUGES, REQUEST = "monitor.json", "monitor.html", "monitor.prom", "retraining_request.json"
+FOR_ALL = 0o644
+RUNS = UUID("6e0c1f1e-3a3f-4b8e-9d55-0f6c1d1b7a10")  # the ids of runs are made from it
 EVIDENTLY, THRESHOLDS = "evidently.html", "thresholds.json"
 
 
@@ -59,18 +59,27 @@ def run_monitor(
     comparison = drift.compare(known, current, thresholds, section.seed)
     assessment = policy.assess(window, (known, current), comparison, agreement, section)
     request = policy.retraining_request(assessment)
-    files.write_text(out / PAGE, report.page(assessment))
-    files.write_text(out / EVIDENTLY, comparison.html)
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / PAGE, report.page(assessment))
+    _write(out / EVIDENTLY, comparison.html)
     if request:
-        files.write_json(out / REQUEST, request)
+        _write(out / REQUEST, files.as_json(request))
     else:
         (out / REQUEST).unlink(missing_ok=True)  # that of an earlier run
     if profiles is None:
         _remember(url, assessment, at)
-    files.write_text(out / GAUGES, report.text_file(assessment, at))
-    files.write_json(out / REPORT, assessment)
+    _write(out / GAUGES, report.text_file(assessment, at))
+    _write(out / REPORT, files.as_json(assessment))
     typer.echo(f"{assessment['verdict']}: {'; '.join(assessment['reasons']) or 'nothing moved'}")
     raise typer.Exit(policy.EXIT_CODES[assessment["verdict"]])
+
+
+def _write(path: Path, content: str) -> None:
+    """Write a report; whoever looks meanwhile, such as Prometheus's collector, sees a whole one."""
+    from clinical_ner.core.files import whole_file, write_text
+
+    with whole_file(path, FOR_ALL) as partial:
+        write_text(partial, content)
 
 
 @app.command()
@@ -120,7 +129,7 @@ def _span(since: str | None, until: str | None, last: str | None, at: datetime) 
     end = _time("--until", until) if until else at
     if (since is None) == (last is None):
         raise UserError("the window has no beginning, or two", "pass --since TIME or --last 24h")
-    start = _time("--since", since) if since else end - _duration(last or "")
+    start = _time("--since", since) if since else end - duration("--last", last or "")
     if start >= end:
         raise UserError("the window ends before it begins", "let --since be before --until")
     return start, end
@@ -134,28 +143,21 @@ def _time(option: str, written: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _duration(written: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,4})([hd])", written)
-    if not found:
-        raise UserError("--last: not a number of hours or days", "write it as 24h or 7d")
-    return timedelta(**{{"h": "hours", "d": "days"}[found[2]]: int(found[1])})
-
-
 def _from_store(url: str, since: datetime, until: datetime) -> tuple[Window, pd.DataFrame, Agreement]:
     """The window, its PROFILES and the agreement with the feedback that came in it."""
-    from clinical_ner.monitoring.feedback import agreement
+    from clinical_ner.monitoring.feedback import agreement, judged_notes
     from clinical_ner.monitoring.policy import Window
     from clinical_ner.serving import store
 
     store.require_file(url)
-    with _reached():
+    with reached():
         opened = store.Store.open(url)
         rows, judged = opened.predictions(since, until), opened.feedback(since, until)
         opened.close()
     whole = [row for row in rows if row["concepts"] is not None]
     versions = tuple(sorted({row["model_version"] for row in whole}))
     window = Window(since, until, len(whole), len(rows) - len(whole), versions)
-    return window, stored_profiles(whole), agreement(judged)
+    return window, stored_profiles(whole), agreement(judged_notes(judged))
 
 
 def stored_profiles(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -196,12 +198,13 @@ def _thresholds(folder: Path) -> dict[str, Any]:
 
 # --- the store -------------------------------------------------------------------------------------
 def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
-    """Keep the run, where the service and the board find it."""
+    """Keep the run, where the service and the board find it: the same findings of the same window once."""
+    from clinical_ner.core.files import as_json
     from clinical_ner.serving import store
 
     free, labelled, window = assessment["label_free"], assessment["labelled"], assessment["window"]
     row = {
-        "run_id": uuid4(),
+        "run_id": uuid5(RUNS, as_json(assessment)),
         "created_at": at,
         "since": datetime.fromisoformat(window["since"]),
         "until": datetime.fromisoformat(window["until"]),
@@ -214,21 +217,7 @@ def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
         "agreement": labelled["f1"],
         "report": assessment,
     }
-    with _reached():
+    with reached():
         opened = store.Store.open(url)
         opened.add_run(row)
         opened.close()
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """Say what to do where the store is down."""
-    from clinical_ner.serving import store
-
-    try:
-        yield
-    except store.StoreDownError as error:
-        raise UserError(
-            f"the store cannot be reached, read or written ({error})",
-            "see that it runs and may be written, and 'clinical-ner store migrate' has made its tables",
-        ) from None

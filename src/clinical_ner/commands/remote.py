@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, NamedTuple
@@ -10,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from clinical_ner.core.errors import UserError
+from clinical_ner.core.files import md5
 
 State = Literal["true", "damaged", "missing"]
 app = typer.Typer(no_args_is_help=True, help="The remote of DVC: is each object there, and the one it should be?")
@@ -28,7 +28,7 @@ def state_of(store: Any, object_id: str) -> State:
     """Whether a store of DVC holds an object whose content has the MD5 that is its name; reads all of it."""
     try:
         with store.fs.open(store.oid_to_path(object_id), "rb") as file:
-            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            found = md5(file)
     except FileNotFoundError:
         return "missing"
     return "true" if found == object_id.removesuffix(".dir") else "damaged"

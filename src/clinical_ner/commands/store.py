@@ -23,6 +23,6 @@ def reached() -> Iterator[None]:
         yield
     except store.StoreDownError as error:
         raise UserError(
-            f"the store cannot be reached or written ({error})",
+            f"the store cannot be reached, read or written ({error})",
             "see that it runs and may be written, and 'clinical-ner store migrate' has made its tables",
         ) from None

@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,19 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def md5(file: BufferedIOBase) -> str:
+    """By which DVC knows a content; it protects from no attacker."""
+    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with sorted keys and a final newline: the same content is the same bytes."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write `as_json`."""
+    write_text(path, as_json(content))
+
+
+def as_json(content: Any) -> str:
+    """JSON with sorted keys and a final newline: the same content is the same bytes."""
+    return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_text(path: Path, content: str) -> None:

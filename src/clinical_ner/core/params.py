@@ -115,6 +115,7 @@ class TrainParams(Section):
     annotated_weight: float = Field(
         gt=0, description="of the annotated notes against what was learnt from the synthetic ones"
     )
+    rehearsed_sentences: int = Field(ge=0, description="synthetic ones read again while adapting to annotated notes")
     gazetteer_dropout: Share = Field(description="known concepts hidden from the gazetteer features while training")
     feature_groups: tuple[FeatureGroup, ...] = Field(min_length=1, strict=False)
 
@@ -147,7 +148,9 @@ class DriftParams(Section):
     """How often a window of notes may be called drifted by chance, and what is done about one that has."""
 
     seed: Seed
-    reference_patients: int = Field(gt=0, description="fresh people whose notes are the reference of the pipeline")
+    reference_patients: int = Field(
+        gt=0, description="the next people of the population; their notes are the reference"
+    )
     windows: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         min_length=1, strict=False, description="sizes, in notes; smaller ones are refused"
     )

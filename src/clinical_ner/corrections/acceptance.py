@@ -17,7 +17,7 @@ from clinical_ner.ner.corpora import is_aside
 
 NOTES, PROVENANCE = "notes.jsonl", "provenance.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-GOLDEN, ELSEWHERE, UNRESOLVED = "frozen test note", "in another corpus", "unresolved"
+GOLDEN, ELSEWHERE, UNRESOLVED, HELD_BACK = "frozen test note", "in another corpus", "unresolved", "held back"
 
 
 class Corpus(NamedTuple):
@@ -25,6 +25,13 @@ class Corpus(NamedTuple):
 
     notes: Mapping[str, Json]
     batches: Sequence[Json]
+
+
+class Parted(NamedTuple):
+    """Reviewed notes to learn from, and those that are kept to judge by."""
+
+    learnt: list[Resolved]
+    held_back: list[Resolved]
 
 
 class Inputs(NamedTuple):
@@ -47,6 +54,20 @@ def squeezed(text: str) -> str:
     return known_by(" ".join(text.split()))
 
 
+def parted(reviewed: Iterable[Resolved], share: float) -> Parted:
+    """The notes in two: about this share of them is held back, the same ones whenever and with whatever they come.
+
+    >>> notes = [Resolved(str(number), f"Note {number}.", (), How.SINGLE) for number in range(10)]
+    >>> few, more = parted(notes[:5], 0.3).held_back, parted(notes, 0.3).held_back
+    >>> [note.id for note in few] == [note.id for note in more if note in notes[:5]]
+    True
+    """
+    sides = Parted([], [])
+    for note in reviewed:
+        sides[int(squeezed(note.text)[:8], 16) < share * 2**32].append(note)
+    return sides
+
+
 def accept(
     reviewed: Iterable[Resolved],
     corrections: Collection[Correction],
@@ -54,15 +75,17 @@ def accept(
     before: Corpus,
     frozen: Collection[str],
     elsewhere: Collection[str],
+    held_back: int = 0,
 ) -> Corpus:
     """The corpus with the reviewed notes; the same inputs again change nothing.
 
-    A note of the frozen test sets, or of another corpus, is left out and counted: both are `squeezed` texts. A note
-    that the corpus has already is replaced, as the later review knows better.
+    A note of the frozen test sets, or of another corpus, is left out and counted: both are `squeezed` texts; so are
+    those `held_back` of the review before. A note that the corpus has already is replaced, as the later review knows
+    better.
     """
     if any(_made_of(batch) == _made_of(inputs._asdict()) for batch in before.batches):
         return before
-    left_out, taken = Counter({UNRESOLVED: inputs.unresolved}), []
+    left_out, taken = Counter({UNRESOLVED: inputs.unresolved, HELD_BACK: held_back}), []
     for note in reviewed:
         reason = GOLDEN if squeezed(note.text) in frozen else ELSEWHERE if squeezed(note.text) in elsewhere else None
         if reason:
@@ -90,7 +113,7 @@ def _batch(
         "notes": len(taken),
         "entities": _by_label(taken),
         "settled": {how.value: sum(note.how is how for note in taken) for how in How},
-        "left_out": {reason: left_out.get(reason, 0) for reason in (GOLDEN, ELSEWHERE, UNRESOLVED)},
+        "left_out": {reason: left_out.get(reason, 0) for reason in (GOLDEN, ELSEWHERE, UNRESOLVED, HELD_BACK)},
         "period": {"first": when[0], "last": when[-1]} if when else None,
         "annotators": sorted({one.annotator for one in used}),
         "model_versions": sorted({one.model_version for one in used if one.model_version}),
@@ -139,9 +162,10 @@ def read_corpus(folder: Path) -> Corpus:
     return Corpus({record["id"]: record for _, record in records}, batches)
 
 
-def texts_elsewhere(annotated: Path, own: Path) -> set[str]:
-    """The notes of the other corpora that were accepted before, `squeezed`."""
-    others = (file.parent for file in sorted(annotated.glob(f"*/{PROVENANCE}")) if file.parent != own)
+def texts_elsewhere(folders: Iterable[Path], own: Path) -> set[str]:
+    """The notes of the other corpora in these folders that were accepted before, `squeezed`."""
+    files = (file for folder in folders for file in sorted(folder.glob(f"*/{PROVENANCE}")))
+    others = (file.parent for file in files if file.parent != own)
     return {squeezed(record["text"]) for other in others for record in read_corpus(other).notes.values()}
 
 

@@ -145,9 +145,7 @@ def _header(records: Iterator[list[str]]) -> list[str]:
 
 
 def _require(names: list[str]) -> None:
-    missing = [
-        " or ".join(any_of) for any_of in (("id", "note_id"), ("written_on",), ("text",)) if not {*any_of} & {*names}
-    ]
+    missing = [" or ".join(any_of) for any_of in REQUIRED if not {*any_of} & {*names}]
     if missing:
         raise UnreadableError(f"it has no column {', '.join(missing)}; the columns are {', '.join(sorted(NAMES))}")
     if len(set(names)) < len(names):

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
+
+
+class Judged(NamedTuple):
+    """A note whose entities somebody corrected or confirmed: how many are right, were predicted, and are true."""
+
+    at: datetime
+    true_positives: int
+    predicted: int
+    gold: int
 
 
 class Agreement(NamedTuple):
@@ -21,26 +31,27 @@ class Agreement(NamedTuple):
         return round(2 * self.confirmed / marked, 4) if marked else None
 
 
-def agreement(feedback: Iterable[Mapping[str, Any]]) -> Agreement:
-    """The agreement of the predicted spans with the corrected ones; the last word on a prediction counts.
+def judged_notes(feedback: Iterable[Mapping[str, Any]]) -> list[Judged]:
+    """The notes of which both the predicted and the corrected spans are known; the last word on a prediction counts.
 
     A row has `prediction_id`, `created_at`, the corrected `spans` and the `predicted` ones; rows without either are
     left out: nobody judged the entities, or the prediction is no longer known.
     """
-    judged = {
-        row["prediction_id"]: (set(map(tuple, row["predicted"])), {corrected(span) for span in row["spans"]})
-        for row in sorted(feedback, key=lambda row: row["created_at"])
-        if row["spans"] is not None and row["predicted"] is not None
-    }
-    pairs = judged.values()
+    last: dict[Any, Judged] = {}
+    for row in sorted(feedback, key=lambda row: row["created_at"]):
+        if row["spans"] is not None and row["predicted"] is not None:
+            gold = {(span["start"], span["end"], span["label"]) for span in row["spans"]}
+            found = set(map(tuple, row["predicted"]))
+            last[row["prediction_id"]] = Judged(row["created_at"], len(gold & found), len(found), len(gold))
+    return sorted(last.values())
+
+
+def agreement(judged: Iterable[Judged]) -> Agreement:
+    """The agreement of the predicted spans with the corrected ones, over all notes."""
+    notes = list(judged)
     return Agreement(
-        notes=len(judged),
-        confirmed=sum(len(found & true) for found, true in pairs),
-        invented=sum(len(found - true) for found, true in pairs),
-        missed=sum(len(true - found) for found, true in pairs),
+        notes=len(notes),
+        confirmed=sum(note.true_positives for note in notes),
+        invented=sum(note.predicted - note.true_positives for note in notes),
+        missed=sum(note.gold - note.true_positives for note in notes),
     )
-
-
-def corrected(span: Mapping[str, Any]) -> tuple[int, int, str]:
-    """A span of feedback as predictions have theirs."""
-    return span["start"], span["end"], span["label"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinical_ner.core.params import KpiParams
-from clinical_ner.monitoring.feedback import corrected
+from clinical_ner.monitoring.feedback import Judged, judged_notes
 from clinical_ner.monitoring.gauges import ALERT
 from clinical_ner.ner.bootstrap import f1, interval, resampled_sums
 
@@ -117,26 +117,6 @@ def _times(evidence: Evidence, params: KpiParams) -> list[Figure]:
 
 
 # --- 2 and 6 --------------------------------------------------------------------------------------
-class Judged(NamedTuple):
-    """A note whose entities somebody corrected or confirmed."""
-
-    at: datetime
-    true_positives: int
-    predicted: int
-    gold: int
-
-
-def judged_notes(feedback: Iterable[Row]) -> list[Judged]:
-    """The notes of which both the predicted and the corrected spans are known; the last word on a note counts."""
-    last: dict[Any, Judged] = {}
-    for row in sorted(feedback, key=lambda row: row["created_at"]):
-        if row.get("spans") is not None and row.get("predicted") is not None:
-            gold = {corrected(span) for span in row["spans"]}
-            found = set(map(tuple, row["predicted"]))
-            last[row["prediction_id"]] = Judged(row["created_at"], len(gold & found), len(found), len(gold))
-    return sorted(last.values())
-
-
 def _accuracy(judged: Sequence[Judged], params: KpiParams) -> list[Figure]:
     source = f"{STORE}, corrections"
     if not judged:

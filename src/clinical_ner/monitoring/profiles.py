@@ -106,8 +106,10 @@ def figures(tagger: Tagger, text: str, read: Sequence[Sentence], mentions: Seque
     confidence of 1, and so has one without entities of theirs.
     """
     words = [token.text for sentence in read for token in sentence.tokens]
+    lower, initials = [word.lower() for word in words], [word[0] for word in words]
     marginals = [marginal for sentence in read for marginal in sentence.marginals]
     labels = Counter(mention.span.label for mention in mentions)
+    known = sum(tagger.knows(word) for word, initial in zip(words, initials, strict=True) if initial.isalpha())
     count = max(1, len(words))
     rates = {
         "tokens_per_sentence": len(words) / max(1, len(read)),
@@ -115,19 +117,19 @@ def figures(tagger: Tagger, text: str, read: Sequence[Sentence], mentions: Seque
         "treatments_per_100_tokens": 100 * labels[TREATMENT] / count,
         "lines_per_100_tokens": 100 * text.count("\n") / count if words else 0.0,
         "broken_per_1000_characters": 1000 * len(BROKEN.findall(text)) / max(1, len(text)),
-        "out_of_vocabulary_rate": sum(word[0].isalpha() and not tagger.knows(word) for word in words) / count,
+        "out_of_vocabulary_rate": (sum(map(str.isalpha, initials)) - known) / count,
         "mean_confidence": min(1.0, sum(marginals) / count) if words else 1.0,
-        "unsure_token_rate": sum(marginal < UNSURE for marginal in marginals) / count,
+        "unsure_token_rate": sum(map(UNSURE.__gt__, marginals)) / count,
         "entity_confidence": sum(mention.confidence for mention in mentions) / len(mentions) if mentions else 1.0,
         "capital_rate": sum(map(str.isupper, words)) / count,
-        "number_rate": sum(word[0].isdigit() for word in words) / count,
-        "punctuation_rate": sum(not word[0].isalnum() for word in words) / count,
-        "function_word_rate": sum(word.lower() in FUNCTION_WORDS for word in words) / count,
+        "number_rate": sum(map(str.isdigit, initials)) / count,
+        "punctuation_rate": (len(words) - sum(map(str.isalnum, initials))) / count,
+        "function_word_rate": sum(map(FUNCTION_WORDS.__contains__, lower)) / count,
         "non_ascii_rate": 0.0 if text.isascii() or not words else sum(map("\x7f".__lt__, text)) / len(text),
         "empty_rate": float(bool(words) and not mentions),
     }
     rounded = {name: round(rates[name], 6) for name in (*RATES, *SHARES)}
-    patient = {"ages": {age_band(text): 1}, "sexes": {sex(words): 1}}
+    patient = {"ages": {age_band(text): 1}, "sexes": {sex(lower): 1}}
     return {"characters": len(text), "tokens": len(words), **rounded, **entity_mixes(mentions), **patient}
 
 

@@ -21,6 +21,7 @@ YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 BELOW = (2, 18, 40, 65, 80, 130)  # years at which the next group of AGES begins
 FEMALE = frozenset(["she", "her", "hers", "woman", "female", "girl", "mrs", "ms", "f"])
 MALE = frozenset(["he", "his", "him", "man", "male", "boy", "mr", "m"])
+SEX_OF = dict.fromkeys(FEMALE, 1) | dict.fromkeys(MALE, -1)
 
 
 def age_band(text: str) -> str:
@@ -43,7 +44,6 @@ def stated_years(text: str) -> int | None:
 
 
 def sex(words: Iterable[str]) -> str:
-    """Of which sex more of the words are; there is no answer where they are as many."""
-    lower = [word.lower() for word in words]
-    balance = sum(word in FEMALE for word in lower) - sum(word in MALE for word in lower)
+    """Of which sex more of the words, in lower case, are; there is no answer where they are as many."""
+    balance = sum(SEX_OF.get(word, 0) for word in words)
     return "female" if balance > 0 else "male" if balance < 0 else UNSAID

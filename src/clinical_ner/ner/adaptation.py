@@ -2,7 +2,9 @@
 
 The weights that it has are the mean of a Gaussian prior (Chelba and Acero, "Adaptation of Maximum Entropy Capitalizer:
 Little Data Can Help a Lot", 2006): with no sentences they stay as they are, and the more the sentences insist, the
-further they move. Mixing the two kinds of sentences instead drowns the few in the many.
+further they move. Mixing the two kinds of sentences instead drowns the few in the many. A few of the earlier sentences
+are rehearsed beside the new ones (Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal", 1995): a ward's new
+words must not make unknown words of other texts look like its own.
 """
 
 from __future__ import annotations
@@ -57,7 +59,11 @@ class _Sentences(NamedTuple):
 
 
 def adapt(
-    before: Weights, rows: Sequence[Rows], tags: Sequence[Sequence[str]], settings: Settings
+    before: Weights,
+    rows: Sequence[Rows],
+    tags: Sequence[Sequence[str]],
+    settings: Settings,
+    rehearsed: tuple[Sequence[Rows], Sequence[Sequence[str]]] = ((), ()),
 ) -> tuple[Weights, list[Step]]:
     """The CRF that minimises `c2 |weights - before|^2 - weight * log p(tags)`, and the way there.
 
@@ -65,10 +71,11 @@ def adapt(
         before: the CRF so far; it knows every tag of `tags`.
         rows: the features of the sentences to adapt to, none of which is empty.
         tags: their tags.
+        rehearsed: features and tags of sentences that the CRF has learnt from; they bring in no attribute of their own.
     """
     weight, c2 = settings.weight, settings.c2
     grown = _with_attributes(before, rows, settings.min_frequency)
-    given, used = _sentences(grown, rows, tags)
+    given, used = _sentences(grown, [*rows, *rehearsed[0]], [*tags, *rehearsed[1]])
     turned = given.features.T.tocsr()
     shape = (len(used), len(grown.tags))
     log: list[Step] = []

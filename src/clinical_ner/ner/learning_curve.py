@@ -23,6 +23,7 @@ from clinical_ner.ner.training import (
     fitted,
     partial_gazetteer,
     prepare,
+    rehearsal,
     train,
 )
 
@@ -40,11 +41,12 @@ class Fold(NamedTuple):
 
 
 class Synthetic(NamedTuple):
-    """A tagger of the synthetic notes, the gazetteer that is known while training, and how it was trained."""
+    """A tagger of the synthetic notes, the gazetteer that is known while training, how, and what is rehearsed later."""
 
     tagger: Tagger
     hidden: Gazetteer
     params: TrainParams
+    rehearsed: list[Example]
 
 
 def train_synthetic(examples: Sequence[Example], lexicon: Sequence[Entry], params: TrainParams) -> Synthetic:
@@ -52,7 +54,7 @@ def train_synthetic(examples: Sequence[Example], lexicon: Sequence[Entry], param
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "synthetic.crfsuite"
         train(examples, lexicon, params, path, {})
-        return Synthetic(Tagger.load(path), partial_gazetteer(lexicon, params), params)
+        return Synthetic(Tagger.load(path), partial_gazetteer(lexicon, params), params, rehearsal(examples, params))
 
 
 # --- reports and folds --------------------------------------------------------------------------
@@ -119,7 +121,7 @@ def _taggers(
     if not examples:
         yield SYNTHETIC, synthetic.tagger
         return
-    after = adapted(synthetic.tagger.weights, examples, synthetic.hidden, params)[0]
+    after = adapted(synthetic.tagger.weights, examples, synthetic.hidden, params, rehearsed=synthetic.rehearsed)[0]
     yield SYNTHETIC, synthetic.tagger.reweighted(after, params)
     plain = tuple(group for group in params.feature_groups if group in PLAIN_GROUPS)
     alone = ((ALONE, params), (PLAIN, params.model_copy(update={"feature_groups": plain})))

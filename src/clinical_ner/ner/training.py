@@ -16,7 +16,7 @@ import sklearn_crfsuite
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
-from clinical_ner.core.seeds import unit_hash
+from clinical_ner.core.seeds import stream, unit_hash
 from clinical_ner.core.span import ANNOTATED, LABELS, SYNTHETIC
 from clinical_ner.ner import adaptation, bio, model, weights
 from clinical_ner.ner.abbreviations import definitions, kinds, singular
@@ -167,7 +167,14 @@ def learn(
     learnt = weights.from_crfsuite(out)
     if not (synthetic and annotated):
         return learnt, log
-    return adapted(learnt, annotated, gazetteer, params, log)
+    return adapted(learnt, annotated, gazetteer, params, log, rehearsal(synthetic, params))
+
+
+def rehearsal(synthetic: Sequence[Example], params: TrainParams) -> list[Example]:
+    """So many of the synthetic sentences as are read again while adapting, in their order; all if there are fewer."""
+    readable = [example for example in synthetic if example.words]
+    drawn = stream(params.seed, "rehearsal").permutation(len(readable))[: params.rehearsed_sentences]
+    return [readable[place] for place in sorted(drawn)]
 
 
 def adapted(
@@ -176,17 +183,21 @@ def adapted(
     gazetteer: Gazetteer,
     params: TrainParams,
     log: Sequence[Iteration] = (),
+    rehearsed: Sequence[Example] = (),
 ) -> tuple[Weights, list[Iteration]]:
-    """The CRF adapted to annotated sentences, and the log continued.
+    """The CRF adapted to annotated sentences while some that it knows are rehearsed, and the log continued.
 
     Where a corpus annotates one label alone, the CRF's own reading stands for the other: an O says nothing of it.
     """
     known = learnt.with_tags(bio.TAGS, unseen_score=0.0)
-    rows = [example_features(example, gazetteer, params.feature_groups) for example in annotated]
+    rows, known_rows = (
+        [example_features(example, gazetteer, params.feature_groups) for example in examples]
+        for examples in (annotated, rehearsed)
+    )
     guesses = adaptation.best_tags(known, rows)
     tags = [completed(example, guess) for example, guess in zip(annotated, guesses, strict=True)]
     settings = Settings(params.annotated_weight, params.c2, params.min_frequency, params.max_iterations)
-    after, steps = adaptation.adapt(known, rows, tags, settings)
+    after, steps = adaptation.adapt(known, rows, tags, settings, (known_rows, [example.tags for example in rehearsed]))
     more = [Iteration(n, round(step.loss, 3), step.moved) for n, step in enumerate(steps, len(log) + 1)]
     return after, [*log, *more]
 

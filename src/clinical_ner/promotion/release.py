@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import sha256, whole_folder, write_json
+from clinical_ner.core.files import md5, sha256, whole_folder, write_json
 from clinical_ner.ner import model
 from clinical_ner.promotion.registry import Event, git
 
@@ -57,11 +56,11 @@ def _locked_outputs(lock: str) -> Iterator[dict[str, Any]]:
 
 
 def _md5(path: Path) -> str | None:
-    """As DVC names the file's content; no protection, the manifest has SHA-256."""
+    """As `dvc.lock` has it; none, if there is no such file."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return md5(file)
 
 
 def require_pushed(root: Path) -> None:

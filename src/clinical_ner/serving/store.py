@@ -221,10 +221,13 @@ class Store:
     def feedback(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """The feedback from `since` to before `until`, in order of time, each with the `predicted` spans if known.
 
+        The texts stay in the store: what monitors and counts has no use for them.
+
         Raises:
             StoreDownError: the store cannot be read now.
         """
-        return self._between(FEEDBACK, since, until, PREDICTIONS.c.spans.label("predicted"))
+        columns = [column for column in FEEDBACK.c if column.name != "text"]
+        return self._between(FEEDBACK, since, until, *columns, PREDICTIONS.c.spans.label("predicted"))
 
     def corrections(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """The feedback from `since` to before `until`, in order of time, each with the `model_version` if known.
@@ -232,7 +235,7 @@ class Store:
         Raises:
             StoreDownError: the store cannot be read now.
         """
-        return self._between(FEEDBACK, since, until, PREDICTIONS.c.model_version)
+        return self._between(FEEDBACK, since, until, *FEEDBACK.c, PREDICTIONS.c.model_version)
 
     def runs(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """The monitoring runs from `since` to before `until`, in order of time.
@@ -242,11 +245,14 @@ class Store:
         """
         return self._between(MONITORING_RUNS, since, until)
 
-    def _between(self, table: Table, since: datetime, until: datetime, *joined: Any) -> list[dict[str, Any]]:
-        source = table.outerjoin(PREDICTIONS, PREDICTIONS.c.prediction_id == table.c.prediction_id) if joined else table
+    def _between(self, table: Table, since: datetime, until: datetime, *columns: Any) -> list[dict[str, Any]]:
+        """All columns of the table, or these, which may be of the prediction that a row is about."""
+        source = (
+            table.outerjoin(PREDICTIONS, PREDICTIONS.c.prediction_id == table.c.prediction_id) if columns else table
+        )
         within = (table.c.created_at >= since) & (table.c.created_at < until)
         order = (table.c.created_at, *table.primary_key)
-        statement = select(table, *joined).select_from(source).where(within).order_by(*order)
+        statement = select(*(columns or table.c)).select_from(source).where(within).order_by(*order)
         with self._writing() as connection:
             _take_time(connection)
             return [dict(row) for row in connection.execute(statement).mappings()]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import stat
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.batch.conftest import COLUMNS, Extract, content, notes, quarantined, read_table, write
 
-from clinical_ner.batch.contract import Columns
+from clinical_ner.batch.contract import Columns, judged
 from clinical_ner.batch.extraction import entity_frames, extraction
+from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import sources
 from clinical_ner.batch.spark import ENTITY_SCHEMA, of_partitions
@@ -108,16 +112,31 @@ def test_shards_cover_a_source_without_gap_or_overlap(name: str, count: int, siz
 
 @pytest.mark.parametrize("name", ["notes.parquet", "notes.jsonl", "notes.csv"])
 @given(size=st.integers(1, 2000))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_note_is_read_exactly_once_however_large_the_shards(
-    name: str, size: int, extract: Extract, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("cut")
-    source = write(notes(12), folder / name)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_note_is_read_exactly_once_however_large_the_shards(name: str, size: int, tmp_path: Path) -> None:
+    source = write(notes(12), tmp_path / name)
 
-    extract(folder / "out", source, rows=size, size=size)
+    shards = plan(sources([str(source)]), COLUMNS, rows=size, size=size).shards
 
-    assert read_table(folder / "out", "extracted_notes")["note_id"].tolist() == notes(12)["note_id"].tolist()
+    read = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
+    assert [note[:2] for note in read] == list(notes(12).itertuples(index=False, name=None))
+
+
+def test_a_row_group_is_not_held_whole(tmp_path: Path) -> None:
+    letters = np.random.default_rng(1).integers(97, 123, (2_000, 5_000), np.uint8)
+    ids, drawn = [f"n{n}" for n in range(len(letters))], [row.tobytes().decode() for row in letters]
+    texts = pd.DataFrame({"note_id": ids, "text": drawn})
+    source = write(texts, tmp_path / "notes.parquet")
+    (shard,) = plan(sources([str(source)]), COLUMNS).shards
+    read, before = rows(shard, COLUMNS), pa.total_allocated_bytes()
+
+    tracemalloc.start()
+    next(read)
+    of_python, of_arrow = tracemalloc.get_traced_memory()[1], pa.total_allocated_bytes() - before
+    tracemalloc.stop()
+
+    assert source.stat().st_size > 5_000_000
+    assert of_python + of_arrow < 5_000_000
 
 
 def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> None:

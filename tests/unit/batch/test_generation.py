@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.unit.batch.conftest import content, read_table
+from tests.unit.batch.running import Dask, Popen, dask_cluster, done, ended, kill_with_workers, launched, until_done
 from tests.unit.notes.conftest import small_vocabulary
 
 from clinical_ner.batch.generation import NotesJob, Stretch, stretches, write_people, write_stretch_of_notes
@@ -17,6 +20,17 @@ from clinical_ner.core.params import NotesParams, PopulationParams
 from clinical_ner.population.sample import sample_population
 
 PEOPLE = PopulationParams(seed=3, patients=7, reference_date=date(2024, 12, 31), years_of_records=2)
+ROOT = Path(__file__).parents[3]
+SHARDS = 8
+# The command, with shards of four people: those of its own are of a thousand and more.
+OF_FOUR = """
+from clinical_ner.batch import generation
+from clinical_ner.cli import main
+from clinical_ner.population import writing
+generation.PATIENTS_A_SHARD = writing.ROW_GROUP = 4
+main()
+"""
+Generate = Callable[..., Popen]
 KNOBS = NotesParams(seed=4, notes_per_patient=2, literature_texts=0, typo_rate=0.0, entity_typo_rate=0.0)
 
 
@@ -61,3 +75,63 @@ def test_people_in_parts_are_the_people_of_the_whole(tmp_path: Path) -> None:
     for table in ("patients", "conditions", "providers"):
         found = read_table(tmp_path, table)
         pd.testing.assert_frame_equal(found, getattr(whole, table), check_dtype=False, check_categorical=False)
+
+
+def test_nobody_of_whom_there_is_nothing_to_say_stops_a_stretch(vocabulary: str, tmp_path: Path) -> None:
+    (one,) = cut(tmp_path, 1, patients=1)
+
+    write_stretch_of_notes(NotesJob(one, KNOBS.model_copy(update={"notes_per_patient": 1}), vocabulary))
+
+    assert len(read_table(tmp_path, "notes")) == 1
+    assert len(read_table(tmp_path, "relations")) == 0
+
+
+# --- the commands -----------------------------------------------------------------------------------
+@pytest.fixture(scope="module", params=["notes", "population"])
+def generate(request: pytest.FixtureRequest, vocabulary: str) -> Generate:
+    """`clinical-ner notes generate` or `clinical-ner population generate --parts`, of eight shards."""
+    options = {"notes": ["--vocabulary", vocabulary], "population": ["--parts"]}[request.param]
+    words = ["generate", "--size", str(4 * SHARDS), "--params", str(ROOT / "params.yaml"), *options]
+    return lambda out, *more: launched(request.param, *words, str(out), *more, command=[sys.executable, "-c", OF_FOUR])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(generate: Generate, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    code, said, err = ended(generate(out, "--workers", "1"))
+    assert code == 0, err
+    assert f"in {SHARDS} shards" in said
+    assert len(read_table(out, "notes" if (out / "notes").exists() else "patients")) >= 4 * SHARDS
+    return content(out)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    with dask_cluster(2, tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+def test_generation_that_is_killed_is_continued(
+    generate: Generate, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = generate(out, "--workers", "2")
+    until_done(process, out, 2)
+    kill_with_workers(process)
+    before = done(out)
+
+    code, _, err = ended(generate(out, "--workers", "1"))
+
+    assert 2 <= before < SHARDS
+    assert code == 0
+    assert f"{before} of {SHARDS} shards are done" in err
+    assert content(out) == undisturbed
+
+
+def test_a_dask_cluster_generates_the_same_bytes(
+    generate: Generate, undisturbed: dict[str, bytes], cluster: Dask, tmp_path: Path
+) -> None:
+    code, _, err = ended(generate(tmp_path / "out", "--scheduler", cluster.address))
+
+    assert code == 0, err
+    assert content(tmp_path / "out") == undisturbed

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.unit.batch.conftest import content, notes, write
-from tests.unit.batch.test_faults import ended, free_port, started, wait_until
+from tests.unit.batch.running import ended, extracting, free_port, wait_until
 
 from clinical_ner.batch import places
 
@@ -51,9 +51,9 @@ def test_a_batch_on_s3_has_the_bytes_of_one_on_a_disk(bucket: Path, tiny_model: 
         write(notes(30, 30), folder / "deep/b.jsonl")
         write(notes(30, 60), folder / "c.csv.gz")
 
-    here = ended(started(tmp_path / "in", tmp_path / "out", tiny_model, "--workers", "1"))
-    there = ended(started("s3://bucket/in", "s3://bucket/out", tiny_model, "--workers", "2"))
-    again = ended(started("s3://bucket/in", "s3://bucket/out", tiny_model, "--workers", "1"))
+    here = ended(extracting(tmp_path / "in", tmp_path / "out", tiny_model, "--workers", "1"))
+    there = ended(extracting("s3://bucket/in", "s3://bucket/out", tiny_model, "--workers", "2"))
+    again = ended(extracting("s3://bucket/in", "s3://bucket/out", tiny_model, "--workers", "1"))
 
     assert (here[0], there[0], again[0]) == (0, 0, 0), there
     assert "3 of 3 shards are done" in again[2]

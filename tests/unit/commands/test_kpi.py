@@ -93,7 +93,7 @@ def test_table_json_and_page_say_the_same(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--last", "a month"], "--last: not a number of days"),
+        (["--last", "a month"], "--last: not a number of hours or days"),
         (["--store", "sqlite:///nowhere.sqlite"], "there is no store"),
         (["--prometheus", "http://127.0.0.1:9"], "--prometheus: no answer"),
     ],

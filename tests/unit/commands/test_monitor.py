@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -220,6 +222,44 @@ def test_the_summary_is_markdown_with_both_kinds_of_evidence(
     shares = [float(share) for share in re.findall(r"^\| \w+ \|.*\| ([\d.]+) \|$", done.output, re.MULTILINE)]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 1
+
+
+def test_a_run_that_is_killed_at_any_moment_is_run_again_and_is_there_once(
+    calibrated: Run, url: str, tiny: Tagger, params_file: Path, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, BROKEN, 60, NOON - timedelta(hours=2)))
+    window = ("run", "--since", "2026-03-01T09:00", "--until", "2026-03-01T12:00")
+    out = {name: tmp_path / name for name in ("killed", "whole")}
+    command = [*window, "--store", url, "--params", str(params_file), "--reference", str(tmp_path / "reference")]
+    calibrated(*window, **{"--out": str(out["whole"])})
+    killed = 0
+
+    for milliseconds in (5, 20, 60, 150, 400, 1000):
+        killed += ended_after(milliseconds, [*command, "--out", str(out["killed"])]) == -signal.SIGKILL
+        for file in out["killed"].glob("*.json"):
+            assert file.read_bytes() == (out["whole"] / file.name).read_bytes()
+    done = calibrated(*window, **{"--out": str(out["killed"])})
+
+    kept = store.Store.open(url).runs(NOON - timedelta(days=1), NOON + timedelta(days=99_999))
+    names = [{path.name for path in folder.iterdir()} for folder in out.values()]
+    assert killed >= 2
+    assert (done.exit_code, len(kept), kept[0]["verdict"]) == (20, 1, "alert")
+    assert names[0] == names[1]
+    assert (out["killed"] / "monitor.json").read_bytes() == (out["whole"] / "monitor.json").read_bytes()
+
+
+def ended_after(milliseconds: int, command: list[str]) -> int | None:
+    """The exit code of the command, killed after so long; it is forked, so that its time goes into the work."""
+
+    def work() -> None:
+        CliRunner().invoke(monitor.app, command)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(milliseconds / 1000)
+    process.kill()
+    process.join()
+    return process.exitcode
 
 
 @pytest.mark.parametrize(

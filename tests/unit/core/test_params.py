@@ -26,8 +26,8 @@ notes: {seed: 2, notes_per_patient: 3, literature_texts: 4, typo_rate: 0.5, enti
 dataset: {seed: 3, unseen_patients: 0, unseen_notes: 0.1, unseen_templates: 0.2, calibration_templates: 0.5,
   unseen_terms: 1, unlisted_terms: 0.3}
 train:
-  {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, annotated_weight: 0.5, gazetteer_dropout: 0.1,
-   feature_groups: [word, shape]}
+  {seed: 4, c1: 0.05, c2: 1, max_iterations: 5, min_frequency: 2, annotated_weight: 0.5, rehearsed_sentences: 9,
+   gazetteer_dropout: 0.1, feature_groups: [word, shape]}
 evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30, sample_texts: 9, typo_rate: 0.1}
 drift: {seed: 6, reference_patients: 3, windows: [2], resamples: 20, splits: 3, watch_false_alarms: 0.05,
         alert_false_alarms: 0.05, min_judged: 1, watch_agreement: 0.8, alert_agreement: 0.7,

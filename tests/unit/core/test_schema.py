@@ -9,6 +9,7 @@ import pandera.errors
 import pytest
 
 from clinical_ner.core import schema
+from clinical_ner.core.figures import COUNTS, MIX_SHARES, RATES, SHARES
 from clinical_ner.core.schema import Table
 
 DAY, NEXT_DAY = pd.Timestamp("2020-02-29"), pd.Timestamp("2020-03-01")
@@ -22,6 +23,13 @@ TOKEN = {
     "long_form": "rheumatoid arthritis",
     "source": "synthetic",
     "annotates": "DISEASE,TREATMENT",
+}
+PROFILE = {
+    "note_id": "N000000001",
+    "patient_id": "P0000001",
+    "written_on": DAY,
+    **dict.fromkeys(COUNTS, 0),
+    **dict.fromkeys((*RATES, *SHARES, *MIX_SHARES), 0.0),
 }
 ROWS: dict[str, dict[str, Any]] = {
     "diseases": {
@@ -179,18 +187,8 @@ ROWS: dict[str, dict[str, Any]] = {
         "text": "Gout",
         "content_sha256": "0" * 64,
     },
-    "profiles": {
-        "note_id": "N000000001",
-        "written_on": DAY,
-        "characters": 6,
-        "tokens": 1,
-        "tokens_per_sentence": 1.0,
-        "diseases_per_100_tokens": 100.0,
-        "treatments_per_100_tokens": 0.0,
-        "out_of_vocabulary_rate": 0.0,
-        "mean_confidence": 1.0,
-        "unsure_token_rate": 0.0,
-    },
+    "profiles": PROFILE,
+    "reference": PROFILE,
 }
 ANOTHER = {  # another valid value of every key column
     "term": "another",
@@ -230,7 +228,8 @@ NULLABLE = {
     ("conditions", "resolved_date"),
     ("treatments", "dose"),
     ("treatments", "stop_date"),
-    ("notes", "patient_id"),
+    *((table, "patient_id") for table in ("notes", "ingested", "profiles", "reference")),
+    ("ingested", "note_type"),
     ("entities", "section"),
     ("tokens", "long_form"),
     ("calibration", "long_form"),
@@ -362,6 +361,7 @@ def test_no_column_takes_a_value_of_another_type(table: str, column: str) -> Non
         ("profiles", "tokens_per_sentence", -0.1),
         ("profiles", "out_of_vocabulary_rate", 1.1),
         ("profiles", "mean_confidence", -0.1),
+        ("reference", "ages_old", 1.1),
     ],
 )
 def test_a_value_that_the_schema_rules_out_is_refused(table: str, column: str, value: object) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.test_architecture import ROOT
 from tests.unit.corrections.conftest import TEXT, Make
 
@@ -17,13 +19,14 @@ from clinical_ner.corrections.acceptance import (
     accept,
     folder_of,
     frozen_texts,
+    parted,
     provenance,
     require_mentions,
     squeezed,
 )
 from clinical_ner.corrections.agreement import agreement, notes
 from clinical_ner.corrections.records import Correction, known_by
-from clinical_ner.corrections.review import resolve
+from clinical_ner.corrections.review import How, Resolved, resolve
 
 EMPTY = Corpus({}, [])
 OTHER = "No gout."
@@ -100,6 +103,16 @@ def test_a_note_of_another_corpus_is_left_out_and_counted(correction: Make) -> N
 
     assert [note["text"] for note in found.notes.values()] == [OTHER]
     assert found.batches[0]["left_out"]["in another corpus"] == 1
+
+
+@given(st.sets(st.text("abc", min_size=1)), st.sets(st.text("abc", min_size=1)), st.floats(0, 0.9))
+def test_a_note_is_held_back_or_not_whatever_comes_with_it(few: set[str], more: set[str], share: float) -> None:
+    def held_back(texts: set[str]) -> set[str]:
+        sides = parted((Resolved(text, text, (), How.SINGLE) for text in sorted(texts)), share)
+        assert len(sides.learnt) + len(sides.held_back) == len(texts)
+        return {note.text for note in sides.held_back}
+
+    assert held_back(few) == held_back(few | more) & few
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "README", "readme", ".hidden", "license", "provenance", "a.dvc"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clinical_ner.core.span import DISEASE, TREATMENT
-from clinical_ner.monitoring.feedback import Agreement, agreement
+from clinical_ner.monitoring.feedback import Agreement, agreement, judged_notes
 
 GOUT, INSULIN = [0, 4, DISEASE], [10, 17, TREATMENT]
 
@@ -17,8 +17,12 @@ def said(predicted: Any, spans: Any, prediction: str = "p", at: int = 1) -> dict
     return {"prediction_id": prediction, "created_at": at, "predicted": predicted, "spans": corrected}
 
 
+def agreement_of(*feedback: dict[str, Any]) -> Agreement:
+    return agreement(judged_notes(feedback))
+
+
 def test_entities_are_confirmed_taken_back_and_missed() -> None:
-    found = agreement([said([GOUT, INSULIN], [GOUT, [20, 26, DISEASE], [30, 36, DISEASE]])])
+    found = agreement_of(said([GOUT, INSULIN], [GOUT, [20, 26, DISEASE], [30, 36, DISEASE]]))
 
     assert found == Agreement(notes=1, confirmed=1, invented=1, missed=2)
     assert found.f1 == 0.4
@@ -26,26 +30,26 @@ def test_entities_are_confirmed_taken_back_and_missed() -> None:
 
 @pytest.mark.parametrize("other", [[0, 5, DISEASE], [0, 4, TREATMENT]])
 def test_another_boundary_or_label_is_no_agreement(other: list[Any]) -> None:
-    assert agreement([said([GOUT], [other])]) == Agreement(1, 0, 1, 1)
+    assert agreement_of(said([GOUT], [other])) == Agreement(1, 0, 1, 1)
 
 
 def test_the_last_word_on_a_prediction_counts_whatever_the_order_it_comes_in() -> None:
     both = [said([GOUT], [GOUT], at=2), said([GOUT], [], at=1)]
 
-    assert agreement(both) == agreement(both[::-1]) == Agreement(1, 1, 0, 0)
+    assert agreement_of(*both) == agreement_of(*both[::-1]) == Agreement(1, 1, 0, 0)
 
 
 def test_what_nobody_judged_or_no_prediction_is_known_of_is_left_out() -> None:
-    assert agreement([said([GOUT], None, "a"), said(None, [GOUT], "b")]) == Agreement(0, 0, 0, 0)
+    assert agreement_of(said([GOUT], None, "a"), said(None, [GOUT], "b")) == Agreement(0, 0, 0, 0)
 
 
 def test_counts_are_added_before_they_are_divided() -> None:
     many, none = said([GOUT, INSULIN], [GOUT, INSULIN], "a"), said([], [GOUT], "b")
 
-    assert agreement([many, none]).f1 == 0.8
+    assert agreement_of(many, none).f1 == 0.8
 
 
 def test_of_notes_in_which_nothing_is_to_be_found_there_is_no_f1() -> None:
-    found = agreement([said([], [])])
+    found = agreement_of(said([], []))
 
     assert (found.notes, found.f1) == (1, None)

@@ -76,17 +76,6 @@ def test_accuracy_adds_the_counts_of_the_judged_notes() -> None:
     assert {figure.n for figure in found.values()} == {3}
 
 
-def test_the_last_word_on_a_note_counts_and_unjudged_or_forgotten_ones_do_not() -> None:
-    feedback = [
-        judged(1, [GOUT], [GOUT], days=1),
-        judged(1, [GOUT], [], days=2),
-        judged(2, [GOUT], None, rating=3),
-        judged(3, None, [GOUT]),
-    ]
-
-    assert [note[1:] for note in kpi.judged_notes(feedback)] == [(1, 1, 1)]
-
-
 SPANS = st.lists(st.sampled_from([GOUT, ASTHMA, [0, 4, "TREATMENT"]]), unique_by=tuple)
 
 

@@ -87,6 +87,7 @@ def train_params() -> TrainParams:
         max_iterations=25,
         min_frequency=0,
         annotated_weight=1.0,
+        rehearsed_sentences=0,
         gazetteer_dropout=0.0,
         feature_groups=("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation"),
     )

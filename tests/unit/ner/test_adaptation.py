@@ -159,3 +159,16 @@ def test_the_slopes_are_those_of_the_loss(values: list[float]) -> None:
 
 def test_no_sentence_has_no_tags() -> None:
     assert best_tags(BEFORE, []) == []
+
+
+def test_what_is_rehearsed_is_forgotten_less_and_brings_in_no_attribute() -> None:
+    known = [[["bias"], ["bias", "w=own"]]]
+    rehearsed = (known, best_tags(BEFORE, known))
+    rows, gold = [[["bias"]]] * 20, [["B-DISEASE"]] * 20
+
+    without, _ = adapt(BEFORE, rows, gold, settled(c2=0.1))
+    with_them, _ = adapt(BEFORE, rows, gold, settled(c2=0.1), (known * 60, [*rehearsed[1]] * 60))
+
+    assert best_tags(without, known) != rehearsed[1]
+    assert best_tags(with_them, known) == rehearsed[1]
+    assert with_them.attributes == BEFORE.attributes

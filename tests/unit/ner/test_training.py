@@ -28,6 +28,7 @@ from clinical_ner.ner.training import (
     known_words,
     partial_gazetteer,
     prepare,
+    rehearsal,
     train,
     training_metrics,
 )
@@ -127,6 +128,30 @@ def test_a_light_weight_leaves_the_synthetic_model_as_it_was(
     params = train_params.model_copy(update={"annotated_weight": 1e-6})
 
     train([*synthetic, *REAL], lexicon, params, tmp_path / "m.crfsuite", {})
+
+    assert read_with(tmp_path / "m.crfsuite", "Gout is a diet.") == [("Gout", DISEASE)]
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0, 0), (4, 4), (10_000, 10)])
+def test_some_synthetic_sentences_are_rehearsed_in_their_order(
+    synthetic: list[Example], train_params: TrainParams, share: int, drawn: int
+) -> None:
+    params = train_params.model_copy(update={"rehearsed_sentences": share})
+    sentences = [synthetic[0]._replace(words=[str(number)], tags=["O"]) for number in range(10)]
+
+    found = [int(example.words[0]) for example in rehearsal(sentences, params)]
+
+    assert len(found) == drawn
+    assert found == sorted(set(found))
+
+
+def test_what_is_rehearsed_holds_against_annotated_sentences(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
+) -> None:
+    params = train_params.model_copy(update={"annotated_weight": 5.0, "rehearsed_sentences": 1000})
+    held = [Example(["Gout", "is", "a", "diet", "."], ["B-DISEASE", "O", "O", "O", "O"], source=SYNTHETIC)] * 30
+
+    train([*synthetic, *held, *REAL], lexicon, params, tmp_path / "m.crfsuite", {})
 
     assert read_with(tmp_path / "m.crfsuite", "Gout is a diet.") == [("Gout", DISEASE)]
 

@@ -17,6 +17,7 @@ from clinical_ner.promotion import release
 
 Models = dict[str, Path]
 KNOBS = {"seed": 1, "c1": 0.0, "c2": 0.01, "min_frequency": 0, "annotated_weight": 1.0, "gazetteer_dropout": 0.0}
+KNOBS |= {"rehearsed_sentences": 0}
 
 
 def sentence(disease: str, drug: str) -> Example:
