@@ -1,7 +1,11 @@
 # What the workflows in .github call beside the targets of the Makefile, which includes this.
 # Whatever is said on GitHub is said by .ci/github.py, with the token of the job in GH_TOKEN.
 
-.PHONY: watch proposal say-comment say-verdict say-issue say-proposal release-files push-image publish-release
+.PHONY: corpora-of-head watch proposal say-comment say-verdict say-issue say-proposal release-files push-image publish-release
+
+# The names of the corpora of a pull request, checked out in build/head, upon the base: of its code nothing is run.
+corpora-of-head:
+	for corpus in build/head/data/annotated/*.dvc; do [ ! -f "$$corpus" ] || cp "$$corpus" data/annotated/; done
 
 MONITORING := build/monitoring
 
@@ -20,7 +24,17 @@ proposal: comment
 	mkdir -p build/proposal/files
 	cp $(MONITORING)/retraining_request.json reports/
 	git ls-files --modified --others --exclude-standard -z | xargs -0 cp --parents -t build/proposal/files
-	cat $(MONITORING)/summary.md build/comment/summary.md > build/proposal/comment.md
+	{ cat $(MONITORING)/summary.md; ! git diff --quiet dvc.lock || echo "$$NOTHING_NEW"; cat build/comment/summary.md; } \
+		> build/proposal/comment.md
+
+# Training on the same notes makes the same model.
+export NOTHING_NEW
+define NOTHING_NEW
+
+**No input has changed since the last training, so this is the same model.** Bring corrections (`clinical-ner feedback`,
+docs/corrections.md) or annotated notes of the new kind into `data/annotated`, or close this.
+
+endef
 
 say-comment:
 	@$(PYTHON) .ci/github.py comment "$(PR)" build/comment

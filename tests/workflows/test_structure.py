@@ -102,8 +102,11 @@ def test_of_a_pull_request_only_the_base_meets_secrets_or_a_token_that_writes() 
 
     assert set(privileged) == {"fetch", "comment"}
     for job in privileged.values():
+        base, *more = [step["with"] for step in job["steps"] if "actions/checkout" in step.get("uses", "")]
         assert "github.event.pull_request.head.repo.full_name == github.repository" in job["if"]
-        assert job["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+        assert base["ref"] == "${{ github.event.pull_request.base.sha }}"
+        assert "path" not in base
+        assert all((of["path"], of["sparse-checkout"]) == ("build/head", "data/annotated") for of in more)
 
 
 def test_the_release_restores_nothing_that_another_run_has_written() -> None:

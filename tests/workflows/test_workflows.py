@@ -111,11 +111,21 @@ def looked(stage: Stage, project: Path, decision: int) -> Outcome:
     return stage.act(project, "monitoring", "schedule", {"repository": {"full_name": "Somebody/Project"}})
 
 
+def files_on(stage: Stage, branch: str) -> set[str]:
+    """The files that the last commit on a branch has written."""
+    state = stage.state()
+    tree = state["commits"][state["refs"][f"refs/heads/{branch}"]]["tree"]
+    return {entry["path"] for entry in state["trees"][tree]["tree"]}
+
+
 def test_monitoring_opens_nothing_one_issue_and_on_request_one_pull_request(project: Path, stage: Stage) -> None:
     quiet = looked(stage, project, 0)
     nothing = stage.github.exists()
     watched = looked(stage, project, 10)
     asked = looked(stage, project, 20)
+    (unchanged,) = stage.state()["pulls"]
+    set_params(project, {"train": {"max_iterations": 20}})
+    commit(project, "this commit will bring an input that nothing has been trained on")
     again = looked(stage, project, 20)
 
     assert quiet.jobs == {"watch": "success"}, quiet.printed
@@ -126,7 +136,11 @@ def test_monitoring_opens_nothing_one_issue_and_on_request_one_pull_request(proj
     (issue,), (proposed,) = stage.state()["issues"], stage.state()["pulls"]
     assert (issue["labels"], issue["body"]) == (["drift"], "The notes have changed: 20\n")
     assert proposed["head"] == "retraining"
-    assert "## Verdict: " in proposed["body"]
+    assert "No input has changed since the last training" in unchanged["body"]
+    assert "## Verdict: the same within noise" in unchanged["body"]
+    assert "No input has changed" not in proposed["body"]
+    assert "| models/tagger.weights.npy | 15 | 20 | +5 |" in proposed["body"]
+    assert {"dvc.lock", "metrics/train.json", "reports/retraining_request.json"} <= files_on(stage, "retraining")
     assert stage.state()["refs"]["refs/heads/main"] == "c0"
 
 

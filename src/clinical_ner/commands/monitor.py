@@ -91,7 +91,7 @@ def summary(folder: Annotated[Path, typer.Argument(help="That `monitor run` wrot
     file = folder / REPORT
     if not file.is_file():
         raise UserError(f"{file} does not exist", "run 'clinical-ner monitor run --out DIR' first")
-    typer.echo(report.summary(files.read_json(file)), nl=False)
+    typer.echo(report.summary(_furthest_first(files.read_json(file))), nl=False)
 
 
 @app.command()
@@ -114,6 +114,13 @@ def calibrate(
     io.write(REFERENCE, history, out)
     files.write_json(out / THRESHOLDS, drift.to_json(thresholds))
     typer.echo(f"{out}: {window.notes} notes from {window.since.isoformat()} to {window.until.isoformat()}")
+
+
+def _furthest_first(assessment: dict[str, Any]) -> dict[str, Any]:
+    """With its figures in the order of their shares, which a file of JSON in alphabetical order has lost."""
+    free = assessment["label_free"]
+    figures = sorted(free["figures"].items(), key=lambda figure: -figure[1]["share_of_limit"])
+    return assessment | {"label_free": free | {"figures": dict(figures)}}
 
 
 # --- windows ---------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -218,6 +219,9 @@ def test_the_summary_is_markdown_with_both_kinds_of_evidence(
         "### Without labels",
         "### With labels",
     ]
+    shares = [float(share) for share in re.findall(r"^\| \w+ \|.*\| ([\d.]+) \|$", done.output, re.MULTILINE)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 1
 
 
 def test_a_run_that_is_killed_at_any_moment_is_run_again_and_is_there_once(
