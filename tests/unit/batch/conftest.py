@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from tests.unit.batch.running import Dask, dask_cluster
 
 from clinical_ner.batch.contract import Columns
 from clinical_ner.batch.places import Place
@@ -81,3 +82,10 @@ def extract(tiny_model: Path, tiny: Tagger) -> Extract:
         return [guarded(extract_shard, job) for job in jobs], unreadable
 
     return run
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    """Of two workers; one that is killed comes back."""
+    with dask_cluster(2, tmp_path_factory.mktemp("cluster")) as found:
+        yield found

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.unit.batch.conftest import content, read_table
-from tests.unit.batch.running import Dask, Popen, dask_cluster, done, ended, kill_with_workers, launched, until_done
+from tests.unit.batch.running import Dask, Popen, done, ended, kill_with_workers, launched, until_done
 from tests.unit.notes.conftest import small_vocabulary
 
 from clinical_ner.batch.generation import NotesJob, Stretch, stretches, write_people, write_stretch_of_notes
@@ -103,12 +103,6 @@ def undisturbed(generate: Generate, tmp_path_factory: pytest.TempPathFactory) ->
     assert f"in {SHARDS} shards" in said
     assert len(read_table(out, "notes" if (out / "notes").exists() else "patients")) >= 4 * SHARDS
     return content(out)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
-    with dask_cluster(2, tmp_path_factory.mktemp("cluster")) as found:
-        yield found
 
 
 def test_generation_that_is_killed_is_continued(
