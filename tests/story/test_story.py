@@ -231,6 +231,5 @@ def test_drift_is_noticed_corrections_make_a_better_model_and_only_that_goes_out
     told = figures(json.loads(project.ask("kpi", "--last", "1d", "--json")))
     gained = [name for name in told if name.startswith("F1 gained by a release")]
     asked = ["F1", "days from drift to a new model, median", "new terms learnt", *gained]
-    print({name: told.get(name) for name in asked})
     assert {told[name]["basis"] for name in asked} == {"measured"}
     assert told["F1 gained by a release, notes.jsonl"]["value"] > 0
