@@ -139,14 +139,17 @@ def _differences(
     params: PromoteParams,
     among: int,
 ) -> list[Interval]:
-    """Challenger minus champion of each pair of counts; the first is the whole."""
+    """Challenger minus champion of each pair of counts; the first is the whole, which is one of `among` sets.
+
+    By Bonferroni the wholes share the error that `confidence` leaves, and so do the slices of this set.
+    """
     columns = [part if part is not None else np.zeros_like(new) for new, old in pairs for part in (new, old)]
     table = np.hstack(columns)
     sums = resampled_sums(table, params.seed, name, params.resamples)
     points, resampled = (_paired_differences(part) for part in (table.sum(axis=0)[None], sums))
-    widened = 1 - (1 - params.confidence) / among
+    of_whole, of_slices = (1 - (1 - params.confidence) / number for number in (among, max(1, len(pairs) - 1)))
     return [
-        interval(float(points[0, pair]), resampled[:, pair], params.confidence if pair else widened)
+        interval(float(points[0, pair]), resampled[:, pair], of_slices if pair else of_whole)
         for pair in range(len(pairs))
     ]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -75,6 +76,21 @@ def test_the_interval_of_one_set_among_many_is_wider(params: PromoteParams) -> N
     assert alone is not None
     assert among is not None
     assert among.low < alone.low < alone.high < among.high
+
+
+def test_the_interval_of_one_slice_among_many_is_wider(params: PromoteParams) -> None:
+    other = reader({f"{TEXT} {number}": [] for number in range(5)}, [GOUT, DRUG])
+    few = texts(20)
+    many = replace(few, slicers=dict.fromkeys(("label", *"abcdefghij"), label_of))
+
+    alone, among = (
+        next(row.difference for row in compare(benchmark, GOOD, other, params).rows if row.name == "label:DISEASE")
+        for benchmark in (few, many)
+    )
+
+    assert alone is not None
+    assert among is not None
+    assert among.low <= alone.low < alone.high < among.high
 
 
 def test_slices_without_enough_gold_are_not_judged(params: PromoteParams) -> None:
