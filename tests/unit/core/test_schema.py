@@ -187,9 +187,30 @@ ROWS: dict[str, dict[str, Any]] = {
         "text": "Gout",
         "content_sha256": "0" * 64,
     },
+    "extracted_notes": {"note_id": "n-1", "characters": 30, "entities": 1, "model_version": "0123456789ab"},
+    "extracted_entities": {
+        "note_id": "n-1",
+        "start": 0,
+        "end": 4,
+        "label": "DISEASE",
+        "text": "Gout",
+        "confidence": 0.9,
+        "assertion": "present",
+        "section": "plan",
+        "trigger_start": 5,
+        "trigger_end": 9,
+        "concept_id": "D006073",
+        "concept": "gout",
+        "concept_kind": "disease",
+        "icd10cm": "M10",
+        "concept_score": 1.0,
+        "disease_start": 0,
+        "model_version": "0123456789ab",
+    },
     "profiles": PROFILE,
     "reference": PROFILE,
 }
+POSITIONS = ("trigger_start", "trigger_end", "disease_start")  # whole numbers that may be missing
 ANOTHER = {  # another valid value of every key column
     "term": "another",
     "concept_id": {"diseases": "D1", "drugs": "NAME:x", "family_history": "D1"},
@@ -231,13 +252,16 @@ NULLABLE = {
     *((table, "patient_id") for table in ("notes", "ingested", "profiles", "reference")),
     ("ingested", "note_type"),
     ("entities", "section"),
+    *(("extracted_entities", name) for name in ("section", "concept_id", "concept", "concept_kind", "icd10cm")),
+    *(("extracted_entities", name) for name in ("concept_score", *POSITIONS)),
     ("tokens", "long_form"),
     ("calibration", "long_form"),
 }
 
 
 def rows(table: str, *changes: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame([{**ROWS[table], **change} for change in changes or ({},)])
+    frame = pd.DataFrame([{**ROWS[table], **change} for change in changes or ({},)])
+    return frame.astype(dict.fromkeys(POSITIONS, "Int64")) if table == "extracted_entities" else frame
 
 
 def is_accepted(table: str, frame: pd.DataFrame) -> bool:
@@ -285,7 +309,8 @@ def test_no_column_is_missing_strange_or_out_of_order(table: str) -> None:
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_only_some_columns_may_be_empty(table: str, column: str) -> None:
     frame = rows(table)
-    frame[column] = {"M": NO_DAY, "f": float("nan")}.get(frame[column].dtype.kind)
+    empty = {"M": NO_DAY, "f": float("nan")}.get(frame[column].dtype.kind)
+    frame[column] = pd.array([pd.NA], "Int64") if column in POSITIONS and table == "extracted_entities" else empty
 
     assert is_accepted(table, frame) == ((table, column) in NULLABLE)
 
@@ -357,6 +382,11 @@ def test_no_column_takes_a_value_of_another_type(table: str, column: str) -> Non
         ("tokens", "annotates", "DISEASE,"),
         ("lexicon", "kind", "therapy"),
         ("ingested", "content_sha256", "0" * 63),
+        ("extracted_notes", "characters", 0),
+        ("extracted_notes", "model_version", "0123456789AB"),
+        ("extracted_entities", "end", 0),
+        ("extracted_entities", "label", "SIGN"),
+        ("extracted_entities", "concept_score", 1.1),
         ("profiles", "characters", -1),
         ("profiles", "tokens_per_sentence", -0.1),
         ("profiles", "out_of_vocabulary_rate", 1.1),
