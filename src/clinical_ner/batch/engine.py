@@ -147,7 +147,8 @@ def cluster(address: str, patience: str = "10s") -> Iterator[Cluster]:
         client: Any = Client(address, timeout=patience, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UserError(f"{address}: no scheduler answers ({type(error).__name__})", "see that it runs") from None
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it logs as errors is told by who calls
+    for name in ("distributed.client", "tornado.application"):  # what they log as errors is told by who calls
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         yield Cluster(client)
 
