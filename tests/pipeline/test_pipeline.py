@@ -197,7 +197,7 @@ def test_a_change_of_the_training_reruns_the_stages_from_train_on_and_none_befor
     ("changes", "stages"),
     [
         ({"population": {"reference_date": "2024-12-30"}}, {"population", "quality", "risk", "notes", "drift"}),
-        ({"population": {"patients": 41}}, {"population"}),
+        ({"population": {"patients": 41}}, {"population", "drift"}),
         ({"quality": {"odds_factor": 1.5}}, {"quality"}),
         ({"risk": {"trees": 4}}, {"risk"}),
         ({"train": {"c1": 0.1}}, {"train", "evaluate"}),
