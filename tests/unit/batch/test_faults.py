@@ -84,12 +84,12 @@ def test_an_interrupted_run_leaves_nothing_that_is_not_whole(
 ) -> None:
     out = tmp_path / "out"
     process = extracting(source, out, tiny_model, "--workers", "2")
-    until_done(process, out, 2)
+    until_done(process, out, 1)
     os.killpg(process.pid, signal.SIGINT)
 
     code, _, err = ended(process)
 
-    assert code != 0
+    assert code != 0 or content(out) == undisturbed  # it may have ended first
     assert "Traceback" not in err
     assert content(out).items() <= undisturbed.items()
 
