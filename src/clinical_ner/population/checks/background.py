@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,39 +15,49 @@ from clinical_ner.population import catalogue
 from clinical_ner.population.checks.charts import Charts, Rule, identifiers
 from clinical_ner.population.checks.pregnancies import FERTILE
 from clinical_ner.population.immunisations import INFLUENZA_SINCE, TDAP, TDAP_SINCE, campaigns, vaccines
-from clinical_ner.population.timeline import DAYS_A_YEAR, any_active, days, keys
+from clinical_ner.population.timeline import DAYS_A_YEAR, any_active, keys
 
 EVER = date(2200, 1, 1)
 
 
 def vaccines_are_given_at_their_age(charts: Charts) -> NDArray[Any]:
     """No dose is given before its age of the schedule, and none while the vaccine was not in use."""
-    scheduled, others = _schedule(), _outside_the_schedule()
-    given = charts.population.immunizations[["cvx", "dose_number"]].astype({"cvx": object})
-    of_dose = given.merge(scheduled, how="left", on=["cvx", "dose_number"])
-    allowed = of_dose.fillna(given.merge(others, how="left", on="cvx"))
+    dose = np.clip(charts.column("immunizations", "dose_number").to_numpy(), 0, _no_dose())
+    allowed = charts.by_word("immunizations", "cvx", _in_use, _in_use(""))
+    youngest, since, until = allowed[np.arange(len(dose)), dose].T
     day = charts.days("immunizations", "date")
-    since, until = (days(pd.to_datetime(allowed[name])) for name in ("since", "until"))
     age = day - charts.birth[charts.patient("immunizations")]
-    right = (age >= np.floor(allowed["youngest"].to_numpy(np.float64))) & (day >= since) & (day <= until)
+    right = (age >= youngest) & (day >= since) & (day <= until)
     return identifiers(charts, "immunizations", "patient_id", ~right)
 
 
-def _schedule() -> pd.DataFrame:
-    """Of each dose of `vaccines.csv` the youngest age in days, and the days between which it was in use."""
-    listed = [(v.cvx, v.dose, v.age_months * DAYS_A_YEAR / 12, v.since, v.until or EVER) for v in vaccines()]
-    schedule = pd.DataFrame(listed, columns=["cvx", "dose_number", "youngest", "since", "until"])
-    found = schedule.groupby(["cvx", "dose_number"], as_index=False)
-    return found.agg({"youngest": "min", "since": "min", "until": "max"})
+@cache
+def _in_use(cvx: str) -> tuple[tuple[float, float, float], ...]:
+    """By the number of the dose the youngest age in days, and the first and the last day on which it was in use.
+
+    What `vaccines.csv` does not number is given every year, in rounds or in every pregnancy, or never.
+    """
+    unnumbered = [(DAYS_A_YEAR / 2, since, EVER) for product, since in INFLUENZA_SINCE.items() if product == cvx]
+    unnumbered += [(offer.age_from * DAYS_A_YEAR, offer.since, EVER) for offer in campaigns() if offer.cvx == cvx]
+    unnumbered += [(FERTILE[0] * DAYS_A_YEAR, TDAP_SINCE, EVER)] if cvx == TDAP else []
+    listed = [(v.dose, (v.age_months * DAYS_A_YEAR / 12, v.since, v.until or EVER)) for v in vaccines() if v.cvx == cvx]
+    of_doses = ([limits for number, limits in listed if number == dose] for dose in range(_no_dose() + 1))
+    return tuple(_widest(of_dose or unnumbered) for of_dose in of_doses)
 
 
-def _outside_the_schedule() -> pd.DataFrame:
-    """The same of what is given every year, in rounds or in every pregnancy, whatever the number of the dose."""
-    listed = [(cvx, DAYS_A_YEAR / 2, since, EVER) for cvx, since in INFLUENZA_SINCE.items()]
-    listed += [(offer.cvx, offer.age_from * DAYS_A_YEAR, offer.since, EVER) for offer in campaigns()]
-    listed += [(TDAP, FERTILE[0] * DAYS_A_YEAR, TDAP_SINCE, EVER)]
-    found = pd.DataFrame(listed, columns=["cvx", "youngest", "since", "until"]).groupby("cvx", as_index=False)
-    return found.agg({"youngest": "min", "since": "min", "until": "max"})
+def _widest(limits: Sequence[tuple[float, date, date]]) -> tuple[float, float, float]:
+    """From the earliest to the latest, not numbers where there are none."""
+    if not limits:
+        return np.nan, np.nan, np.nan
+    youngest, since, until = zip(*limits, strict=True)
+    first, last = (float(np.datetime64(day, "D").astype(np.int64)) for day in (min(since), max(until)))
+    return float(np.floor(min(youngest))), first, last
+
+
+@cache
+def _no_dose() -> int:
+    """A number beyond those of `vaccines.csv`."""
+    return 1 + max(vaccine.dose for vaccine in vaccines())
 
 
 def tdap_is_repeated_in_pregnancy_alone(charts: Charts) -> NDArray[Any]:
@@ -62,11 +74,11 @@ def tdap_is_repeated_in_pregnancy_alone(charts: Charts) -> NDArray[Any]:
 
 def doses_are_given_in_order(charts: Charts) -> NDArray[Any]:
     """Of one vaccine and person a later dose has the higher number."""
-    coded = pd.Categorical(charts.column("immunizations", "cvx")).codes.astype(np.int64)
     patient, day = charts.patient("immunizations"), charts.days("immunizations", "date")
+    vaccine = patient * 1000 + charts.coded("immunizations", "cvx").codes
     dose = charts.column("immunizations", "dose_number").to_numpy()
-    order = np.lexsort((day, coded, patient))
-    same = (np.diff(patient[order]) == 0) & (np.diff(coded[order]) == 0)
+    order = np.argsort(keys(vaccine, day), kind="stable")
+    same = np.diff(vaccine[order]) == 0
     wrong = np.zeros(len(day), dtype=bool)
     wrong[order[1:][same & (np.diff(dose[order]) <= 0)]] = True
     return identifiers(charts, "immunizations", "patient_id", wrong)
@@ -82,8 +94,8 @@ def an_allergy_is_listed_once(charts: Charts) -> NDArray[Any]:
 def relatives_have_what_their_sex_can_have(charts: Charts) -> NDArray[Any]:
     """No mother had a condition of men, no father one of women."""
     sex = {condition.mesh: condition.sex for condition in catalogue.conditions()}
-    men = charts.column("family_history", "relative").isin(["father", "brother", "grandfather", "son"]).to_numpy()
-    had = charts.column("family_history", "concept_id").map(sex).astype(object).to_numpy()
+    men = charts.by_word("family_history", "relative", {"father", "brother", "grandfather", "son"}.__contains__, False)
+    had = charts.by_word("family_history", "concept_id", sex.get, None)
     wrong = (men & (had == "female")) | (~men & (had == "male"))
     return identifiers(charts, "family_history", "patient_id", wrong)
 

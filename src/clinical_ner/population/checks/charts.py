@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, cached_property
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,14 @@ from clinical_ner.population.timeline import (
 from clinical_ner.population.treatments import regimens
 
 
+class Measured(NamedTuple):
+    """Measurements of one code: their rows in OBSERVATIONS, the places of their encounters, and their values."""
+
+    row: Ints
+    encounter: Ints
+    value: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class Charts:
     """The tables with what the rules share: rows as positions, dates as days, each worked out once."""
@@ -33,6 +41,8 @@ class Charts:
     reference_date: date
     _known: dict[tuple[str, ...], Ints] = field(default_factory=dict)
     _words: list[tuple[pd.Index[Any], Ints]] = field(default_factory=list)
+    _coded: dict[tuple[str, str], pd.Categorical] = field(default_factory=dict)
+    _measured: dict[str, Measured] = field(default_factory=dict)
 
     def _once(self, make: Callable[..., Ints], *names: str) -> Ints:
         key = (make.__name__, *names)
@@ -64,6 +74,18 @@ class Charts:
         """A column of a table."""
         column: pd.Series[Any] = getattr(self.population, table)[name]
         return column
+
+    def coded(self, table: str, name: str) -> pd.Categorical:
+        """A column of words by their codes."""
+        if (table, name) not in self._coded:
+            self._coded[table, name] = pd.Categorical(self.column(table, name))
+        return self._coded[table, name]
+
+    def by_word(self, table: str, name: str, said: Callable[[Any], Any], missing: Any) -> NDArray[Any]:
+        """Of each row what is said of its word, worked out once a word."""
+        coded = self.coded(table, name)
+        found: NDArray[Any] = np.array([*(said(word) for word in coded.categories), missing])[coded.codes]
+        return found
 
     def days(self, table: str, name: str) -> Ints:
         """A column of dates as days, `NEVER` where one is missing."""
@@ -99,17 +121,20 @@ class Charts:
         return self._words[-1][1]
 
     def _patient(self, table: str) -> Ints:
-        return self._among(self.column(table, "patient_id"), self.numbers("patients", "patient_id"))
+        return self._among(self.column(table, "patient_id"), "patients", "patient_id")
 
     def _place(self, table: str, name: str, of: str) -> Ints:
         key = {"conditions": "condition_id", "encounters": "encounter_id"}[of]
-        return self._among(self.column(table, name), self.numbers(of, key))
+        return self._among(self.column(table, name), of, key)
 
-    def _among(self, column: pd.Series[Any], among: Ints) -> Ints:
-        """Where the row stands that each identifier names, -1 where it is not there."""
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            return np.append(_place(self._of_words(column.cat.categories), among), -1)[column.cat.codes.to_numpy()]
-        return _place(numbers_of(column), among)
+    def _among(self, column: pd.Series[Any], of: str, key: str) -> Ints:
+        """Where the row of the table `of` stands that each identifier names, -1 where it is not there."""
+        among = self.numbers(of, key)
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            return _place(numbers_of(column), among)
+        words = self._of_words(column.cat.categories)  # kept, so that its address is its own
+        place = self._once(lambda *_: np.append(_place(words, among), -1), of, str(id(words)))
+        return place[column.cat.codes.to_numpy()]
 
     @cached_property
     def condition(self) -> Ints:
@@ -127,15 +152,28 @@ class Charts:
         years: Floats = (day - self.birth[patient]) / DAYS_A_YEAR
         return years
 
-    def measured(self, loinc: str) -> pd.DataFrame:
-        """The rows of OBSERVATIONS of one code, by encounter."""
-        rows = self._rows_by_code.get(loinc, np.empty(0, np.int64))
-        values = self.column("observations", "value").to_numpy()[rows]
-        return pd.DataFrame({"row": rows, "value": values}, index=self.numbers("observations", "encounter_id")[rows])
+    def measured(self, loinc: str) -> Measured:
+        """The rows of OBSERVATIONS of one code."""
+        if loinc not in self._measured:
+            rows = self._rows_by_code.get(loinc, np.empty(0, np.int64))
+            place = self.place("observations", "encounter_id", "encounters")[rows]
+            self._measured[loinc] = Measured(rows, place, self.column("observations", "value").to_numpy()[rows])
+        return self._measured[loinc]
+
+    def beside(self, one: Measured, loinc: str) -> Floats:
+        """What was measured of another code at the same encounters, not a number where it was not.
+
+        No code is measured twice at an encounter (`measurements.everything_is_measured_once`).
+        """
+        other = self.measured(loinc)
+        values = np.full(len(self.patient("encounters")) + 1, np.nan)
+        values[other.encounter] = other.value
+        values[-1] = np.nan  # of no encounter
+        return values[one.encounter]
 
     @cached_property
     def _rows_by_code(self) -> dict[str, Ints]:
-        coded = pd.Categorical(self.column("observations", "loinc"))
+        coded = self.coded("observations", "loinc")
         order = np.argsort(coded.codes, kind="stable")
         bounds = np.searchsorted(coded.codes[order], np.arange(len(coded.categories) + 1))
         return {code: order[bounds[n] : bounds[n + 1]] for n, code in enumerate(coded.categories)}
@@ -157,7 +195,7 @@ def treatment_names() -> tuple[str, ...]:
 
 def identifiers(charts: Charts, table: str, name: str, wrong: Flags) -> NDArray[Any]:
     """What a column of a table holds where it is wrong."""
-    return charts.column(table, name).to_numpy()[wrong]
+    return charts.column(table, name).iloc[np.flatnonzero(wrong)].to_numpy()
 
 
 Rule: TypeAlias = Callable[[Charts], NDArray[Any]]

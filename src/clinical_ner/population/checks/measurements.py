@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
 from clinical_ner.population.chart import SEVERITY
-from clinical_ner.population.checks.charts import Charts, Rule, identifiers
+from clinical_ner.population.checks.charts import Charts, Measured, Rule, identifiers
 from clinical_ner.population.findings import DIABETIC_HBA1C
 from clinical_ner.population.histories import GRADES, KIDNEY_DISEASE
 from clinical_ner.population.kidneys import egfr
@@ -45,74 +45,74 @@ FULL_GROWN = 25  # years
 
 def values_are_such_as_bodies_have(charts: Charts) -> NDArray[Any]:
     """Every value lies within the bounds of `observations.csv`, and its code is listed there with its unit."""
-    listed = {analyte.loinc: analyte for analyte in catalogue.analytes()}
-    coded = pd.Categorical(charts.column("observations", "loinc"))
-    known = [listed.get(code) for code in coded.categories]
-    low, high = (np.array([getattr(a, name) if a else np.nan for a in known]) for name in ("lowest", "highest"))
+    bounds = {analyte.loinc: (analyte.lowest, analyte.highest) for analyte in catalogue.analytes()}
+    unlisted = (np.nan, np.nan)
+    low, high = charts.by_word("observations", "loinc", lambda code: bounds.get(code, unlisted), unlisted).T
     value = charts.column("observations", "value").to_numpy()
-    inside = (value >= low[coded.codes]) & (value <= high[coded.codes])
+    inside = (value >= low) & (value <= high)
     return identifiers(charts, "observations", "patient_id", ~inside)
 
 
-def _encounters_where(measured: pd.DataFrame, wrong: pd.Series[bool]) -> NDArray[Any]:
-    """The identifiers of the encounters of these rows, which their index numbers."""
-    return ids("E", measured.index[wrong.to_numpy(dtype=bool)].to_numpy(np.int64))
+def _encounters_where(charts: Charts, measured: Measured, wrong: Flags) -> NDArray[Any]:
+    """The identifiers of the encounters of the measurements that are wrong."""
+    return ids("E", charts.numbers("observations", "encounter_id")[measured.row[wrong]])
 
 
 def measured_bmi_is_weight_over_height_squared(charts: Charts) -> NDArray[Any]:
     """Where height, weight and body mass index are measured together, they fit."""
-    heights, weights, bmis = (charts.measured(code)["value"] for code in (HEIGHT, WEIGHT, BMI))
-    together = pd.concat([heights, weights, bmis], axis=1, keys=["height", "weight", "bmi"], join="inner")
-    exact = together["weight"] / (together["height"] / 100) ** 2
-    return _encounters_where(together, np.abs(together["bmi"] - exact) > 0.0501)
+    bmi = charts.measured(BMI)
+    exact = charts.beside(bmi, WEIGHT) / (charts.beside(bmi, HEIGHT) / 100) ** 2
+    return _encounters_where(charts, bmi, np.abs(bmi.value - exact) > 0.0501)
 
 
 def ldl_is_what_friedewald_says(charts: Charts) -> NDArray[Any]:
     """LDL cholesterol is total less HDL less a fifth of the triglycerides, which are then below 400 mg/dL."""
-    codes = {"ldl": LDL, "total": CHOLESTEROL, "hdl": HDL, "fat": TRIGLYCERIDES}
-    lipids = pd.concat([charts.measured(code)["value"] for code in codes.values()], axis=1, keys=list(codes))
-    lipids = lipids[lipids["ldl"].notna()]
-    exact = lipids["total"] - lipids["hdl"] - lipids["fat"] / 5
-    right = (np.abs(lipids["ldl"] - exact) <= 0.5001) & (lipids["fat"] < 400)
-    return _encounters_where(lipids, ~right)
+    ldl = charts.measured(LDL)
+    total, hdl, fat = (charts.beside(ldl, code) for code in (CHOLESTEROL, HDL, TRIGLYCERIDES))
+    right = (np.abs(ldl.value - (total - hdl - fat / 5)) <= 0.5001) & (fat < 400)
+    return _encounters_where(charts, ldl, ~right)
 
 
 def egfr_is_what_ckd_epi_says(charts: Charts) -> NDArray[Any]:
     """The eGFR is that of CKD-EPI 2021 for creatinine, age and sex, rounded."""
     rates = charts.measured(EGFR)
-    kidney = rates.join(charts.measured(CREATININE)["value"].rename("creatinine"))
-    rows = kidney["row"].to_numpy()
-    patient = charts.patient("observations")[rows]
-    age = charts.age(patient, charts.days("observations", "date")[rows])
-    exact = egfr(kidney["creatinine"].to_numpy(), age, charts.female[patient])
-    return _encounters_where(kidney, ~((kidney["value"] - exact).abs() <= 0.5001))
+    patient = charts.patient("observations")[rates.row]
+    age = charts.age(patient, charts.days("observations", "date")[rates.row])
+    exact = egfr(charts.beside(rates, CREATININE), age, charts.female[patient])
+    return _encounters_where(charts, rates, ~(np.abs(rates.value - exact) <= 0.5001))
 
 
 def grown_people_keep_their_height(charts: Charts) -> NDArray[Any]:
     """From 25 on no two measured heights of a person differ by a centimetre."""
-    rows = charts.measured(HEIGHT)["row"].to_numpy()
+    rows, _, value = charts.measured(HEIGHT)
     patient = charts.patient("observations")[rows]
     grown = charts.age(patient, charts.days("observations", "date")[rows]) >= FULL_GROWN
-    heights = pd.Series(charts.column("observations", "value").to_numpy()[rows[grown]]).groupby(patient[grown])
-    span = heights.max() - heights.min()
-    places = span.index[(span >= 1).to_numpy()].to_numpy(np.int64)
-    return charts.column("patients", "patient_id").to_numpy()[places]
+    lowest, highest = np.full(len(charts.birth), np.inf), np.full(len(charts.birth), -np.inf)
+    np.minimum.at(lowest, patient[grown], value[grown])
+    np.maximum.at(highest, patient[grown], value[grown])
+    return identifiers(charts, "patients", "patient_id", highest - lowest >= 1)
 
 
 def diastolic_lies_below_systolic(charts: Charts) -> NDArray[Any]:
     """Diastolic pressure lies below the systolic pressure of the same encounter."""
-    low = charts.measured(DIASTOLIC).join(charts.measured(SYSTOLIC)["value"].rename("systolic"))
-    return _encounters_where(low, ~(low["value"] < low["systolic"]))
+    low = charts.measured(DIASTOLIC)
+    return _encounters_where(charts, low, ~(low.value < charts.beside(low, SYSTOLIC)))
 
 
 def everything_is_measured_once(charts: Charts) -> NDArray[Any]:
-    """Nothing is measured twice on a day of a person."""
-    coded = pd.Categorical(charts.column("observations", "loinc")).codes.astype(np.int64)
-    key = keys(charts.patient("observations"), charts.days("observations", "date")) * 256 + coded
-    repeated = np.diff(np.sort(key), prepend=-1) == 0
-    if not repeated.any():
-        return np.empty(0, dtype=object)
-    return identifiers(charts, "observations", "patient_id", pd.Series(key).duplicated(keep=False).to_numpy())
+    """Nothing is measured twice on a day of a person, nor at an encounter."""
+    on_days = keys(charts.patient("observations"), charts.days("observations", "date"))
+    places = charts.place("observations", "encounter_id", "encounters")
+    code = charts.coded("observations", "loinc").codes
+    return identifiers(charts, "observations", "patient_id", _repeated(on_days, code) | _repeated(places, code))
+
+
+def _repeated(number: Ints, code: NDArray[Any]) -> Flags:
+    """The rows of which number and code are those of another row too; none of the number -1."""
+    key = number * 256 + code
+    if (np.diff(key) > 0).all():  # as the table is written
+        return np.zeros(len(key), dtype=bool)
+    return pd.Series(key).duplicated(keep=False).to_numpy() & (number >= 0)
 
 
 def severity_fits_what_is_measured(charts: Charts) -> NDArray[Any]:
@@ -145,10 +145,10 @@ def _of_another_stage(charts: Charts, rate: Floats) -> Flags:
 
 def _last_since_onset(charts: Charts, loinc: str) -> Floats:
     """Of each condition the patient's last value, not a number if none was measured since its onset."""
-    rows = charts.measured(loinc)["row"].to_numpy()
+    rows = charts.measured(loinc).row
     day = charts.days("observations", "date")[rows]
     last = np.full(len(charts.birth), -1)
-    order = np.lexsort((day, charts.patient("observations")[rows]))
+    order = np.argsort(keys(charts.patient("observations")[rows], day), kind="stable")
     last[charts.patient("observations")[rows[order]]] = rows[order]
     row = last[charts.patient("conditions")]
     known = (row >= 0) & (charts.days("observations", "date")[row] >= charts.days("conditions", "onset_date"))
@@ -157,8 +157,8 @@ def _last_since_onset(charts: Charts, loinc: str) -> Floats:
 
 def high_sugar_is_diabetes(charts: Charts) -> NDArray[Any]:
     """Whoever has an HbA1c of 6.5 % or more has diabetes of some type by then, known or not."""
-    rows = charts.measured(HBA1C)["row"].to_numpy()
-    rows = rows[charts.column("observations", "value").to_numpy()[rows] >= DIABETIC_HBA1C]
+    rows, _, value = charts.measured(HBA1C)
+    rows = rows[value >= DIABETIC_HBA1C]
     patient, day = charts.patient("observations")[rows], charts.days("observations", "date")[rows]
     case = np.isin(charts.condition, [catalogue.by_key()[key].number for key in DIABETES])
     spell = (column[case] for column in (charts.patient("conditions"), *_spells(charts)))

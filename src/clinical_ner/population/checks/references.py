@@ -35,7 +35,7 @@ def references_stay_with_the_patient(charts: Charts) -> NDArray[Any]:
     """What a row refers to exists and belongs to the same patient."""
     found = []
     for table, name, of in REFERENCES:
-        place, named = charts.place(table, name, of), charts.numbers(table, name) >= 0
+        place, named = charts.place(table, name, of), charts.column(table, name).notna().to_numpy()
         same = charts.patient(of)[place] == charts.patient(table) if len(charts.patient(of)) else ~named
         found.append(np.asarray(identifiers(charts, table, "patient_id", named & ((place < 0) | ~same)), dtype=object))
     return np.concatenate(found)
@@ -43,22 +43,22 @@ def references_stay_with_the_patient(charts: Charts) -> NDArray[Any]:
 
 def providers_exist(charts: Charts) -> NDArray[Any]:
     """Every patient and encounter has a provider of the table PROVIDERS."""
-    known = charts.population.providers["provider_id"]
-    tables = ("patients", "encounters")
-    wrong = [
-        identifiers(charts, t, "patient_id", ~charts.column(t, "provider_id").isin(known).to_numpy()) for t in tables
-    ]
-    return np.concatenate([np.asarray(ids, dtype=object) for ids in wrong])
+    known = frozenset(charts.population.providers["provider_id"])
+    found = []
+    for table in ("patients", "encounters"):
+        there = charts.by_word(table, "provider_id", known.__contains__, False)
+        found.append(np.asarray(identifiers(charts, table, "patient_id", ~there), dtype=object))
+    return np.concatenate(found)
 
 
 def providers_fit_the_patient(charts: Charts) -> NDArray[Any]:
     """Adults have a physician of adults and children a pediatrician of their own; obstetricians see women."""
-    specialty = charts.population.providers.set_index("provider_id")["specialty"]
-    own = charts.column("patients", "provider_id").map(specialty).astype(object)
+    specialty = charts.population.providers.set_index("provider_id")["specialty"].to_dict()
+    own = charts.by_word("patients", "provider_id", specialty.get, None)
     grown = (charts.end - charts.birth) / DAYS_A_YEAR >= ADULT
-    misfit = np.where(grown, ~own.isin(PHYSICIANS_OF_ADULTS), own != PEDIATRICS)
-    seen = charts.column("encounters", "provider_id").map(specialty).astype(object) == "obstetrics"
-    man = seen.to_numpy(dtype=bool) & ~charts.female[charts.patient("encounters")]
+    misfit = np.where(grown, ~np.isin(own, PHYSICIANS_OF_ADULTS), own != PEDIATRICS)
+    obstetrician = charts.by_word("encounters", "provider_id", lambda name: specialty.get(name) == "obstetrics", False)
+    man = obstetrician & ~charts.female[charts.patient("encounters")]
     found = identifiers(charts, "patients", "patient_id", misfit), identifiers(charts, "encounters", "patient_id", man)
     return np.concatenate([np.asarray(ids, dtype=object) for ids in found])
 

@@ -138,10 +138,10 @@ def dialysis_needs_failing_kidneys(charts: Charts) -> NDArray[Any]:
     chronic = charts.condition[place] == number["chronic_kidney_disease"] if len(charts.condition) else place >= 0
     rows = np.flatnonzero(chronic & _are("hemodialysis")[charts.treatment])
     start, stop = (charts.days("treatments", f"{name}_date")[rows] for name in ("start", "stop"))
-    measured = charts.measured(EGFR)["row"].to_numpy()
+    measured, _, value = charts.measured(EGFR)
     patient, day = charts.patient("observations")[measured], charts.days("observations", "date")[measured]
     on_dialysis = any_active(keys(patient, day), charts.patient("treatments")[rows], start, stop)
-    high = charts.column("observations", "value").to_numpy()[measured] > HIGHEST_ON_DIALYSIS
+    high = value > HIGHEST_ON_DIALYSIS
     found: NDArray[Any] = charts.column("observations", "patient_id").to_numpy()[measured[on_dialysis & high]]
     return found
 
@@ -224,7 +224,7 @@ def _forbidden(charts: Charts, rule: str, patient: Ints, day: Ints) -> Flags:
 
 def _last_stable_egfr(charts: Charts, patient: Ints, day: Ints) -> Floats:
     """The last eGFR measured by then that is not of an acute kidney injury, not a number where there is none."""
-    rows = charts.measured(EGFR)["row"].to_numpy()
+    rows = charts.measured(EGFR).row
     ill = charts.condition == catalogue.by_key()["acute_kidney_injury"].number
     spell = (charts.days("conditions", f"{name}_date")[ill] for name in ("onset", "resolved"))
     then = keys(charts.patient("observations")[rows], charts.days("observations", "date")[rows])
