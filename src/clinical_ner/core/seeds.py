@@ -7,11 +7,13 @@ position alone, so the first rows of a large table are the rows of a small one, 
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+@lru_cache(maxsize=1 << 12)  # of streams that are drawn from again and again
 def entropy(seed: int, name: str) -> int:
     """A 128-bit number fixed by the seed and the name, the same in every process and version."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "big")
@@ -43,10 +45,11 @@ def uniforms_at(seed: int, name: str, positions: NDArray[np.int64]) -> NDArray[n
     """
     offset = np.uint64(entropy(seed, name) & (2**64 - 1))
     bits = (positions.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15) + offset
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    drawn = (bits ^ (bits >> np.uint64(31))) >> np.uint64(11)
-    return drawn.astype(np.float64) * 2.0**-53
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def unit_hash(seed: int, name: str, key: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from functools import cached_property
 
@@ -83,10 +83,15 @@ class Cases:
         order = np.argsort(self.number, kind="stable")
         return order, np.searchsorted(self.number[order], np.arange(len(catalogue.conditions()) + 1))
 
+    def only(self, kept: Flags) -> Cases:
+        """Those of these cases."""
+        return Cases(*(getattr(self, column.name)[kept] for column in fields(self)))
+
     def of(self, keys: Iterable[str]) -> Ints:
         """Where the cases of these conditions are, ordered by person."""
         order, bounds = self._by_number
-        numbers = [condition.number for condition in catalogue.conditions() if condition.key in set(keys)]
+        known = catalogue.by_key()
+        numbers = sorted({known[key].number for key in keys if key in known})
         found = np.concatenate([order[bounds[n] : bounds[n + 1]] for n in numbers] or [np.empty(0, np.int64)])
         return np.sort(found) if len(numbers) > 1 else found
 

@@ -24,7 +24,7 @@ from clinical_ner.population.catalogue import KNOTS, Condition, Floats, Onset, T
 from clinical_ner.population.draws import Draws
 from clinical_ner.population.people import ADULT, Lives
 from clinical_ner.population.pressure import Pressure
-from clinical_ner.population.timeline import DAYS_A_YEAR, Flags
+from clinical_ner.population.timeline import DAYS_A_YEAR, Flags, ids
 
 LEAST_YEARS_OF_EPISODES = 3.0  # as the dead are those of three years
 OVERWEIGHT, OBESE, VERY_OBESE, SEVERELY_OBESE = 25, 30, 35, 40  # kg/m2
@@ -246,28 +246,40 @@ def _logit(uniform: Floats) -> Floats:
 
 
 # --- the table ------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Ill:
+    """Who has had a condition, by position, and the age at which it began."""
+
+    condition: Condition
+    histories: Histories
+    position: NDArray[np.int64]
+    onset: Floats
+
+    def draw(self, name: str) -> Floats:
+        """A uniform a case."""
+        return self.histories.draw(f"condition/{self.condition.key}/{name}")[self.position]
+
+
 def conditions_table(histories: Histories, people: pd.DataFrame, egfr: Floats) -> pd.DataFrame:
     """CONDITIONS, ordered by id; `egfr` is what the kidneys filter on the last day (mL/min/1.73 m2)."""
-    catalog, draw = catalogue.conditions(), histories.draw
-    onset, resolved, known, grade, cause, code = (
-        np.stack(columns, axis=1)  # a row a person
-        for columns in zip(*(_course(condition, histories, egfr) for condition in catalog), strict=True)
-    )
-    position, number = np.nonzero(~np.isnan(onset))
-    ids = (draw.start + position) * NUMBERS_A_PATIENT
-    birth, of = histories.lives.birth[position], (position, number)
+    courses = zip(*(_course(condition, histories, egfr) for condition in catalogue.conditions()), strict=True)
+    position, number, onset, resolved, known, grade, cause, code = (np.concatenate(column) for column in courses)
+    order = np.argsort(position * NUMBERS_A_PATIENT + number)
+    position, number = position[order], number[order]
+    first = (histories.draw.start + position) * NUMBERS_A_PATIENT
+    birth = histories.lives.birth[position]
     columns = {
-        "condition_id": _ids(ids + number),
+        "condition_id": ids("C", first + number),
         "patient_id": people["patient_id"].to_numpy()[position],
         "concept_id": _named("mesh")[number],
         "name": _named("name")[number],
-        "icd10cm": np.append(_named("icd10cm"), [row.icd10cm for row in catalogue.codes()])[code[of]],
-        "onset_date": _dates(birth, onset[of]),
-        "diagnosed_date": _dates(birth, known[of]),
+        "icd10cm": np.append(_named("icd10cm"), [row.icd10cm for row in catalogue.codes()])[code[order]],
+        "onset_date": _dates(birth, onset[order]),
+        "diagnosed_date": _dates(birth, known[order]),
         "encounter_id": np.full(len(position), None, dtype=object),
-        "resolved_date": _dates(birth, resolved[of]),
-        "severity": np.array(["mild", "moderate", "severe"], dtype=object)[grade[of]],
-        "complicates": _ids_or_none(ids, cause[of]),
+        "resolved_date": _dates(birth, resolved[order]),
+        "severity": np.array(["mild", "moderate", "severe"], dtype=object)[grade[order]],
+        "complicates": _ids_or_none(first, cause[order]),
     }
     return pd.DataFrame(columns)[list(CONDITIONS.schema.columns)]
 
@@ -276,58 +288,61 @@ def _named(name: str) -> NDArray[Any]:
     return np.array([getattr(condition, name) for condition in catalogue.conditions()], dtype=object)
 
 
-def _ids(numbers: NDArray[Any]) -> NDArray[Any]:
-    return np.array([f"C{number:010d}" for number in numbers.tolist()], dtype=object)
-
-
 def _ids_or_none(first: NDArray[Any], number: NDArray[Any]) -> NDArray[Any]:
     """The ids of the conditions with these numbers, None for -1."""
-    ids = np.full(len(number), None, dtype=object)
-    ids[number >= 0] = _ids((first + number)[number >= 0])
-    return ids
+    named = np.full(len(number), None, dtype=object)
+    named[number >= 0] = ids("C", (first + number)[number >= 0])
+    return named
 
 
 def _course(condition: Condition, histories: Histories, egfr: Floats) -> tuple[Any, ...]:
-    onset, resolved = histories.onset[condition.key], histories.resolved[condition.key]
-    known = _diagnosis(condition, histories, onset, resolved, egfr)
-    grade, cause = _grade(condition, histories, onset, egfr), _cause(condition, histories, onset)
-    return onset, resolved, known, grade, cause, _code(condition, histories, onset, cause, egfr)
+    """Of whoever has had the condition: position, number, onset, recovery, diagnosis, severity, cause and code."""
+    position = np.flatnonzero(~np.isnan(histories.onset[condition.key]))
+    onset, resolved = histories.onset[condition.key][position], histories.resolved[condition.key][position]
+    ill, egfr = _Ill(condition, histories, position, onset), egfr[position]
+    cause = _cause(ill)
+    number = np.full(len(position), condition.number)
+    known, grade, code = _diagnosis(ill, resolved, egfr), _grade(ill, egfr), _code(ill, cause, egfr)
+    return position, number, onset, resolved, known, grade, cause, code
 
 
-def _diagnosis(condition: Condition, histories: Histories, onset: Floats, resolved: Floats, egfr: Floats) -> Floats:
+def _diagnosis(ill: _Ill, resolved: Floats, egfr: Floats) -> Floats:
     """The age at which it is found, between onset and the end or recovery; NaN: nobody has found it."""
-    found = histories.draw(f"condition/{condition.key}/diagnosed")
+    condition, histories, position = ill.condition, ill.histories, ill.position
+    found = ill.draw("diagnosed")
     share: Floats | float = condition.diagnosed_percent / 100
     if condition.key == KIDNEY_DISEASE:
         share = np.array(FOUND_BY_EGFR)[np.digitize(egfr, EGFR_STAGES)]
-    aware = histories.pressure.aware if condition.key == "hypertension" else found < share
-    aware = aware & ~histories.hidden.get(condition.key, np.False_)
+    aware = histories.pressure.aware[position] if condition.key == "hypertension" else found < share
+    if condition.key in histories.hidden:
+        aware = aware & ~histories.hidden[condition.key][position]
     waited = -np.log1p(-np.minimum(found / share, 1) * 0.98) * condition.delay_days / DAYS_A_YEAR
-    room = np.fmin(resolved, histories.age) - onset
-    known: Floats = np.where(aware, onset + np.minimum(waited, 0.9 * room), np.nan)
+    room = np.fmin(resolved, histories.age[position]) - ill.onset
+    known: Floats = np.where(aware, ill.onset + np.minimum(waited, 0.9 * room), np.nan)
     return known
 
 
-def _grade(condition: Condition, histories: Histories, onset: Floats, egfr: Floats) -> NDArray[np.int8]:
+def _grade(ill: _Ill, egfr: Floats) -> NDArray[np.int8]:
     """0 mild, 1 moderate, 2 severe: by what is measured, if the condition is."""
-    measured = {"obesity": histories.bmi, "hypertension": histories.pressure.systolic, KIDNEY_DISEASE: -egfr}
+    condition, histories, position = ill.condition, ill.histories, ill.position
+    pressure = histories.pressure.systolic[position]
+    measured = {"obesity": histories.bmi[position], "hypertension": pressure, KIDNEY_DISEASE: -egfr}
     if condition.key in measured:
         grade: NDArray[np.int8] = np.digitize(measured[condition.key], GRADES[condition.key]).astype(np.int8)
         return grade
-    years = np.nan_to_num(histories.age - onset) if condition.course == "chronic" else 0.0
-    shifted = histories.draw(f"condition/{condition.key}/severity") + 0.25 * np.minimum(years / LONG, 1)
+    years = histories.age[position] - ill.onset if condition.course == "chronic" else 0.0
+    shifted = ill.draw("severity") + 0.25 * np.minimum(years / LONG, 1)
     return np.digitize(shifted, [MILD, MILD_OR_MODERATE + 0.1]).astype(np.int8)
 
 
-def _code(
-    condition: Condition, histories: Histories, onset: Floats, cause: NDArray[np.int64], egfr: Floats
-) -> NDArray[np.int64]:
+def _code(ill: _Ill, cause: NDArray[np.int64], egfr: Floats) -> NDArray[np.int64]:
     """The place of each code among those of the catalogue, with those that depend on the case behind them."""
-    code = np.full(len(onset), condition.number)
+    condition, histories, position = ill.condition, ill.histories, ill.position
+    code = np.full(len(position), condition.number)
     measured = {
-        "bmi": histories.bmi,
+        "bmi": histories.bmi[position],
         "egfr": egfr,
-        "days": np.rint(histories.age * DAYS_A_YEAR) - np.floor(onset * DAYS_A_YEAR),
+        "days": np.rint(histories.age[position] * DAYS_A_YEAR) - np.floor(ill.onset * DAYS_A_YEAR),
     }
     for place, row in enumerate(catalogue.codes(), len(catalogue.conditions())):
         if row.condition != condition.key:
@@ -339,13 +354,13 @@ def _code(
     return code
 
 
-def _cause(condition: Condition, histories: Histories, onset: Floats) -> NDArray[np.int64]:
+def _cause(ill: _Ill) -> NDArray[np.int64]:
     """The number of the condition that it complicates, the last to have begun before it; -1: none."""
-    cause, since = np.full(len(onset), -1), np.full(len(onset), -np.inf)
+    cause, since = np.full(len(ill.onset), -1), np.full(len(ill.onset), -np.inf)
     for other in catalogue.conditions():
-        if other.key in condition.complicates:
-            begun = histories.onset[other.key]
-            later = (begun <= onset) & (begun > since)
+        if other.key in ill.condition.complicates:
+            begun = ill.histories.onset[other.key][ill.position]
+            later = (begun <= ill.onset) & (begun > since)
             cause[later], since[later] = other.number, begun[later]
     return cause
 

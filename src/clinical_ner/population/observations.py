@@ -9,7 +9,7 @@ the trait is made of, the series ends in the level without it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -123,29 +123,21 @@ class Record:
 def observation_table(record: Record) -> pd.DataFrame:
     """OBSERVATIONS, ordered by person, day and code."""
     listed = sorted(catalogue.analytes(), key=lambda analyte: analyte.loinc)
-    matrix = _matrix(record, listed)
-    row, code = np.nonzero(~np.isnan(matrix))
+    values = _values(record)
+    columns = np.stack([values[analyte.loinc] for analyte in listed])  # of every row, not a number where not measured
+    row, code = np.nonzero(np.ascontiguousarray(~np.isnan(columns).T))
     encounter = record.rows[row]
     return pd.DataFrame(
         {
             "patient_id": record.people.named(record.encounters.patient[encounter]),
             "encounter_id": coded(encounter, record.encounters.names),
-            "date": dates(record.encounters.start[encounter]),
+            "date": dates(record.encounters.start)[encounter],
             "loinc": labels(code, [analyte.loinc for analyte in listed]),
             "name": labels(code, [analyte.name for analyte in listed]),
-            "value": matrix[row, code],
+            "value": columns[code, row],
             "unit": _units(code, [analyte.unit for analyte in listed]),
         }
     )
-
-
-def _matrix(record: Record, listed: list[Analyte]) -> Floats:
-    """A row an encounter, a column an analyte, not a number where it is not measured."""
-    values = _values(record)
-    matrix = np.empty((len(record.rows), len(listed)))
-    for number, analyte in enumerate(listed):
-        matrix[:, number] = values.pop(analyte.loinc)
-    return matrix
 
 
 def _units(code: Ints, units: list[str]) -> pd.Categorical:
@@ -163,12 +155,13 @@ def _ordered(record: Record) -> dict[str, Flags]:
         "prenatal": record.at(("prenatal",)),
         "acute": record.of_kind(ACUTE),
     }
+    fitting = cache(partial(_of_age_and_sex, record))
     examined = record.at(VISITS) | reasons["wellness"] | reasons["acute"] | reasons["prenatal"]
     found: dict[str, Flags] = {}
     for order in catalogue.rows("orders.csv"):
         if order["reason"] not in reasons:
             reasons[order["reason"]] = examined & _known(record, order["reason"])
-        rows = reasons[order["reason"]] & _of_age_and_sex(record, order)
+        rows = reasons[order["reason"]] & fitting(order["age_min"], order["age_max"], order["sex"])
         if order["only_acute"] == "yes":
             rows &= reasons["acute"]
         found[order["loinc"]] = found.get(order["loinc"], False) | rows
@@ -192,11 +185,10 @@ def _known(record: Record, condition: str) -> Flags:
     return any_active(record.keys, cases.patient[case], cases.diagnosed[case], cases.resolved[case])
 
 
-def _of_age_and_sex(record: Record, order: dict[str, str]) -> Flags:
-    youngest, oldest = float(order["age_min"]), float(order["age_max"])
-    fits = (record.age >= youngest) & (record.age < oldest)
-    if order["sex"] != "all":
-        fits &= record.people.female[record.patient] == (order["sex"] == "female")
+def _of_age_and_sex(record: Record, youngest: str, oldest: str, sex: str) -> Flags:
+    fits = (record.age >= float(youngest)) & (record.age < float(oldest))
+    if sex != "all":
+        fits &= record.people.female[record.patient] == (sex == "female")
     return fits
 
 

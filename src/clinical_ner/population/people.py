@@ -19,7 +19,7 @@ from clinical_ner.core.schema import PATIENTS, PROVIDERS, RACES, SEXES
 from clinical_ner.core.seeds import entropy
 from clinical_ner.population.catalogue import Floats, column, rows
 from clinical_ner.population.draws import Draws
-from clinical_ner.population.timeline import DAYS_A_YEAR, Flags
+from clinical_ner.population.timeline import DAYS_A_YEAR, Flags, ids, joined, padded
 
 YEARS_OF_DEATHS = 3.0  # everybody was alive at some time in the last three years
 SMOKING_AGE = 12
@@ -65,7 +65,7 @@ def sample_people(params: PopulationParams, draw: Draws) -> pd.DataFrame:
     height, weight = _bodies(age, female, race, draw)
     bmi = (weight / (height / 100) ** 2).round(1)
     columns = {
-        "patient_id": [f"P{position:07d}" for position in range(draw.start, draw.start + draw.size)],
+        "patient_id": ids("P", draw.start + np.arange(draw.size), 7),
         "sex": np.array(SEXES, dtype=object)[1 - female.astype(np.int8)],
         "race_ethnicity": np.array(RACES, dtype=object)[race],
         "birth_date": birth.astype("datetime64[ns]"),
@@ -275,15 +275,15 @@ def _doctors(seed: int, specialties: tuple[str, ...]) -> Sequence[str]:
     return listed.loc[listed["specialty"].isin(specialties), "provider_id"].tolist()
 
 
-def _numbers(draw: Draws) -> dict[str, list[str]]:
+def _numbers(draw: Draws) -> dict[str, NDArray[Any]]:
     """Social security numbers of areas that are never issued, and telephone numbers kept free for fiction."""
     area, group, serial = (
         (draw(f"ssn/{part}") * size).astype(int) for part, size in (("area", 100), ("group", 49), ("serial", 10_000))
     )
     region, line = ((draw(f"phone/{part}") * size).astype(int) for part, size in (("area", 780), ("line", 100)))
     return {
-        "ssn": [f"9{a:02d}-{g + 1:02d}-{n:04d}" for a, g, n in zip(area, group, serial, strict=True)],
-        "phone": [f"{a + 201}-555-01{n:02d}" for a, n in zip(region, line, strict=True)],
+        "ssn": joined(padded(900 + area, 3), padded(group + 1, 2), padded(serial, 4), by="-"),
+        "phone": joined(padded(201 + region, 3), "555", padded(100 + line, 4), by="-"),
     }
 
 

@@ -85,9 +85,10 @@ def _with_records(params: PopulationParams, people: People, examined: Examined) 
     """What follows from the people, what they have and what is measured in them."""
     patients, histories, traits = examined
     conditions = examined.conditions()
-    pregnancies, kept = sample_pregnancies(people, cases_of(conditions, people))
+    cases = cases_of(conditions, people)
+    pregnancies, kept = sample_pregnancies(people, cases)
     conditions = conditions[kept].reset_index(drop=True)
-    cases = delivered(cases_of(conditions, people), pregnancies, people.size)
+    cases = delivered(cases.only(kept), pregnancies, people.size)
     allergies = sample_allergies(people, cases)
     barriers = Barriers(people, cases, pregnancies.spells(people.size), allergies.since(people.size), examined.egfr)
     courses = sample_courses(people, cases, barriers, {"hypertension": histories.pressure.treated})

@@ -72,9 +72,8 @@ def sum_of_active(
     first = np.searchsorted(row_keys, keys(patient, first_day))
     stop = np.searchsorted(row_keys, keys(patient, np.maximum(stop_day, first_day)))
     amounts = np.broadcast_to(np.rint(np.asarray(amount, dtype=np.float64) * _GRAIN) / _GRAIN, first.shape)
-    size = len(row_keys) + 1
-    steps = np.bincount(first, amounts, size) - np.bincount(stop, amounts, size)
-    return np.cumsum(steps)[:-1]
+    steps = np.bincount(np.append(first, stop), np.append(amounts, -amounts), len(row_keys) + 1)
+    return np.cumsum(steps[:-1])
 
 
 def any_active(row_keys: Ints, patient: Ints, first_day: Ints, stop_day: Ints) -> Flags:
@@ -98,9 +97,22 @@ def ids(letter: str, numbers: Ints, digits: int = 10) -> NDArray[Any]:
     >>> ids("C", np.array([12]), 4).tolist()
     ['C0012']
     """
-    padded = pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), digits, padding="0")
-    named: NDArray[Any] = pc.binary_join_element_wise(letter, padded, "").to_numpy(zero_copy_only=False)
-    return named
+    return joined(letter, padded(numbers, digits), by="")
+
+
+def padded(numbers: Ints, digits: int) -> pa.StringArray:
+    """Numbers as text, filled up with zeros."""
+    return pc.utf8_lpad(pc.cast(pa.array(numbers), pa.string()), digits, padding="0")
+
+
+def joined(*parts: pa.StringArray | str, by: str) -> NDArray[Any]:
+    """The parts of each row as one text.
+
+    >>> joined("0", padded(np.array([7]), 2), by="-").tolist()
+    ['0-07']
+    """
+    rows: NDArray[Any] = pc.binary_join_element_wise(*parts, by).to_numpy(zero_copy_only=False)
+    return rows
 
 
 def numbers_of(identifiers: pd.Series[Any] | pd.Index[Any]) -> Ints:
@@ -113,7 +125,9 @@ def numbers_of(identifiers: pd.Series[Any] | pd.Index[Any]) -> Ints:
 
 def categories(words: Sequence[Any] | NDArray[Any]) -> pd.CategoricalDtype:
     """Words as the categories of a column."""
-    return pd.CategoricalDtype(pd.Index(words, dtype=object))
+    index = pd.Index(words, dtype=object)
+    _ = index.is_monotonic_increasing  # of words in order pandas then knows, without hashing them, that none repeats
+    return pd.CategoricalDtype(index)
 
 
 def coded(codes: NDArray[Any], words: pd.CategoricalDtype) -> pd.Categorical:

@@ -9,7 +9,7 @@ works is the patient's own and lasts; part of it is how faithfully the patient t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -103,7 +103,8 @@ def sample_courses(
             parts.append(course)
     order = np.argsort(np.concatenate([part.patient * NUMBERS_A_PATIENT + part.regimen for part in parts]))
     columns = zip(*(vars(part).values() for part in parts), strict=True)
-    return Courses(*(np.concatenate(column)[order] for column in columns))
+    courses = Courses(*(np.concatenate(column)[order] for column in columns))
+    return replace(courses, strength=_strength(courses.strength, courses.regimen))
 
 
 def _given(
@@ -142,6 +143,7 @@ def _given(
     return _Given(case[given], patient[given], numbers[choice[given]], start[given], last[given])
 
 
+@cache
 def licensed(choice: Regimen) -> int:
     """The first day of the year in which it was licensed."""
     return -NEVER if choice.since is None else int(np.datetime64(f"{choice.since}-01-01", "D").astype(np.int64))
@@ -180,7 +182,7 @@ def _course(
     group = facts.group[number]
     own = ndtri(np.clip(draw("response", patient, group), TAIL, 1 - TAIL))  # of a person and class, whatever it is for
     uniform = ndtr(ADHERENCE * faithful[patient] + np.sqrt(1 - ADHERENCE**2) * own)
-    none, partial = facts.none[group], facts.none[group] + facts.partial[group]
+    none, partial = _limits(number)
     response = (uniform >= none).astype(np.int64) + (uniform >= partial)
     judged = start + np.minimum(facts.judged_after[group], facts.days[number])
     judged = np.where(facts.procedure[number], start + facts.judged_after[group], judged)
@@ -210,13 +212,14 @@ def _course(
         stop=np.where(running, NEVER, stop),
         reason=np.where(running, -1, reason),
         response=np.where(judged <= seen, response, -1),
-        strength=_strength(uniform, none, partial),
+        strength=uniform,  # that decides on it: `_strength` reads it of all at once
         adverse=harmed & (harm <= seen) & ~procedure,
     )
 
 
-def _strength(uniform: Floats, none: Floats, partial: Floats) -> Floats:
+def _strength(uniform: Floats, regimen: Ints) -> Floats:
     """The share of the usual effect, which rises with the uniform that decides on the response."""
+    none, partial = _limits(regimen)
     low, middle, high, best = STRENGTHS
     return np.select(
         [uniform < none, uniform < partial],
@@ -225,12 +228,19 @@ def _strength(uniform: Floats, none: Floats, partial: Floats) -> Floats:
     )
 
 
+def _limits(regimen: Ints) -> tuple[Floats, Floats]:
+    """Below which uniform there is no response, and below which one in part."""
+    facts = _facts()
+    none = facts.none[facts.group[regimen]]
+    return none, none + facts.partial[facts.group[regimen]]
+
+
 def _note_failures(people: People, course: Courses, failed: Ints) -> None:
     """Into `failed`, of the cases whose treatment did not do, the day from which another is tried."""
     judged = course.start + np.minimum(_facts().judged_after[_facts().group[course.regimen]], 365)
     tries = people.draw.of_rows("treatment/partial fails", course.patient, course.regimen) < PARTIAL_FAILS
     too_little = (course.response == 0) | ((course.response == 1) & tries)
-    unfit = np.isin(course.reason, [REASONS.index(name) for name in ("adverse_effect", "contraindicated")])
+    unfit = (course.reason == REASONS.index("adverse_effect")) | (course.reason == REASONS.index("contraindicated"))
     day = np.where(too_little, judged, NEVER)
     failed[course.case] = np.where(unfit, np.minimum(day, course.stop), day)
 
