@@ -47,6 +47,7 @@ def _heritable() -> tuple[tuple[Heritable, catalogue.Condition], ...]:
 def sample_family(people: People, cases: Cases) -> pd.DataFrame:
     """FAMILY_HISTORY."""
     age = people.age(np.arange(people.size), people.end)
+    there = {name: _there(people, name) for name in RELATIVES}
     parts = []
     for number, (entry, condition) in enumerate(_heritable()):
         having = np.zeros(people.size, dtype=bool)
@@ -55,7 +56,7 @@ def sample_family(people: People, cases: Cases) -> pd.DataFrame:
         for relative, name in enumerate(RELATIVES):
             if not _can_have(entry, name):
                 continue
-            affected, onset = _affected(people, age, entry, name, chance)
+            affected, onset = _affected(people, age, entry, name, chance * there[name])
             parts.append((affected, np.full(len(affected), relative), np.full(len(affected), number), onset))
     patient, relative_code, condition_code, onset_age = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((_by_concept()[condition_code], relative_code, patient))
@@ -74,12 +75,18 @@ def _can_have(entry: Heritable, relative: str) -> bool:
     return entry.parents == "both" or woman == (entry.parents == "mother")
 
 
+def _there(people: People, relative: str) -> Flags:
+    """Who has such a relative: everybody has parents."""
+    if OLDER[relative] > 0:
+        return np.ones(people.size, dtype=bool)
+    return people.draw(f"family/{relative}") < HAS_SIBLING
+
+
 def _affected(people: People, age: Floats, entry: Heritable, relative: str, chance: Floats) -> tuple[Ints, Ints]:
     """Whose relative has it by now, and from which age on."""
     stream = f"family/{entry.condition}/{relative}"
     uniform = people.draw(stream)
-    there = people.draw(f"family/{relative}") < HAS_SIBLING if OLDER[relative] == 0 else True
-    patient = np.flatnonzero((uniform < chance * KNOWN) & there)
+    patient = np.flatnonzero(uniform < chance * KNOWN)
     onset = entry.onset_mean + entry.onset_sd * ndtri(people.draw.of_rows(f"{stream}/onset", patient))
     onset = np.clip(onset, 1, LONGEST_LIFE)
     lived = np.minimum(age[patient] + OLDER[relative], LONGEST_LIFE)

@@ -92,11 +92,11 @@ def sample_immunizations(people: People, pregnancies: Pregnancies) -> pd.DataFra
 
 
 def _scheduled(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-    grown = people.day_of_age(GROWN_UP)
+    grown, draw = people.day_of_age(GROWN_UP), cache(people.draw)
     doses = [(vaccine.series, vaccine.dose) for vaccine in vaccines()]
     for vaccine in vaccines():
         number = doses.index((vaccine.series, vaccine.dose))  # so that of two products of a dose each gets one
-        wanting = people.draw(f"vaccine/{vaccine.series}") < vaccine.coverage_percent / 100
+        wanting = draw(f"vaccine/{vaccine.series}") < vaccine.coverage_percent / 100
         day = people.birth + int(np.ceil(vaccine.age_months * DAYS_A_YEAR / 12))
         day = day + (people.draw.of_rows("vaccine/day", np.arange(people.size), number) * vaccine.within_days).astype(
             np.int64
@@ -126,12 +126,12 @@ def _influenza(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
 
 def _in_rounds(people: People) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
     """The doses of `campaigns.csv`, numbered by person and product; who gets a later round got those before it."""
-    everyone = np.arange(people.size)
+    everyone, draw = np.arange(people.size), cache(people.draw)
     given: dict[str, Ints] = {}
     for offer in campaigns():
-        day = _day(offer.since) + (people.draw(f"vaccine/{offer.series}/day") * offer.within_days).astype(np.int64)
+        day = _day(offer.since) + (draw(f"vaccine/{offer.series}/day") * offer.within_days).astype(np.int64)
         age = people.age(everyone, np.full(people.size, _day(offer.age_on)))
-        wanting = people.draw(f"vaccine/{offer.series}") < offer.coverage_percent / 100
+        wanting = draw(f"vaccine/{offer.series}") < offer.coverage_percent / 100
         takers = wanting & (age >= offer.age_from) & (age < offer.age_to) & (day <= people.end)
         doses = given.setdefault(offer.cvx, np.zeros(people.size, dtype=np.int64))
         doses += takers

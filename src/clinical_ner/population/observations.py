@@ -350,10 +350,10 @@ def _is_last(record: Record, rows: Ints) -> Flags:
 
 def _growth(record: Record, analyte: Analyte, rows: Ints) -> Floats:
     """The median body of that age over the median one of the age at the end of the record."""
-    patient = record.patient[rows]
-    end = record.people.age(patient, record.people.end[patient])
-    then, now = (_median_body(record.people.female[patient], age, analyte.loinc) for age in (record.age[rows], end))
-    return then / now
+    people, patient = record.people, record.patient[rows]
+    then = _median_body(people.female[patient], record.age[rows], analyte.loinc)
+    now = _median_body(people.female, people.age(np.arange(people.size), people.end), analyte.loinc)
+    return then / now[patient]
 
 
 def _predicted_fev1(record: Record, rows: Ints) -> Floats:

@@ -195,7 +195,8 @@ def treatment_names() -> tuple[str, ...]:
 
 def identifiers(charts: Charts, table: str, name: str, wrong: Flags) -> NDArray[Any]:
     """What a column of a table holds where it is wrong."""
-    return charts.column(table, name).iloc[np.flatnonzero(wrong)].to_numpy()
+    rows = np.flatnonzero(wrong)
+    return charts.column(table, name).iloc[rows].to_numpy() if len(rows) else np.empty(0, dtype=object)
 
 
 Rule: TypeAlias = Callable[[Charts], NDArray[Any]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clinical_ner.population import catalogue
@@ -68,9 +70,12 @@ def bmi_is_weight_over_height_squared(charts: Charts) -> NDArray[Any]:
 
 def no_number_is_a_real_one(charts: Charts) -> NDArray[Any]:
     """Social security numbers are of ranges that are never issued, and none is a taxpayer number."""
-    numbers = charts.column("patients", "ssn")
-    wrong = ~numbers.str.match(NEVER_ISSUED) | numbers.str.match(TAXPAYER)
-    return identifiers(charts, "patients", "patient_id", wrong.to_numpy(dtype=bool))
+    numbers = pa.array(charts.column("patients", "ssn"), pa.string())
+    never_issued, taxpayer = (
+        pc.fill_null(pc.match_substring_regex(numbers, pattern), False).to_numpy(zero_copy_only=False)
+        for pattern in (NEVER_ISSUED, TAXPAYER)
+    )
+    return identifiers(charts, "patients", "patient_id", ~never_issued | taxpayer)
 
 
 def smokers_have_smoked_for_a_while(charts: Charts) -> NDArray[Any]:

@@ -126,6 +126,7 @@ def no_drug_is_given_before_it_was_licensed(charts: Charts) -> NDArray[Any]:
     return identifiers(charts, "treatments", "treatment_id", charts.days("treatments", "start_date") < since)
 
 
+@cache
 def _licensed(name: str) -> int:
     """The first day of the year from which on the treatment of this name is given."""
     return min(licensed(regimen) for regimen in regimens() if regimen.name == name)
