@@ -575,3 +575,29 @@ def test_a_stage_of_kidney_disease_is_of_the_last_egfr_and_of_no_other(
     assert onset <= TODAY
     assert len(rule(Charts(changed._replace(observations=measured.reset_index(drop=True)), REFERENCE_DATE))) == 0
     assert len(rule(Charts(village._replace(observations=measured.reset_index(drop=True)), REFERENCE_DATE))) == 1
+
+
+def test_something_measured_twice_at_an_encounter_is_found_though_on_another_day(village: Population) -> None:
+    one = village.observations.iloc[:1]
+    observations = pd.concat([village.observations, one.assign(date=one["date"] + DAY)], ignore_index=True)
+    rule = checks.measurements.everything_is_measured_once
+
+    found = rule(Charts(village._replace(observations=observations), REFERENCE_DATE))
+
+    assert found.tolist() == [*one["patient_id"]] * 2
+
+
+@pytest.mark.parametrize("dose", [-1, 0, 9, 10_000])
+def test_a_dose_that_no_schedule_numbers_is_found(village: Population, dose: int) -> None:
+    row = first(village.immunizations, village.immunizations["cvx"] == "03")
+    changed = edited(village, "immunizations", row, dose_number=dose)
+    rule = checks.background.vaccines_are_given_at_their_age
+
+    assert len(rule(Charts(changed, REFERENCE_DATE))) == 1
+
+
+def test_a_vaccine_that_nobody_lists_is_found(village: Population) -> None:
+    changed = edited(village, "immunizations", 0, cvx="999")
+    rule = checks.background.vaccines_are_given_at_their_age
+
+    assert len(rule(Charts(changed, REFERENCE_DATE))) == 1
