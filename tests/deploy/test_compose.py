@@ -7,17 +7,16 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
 import yaml
-from programs import DEPLOY, call, found, wait_until
+from programs import DEPLOY, answering, call, found, wait_until
 
 from clinical_ner.serving import local, settings
 
@@ -208,14 +207,8 @@ class Elastic(BaseHTTPRequestHandler):
 def elastic() -> Iterator[tuple[str, list[tuple[str, str, str | None, bytes]]]]:
     """What stands for Elasticsearch and Kibana: its address, and the requests that it got."""
     received: list[tuple[str, str, str | None, bytes]] = []
-    handler = type("Handler", (Elastic,), {"received": received, "failures": [503]})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Elastic, received=received, failures=[503]) as address:
+        yield f"http://{address}", received
 
 
 def test_the_setup_tells_elasticsearch_and_kibana_all_and_tries_again(elastic: Any, tmp_path: Path) -> None:

@@ -6,14 +6,13 @@ import json
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
 import pytest
-from programs import wait_until
+from programs import answering, wait_until
 
 from clinical_ner.serving import contract, local
 
@@ -194,14 +193,8 @@ class Dropping(BaseHTTPRequestHandler):
 def dropping() -> Iterator[tuple[str, list[str]]]:
     """The address of a service that takes requests and never answers, and the methods that it has seen."""
     seen: list[str] = []
-    handler = type("Handler", (Dropping,), {"seen": seen})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Dropping, seen=seen) as address:
+        yield address, seen
 
 
 def test_what_may_have_been_acted_on_is_not_sent_again(start_gateway, dropping) -> None:
