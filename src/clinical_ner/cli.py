@@ -251,8 +251,11 @@ def export(
         export_population(folder, out, export_format, partial(progress.advance, task), replace=force)
 
 
-release.register(app)
-kpi.register(app)
+app.command()(release.promote)
+app.command()(release.rollback)
+app.command("versions")(release.versions_table)
+app.command()(release.fetch)
+app.command()(kpi.kpi)
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the service; it sees a change with the next request.")
 store_app = typer.Typer(no_args_is_help=True, help="The service's store of predictions and feedback.")

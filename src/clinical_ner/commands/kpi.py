@@ -122,8 +122,3 @@ def _increase(url: str, selector: str, window: timedelta) -> float | None:
             f"--prometheus: no answer that counts ({type(error).__name__})", "name it as http://HOST:9090"
         ) from None
     return float(found[0]["value"][1]) if found else None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(kpi)
