@@ -91,6 +91,14 @@ def test_too_many_requests_with_one_key_are_refused_and_those_with_another_are_n
     assert other.status_code == 200
 
 
+def test_a_key_is_limited_whatever_stands_in_the_other_header(service, start_gateway, secrets) -> None:
+    slow = start_gateway(service.url.removeprefix("http://"), GATEWAY_RATE_PER_KEY="1r/m", GATEWAY_BURST="2")
+
+    sent = [{"X-API-Key": secrets["extract"], "Authorization": f"Basic {n}"} for n in range(5)]
+    statuses = [slow.client.get(f"{slow.url}/model", headers=headers).status_code for headers in sent]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
 def test_trying_many_keys_from_one_address_is_limited_too(service, start_gateway) -> None:
     slow = start_gateway(service.url.removeprefix("http://"), GATEWAY_RATE_PER_ADDRESS="1r/m", GATEWAY_BURST="2")
 
