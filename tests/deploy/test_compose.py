@@ -180,6 +180,16 @@ def test_the_logs_are_written_where_the_index_is() -> None:
     assert written[1].startswith(TEMPLATE["index_patterns"][0].removesuffix("*"))
 
 
+def test_the_lines_that_wait_for_elasticsearch_fit_where_they_wait() -> None:
+    kept = re.search(r"storage\.total_limit_size +(\d+)M$", (LOGGING / "fluent-bit.conf").read_text(), re.MULTILINE)
+    (folder,) = SERVICES["log-shipper"]["tmpfs"]
+    room = re.search(r"size=(\d+)m", folder)
+
+    assert kept is not None
+    assert room is not None
+    assert int(kept[1]) < int(room[1])  # else no line is dropped before the folder is full, and the new ones are lost
+
+
 class Elastic(BaseHTTPRequestHandler):
     """Takes everything, after one failure, and keeps it."""
 
