@@ -17,7 +17,7 @@ from clinical_ner.commands import batch, experiments, generation, kpi, mirror, m
 from clinical_ner.commands import feedback as feedback_commands
 from clinical_ner.commands import intake as intake_commands
 from clinical_ner.commands.durations import duration
-from clinical_ner.commands.store import STORE, StoreUrl, reached
+from clinical_ner.commands.store import STORE, StoreUrl, opened, reached
 from clinical_ner.core import commands, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS, SYNTHETIC
@@ -251,8 +251,11 @@ def export(
         export_population(folder, out, export_format, partial(progress.advance, task), replace=force)
 
 
-release.register(app)
-kpi.register(app)
+app.command()(release.promote)
+app.command()(release.rollback)
+app.command("versions")(release.versions_table)
+app.command()(release.fetch)
+app.command()(kpi.kpi)
 
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of the service; it sees a change with the next request.")
 store_app = typer.Typer(no_args_is_help=True, help="The service's store of predictions and feedback.")
@@ -308,12 +311,9 @@ def store_prune(
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Such as 90d.")], url: StoreUrl = STORE
 ) -> None:
     """Delete predictions and feedback older than this, texts included."""
-    from clinical_ner.serving import store
-
     before = now() - duration("--older-than", older_than)
-    store.require_file(url)
-    with reached():
-        gone = store.Store.open(url).prune(before)
+    with opened(url) as store:
+        gone = store.prune(before)
     for table, rows in gone.items():
         typer.echo(f"{table}: {rows} rows deleted")
 

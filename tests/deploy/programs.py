@@ -1,22 +1,25 @@
-"""Programs that Debian offers, started for a test on loopback and free ports, and stopped by their id."""
+"""What stands around the service in tests, on loopback and free ports: programs that Debian offers, and stand-ins."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from clinical_ner.serving import local
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 START_SECONDS = 30.0
-STOP_SECONDS = 10.0
 
 
 def found(program: str) -> str:
@@ -66,16 +69,21 @@ def running(command: list[str], is_ready: Callable[[], Any], log: Path) -> Itera
         assert process.poll() is None, f"{command[0]} ended:\n{log.read_text()[-3000:]}"
         yield process
     finally:
-        _stop(process)
+        local.stop(process)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler], **state: Any) -> Iterator[str]:
+    """A server that stands for another one: its `host:port`; `state` is what all of its handlers have in common."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), state))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
     try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def is_listening(port: int) -> Callable[[], bool]:

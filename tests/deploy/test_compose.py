@@ -7,17 +7,16 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy
 import yaml
-from programs import DEPLOY, call, found, wait_until
+from programs import DEPLOY, answering, call, found, wait_until
 
 from clinical_ner.serving import local, settings
 
@@ -181,6 +180,16 @@ def test_the_logs_are_written_where_the_index_is() -> None:
     assert written[1].startswith(TEMPLATE["index_patterns"][0].removesuffix("*"))
 
 
+def test_the_lines_that_wait_for_elasticsearch_fit_where_they_wait() -> None:
+    kept = re.search(r"storage\.total_limit_size +(\d+)M$", (LOGGING / "fluent-bit.conf").read_text(), re.MULTILINE)
+    (folder,) = SERVICES["log-shipper"]["tmpfs"]
+    room = re.search(r"size=(\d+)m", folder)
+
+    assert kept is not None
+    assert room is not None
+    assert int(kept[1]) < int(room[1])  # else no line is dropped before the folder is full, and the new ones are lost
+
+
 class Elastic(BaseHTTPRequestHandler):
     """Takes everything, after one failure, and keeps it."""
 
@@ -208,14 +217,8 @@ class Elastic(BaseHTTPRequestHandler):
 def elastic() -> Iterator[tuple[str, list[tuple[str, str, str | None, bytes]]]]:
     """What stands for Elasticsearch and Kibana: its address, and the requests that it got."""
     received: list[tuple[str, str, str | None, bytes]] = []
-    handler = type("Handler", (Elastic,), {"received": received, "failures": [503]})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Elastic, received=received, failures=[503]) as address:
+        yield f"http://{address}", received
 
 
 def test_the_setup_tells_elasticsearch_and_kibana_all_and_tries_again(elastic: Any, tmp_path: Path) -> None:

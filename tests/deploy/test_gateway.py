@@ -6,14 +6,13 @@ import json
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
 import pytest
-from programs import wait_until
+from programs import answering, wait_until
 
 from clinical_ner.serving import contract, local
 
@@ -90,6 +89,14 @@ def test_too_many_requests_with_one_key_are_refused_and_those_with_another_are_n
     assert problem(first[-1])["code"] == "too_many_requests"
     assert first[-1].headers["retry-after"] == "1"
     assert other.status_code == 200
+
+
+def test_a_key_is_limited_whatever_stands_in_the_other_header(service, start_gateway, secrets) -> None:
+    slow = start_gateway(service.url.removeprefix("http://"), GATEWAY_RATE_PER_KEY="1r/m", GATEWAY_BURST="2")
+
+    sent = [{"X-API-Key": secrets["extract"], "Authorization": f"Basic {n}"} for n in range(5)]
+    statuses = [slow.client.get(f"{slow.url}/model", headers=headers).status_code for headers in sent]
+    assert statuses == [200, 200, 200, 429, 429]
 
 
 def test_trying_many_keys_from_one_address_is_limited_too(service, start_gateway) -> None:
@@ -194,14 +201,8 @@ class Dropping(BaseHTTPRequestHandler):
 def dropping() -> Iterator[tuple[str, list[str]]]:
     """The address of a service that takes requests and never answers, and the methods that it has seen."""
     seen: list[str] = []
-    handler = type("Handler", (Dropping,), {"seen": seen})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}", seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Dropping, seen=seen) as address:
+        yield address, seen
 
 
 def test_what_may_have_been_acted_on_is_not_sent_again(start_gateway, dropping) -> None:

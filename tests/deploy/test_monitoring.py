@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
-from programs import DEPLOY, call, found, is_up, running, wait_until
+from programs import DEPLOY, answering, call, found, is_up, running, wait_until
 
 from clinical_ner.intake.report import exposition, report
 from clinical_ner.serving import local
@@ -148,13 +147,8 @@ class Watch:
 @pytest.fixture(scope="module")
 def hook() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
     received: list[tuple[str, dict[str, Any]]] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Hook,), {"received": received}))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Hook, received=received) as address:
+        yield f"http://{address}", received
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 import stat
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.killing import was_killed_after
 from typer.testing import CliRunner
 
 from clinical_ner.cli import app
@@ -110,16 +109,23 @@ def test_corrections_of_the_page_become_a_corpus_that_the_next_training_reads(
 
 
 # --- without a server: the store is filled by hand ----------------------------------------------
+def stored(folder: Path, *texts: str) -> str:
+    """The URL of a store with a correction of each text."""
+    url = f"sqlite:///{folder / 'store.sqlite'}"
+    store.migrate(url)
+    opened = store.Store.open(url)
+    for text in texts:
+        spans = [entity(text, MARK), entity(text, "aspirin", "TREATMENT")]
+        ids = {"prediction_id": ANY_ID, "feedback_id": uuid4(), "request_id": "r-1", "key_id": "key-1"}
+        opened.add_feedback({**ids, "created_at": now(), "rating": None, "spans": spans, "text": text})
+    opened.close()
+    return url
+
+
 @pytest.fixture
 def reviewed(tmp_path: Path) -> Path:
     """A folder with an export of one correction, reviewed."""
-    url, out = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "out"
-    store.migrate(url)
-    opened = store.Store.open(url)
-    spans = [entity(AGREED, MARK), entity(AGREED, "aspirin", "TREATMENT")]
-    ids = {"prediction_id": ANY_ID, "feedback_id": ANY_ID, "request_id": "r-1", "key_id": "key-1"}
-    opened.add_feedback({**ids, "created_at": now(), "rating": None, "spans": spans, "text": AGREED})
-    opened.close()
+    url, out = stored(tmp_path, AGREED), tmp_path / "out"
     run("export", "--store", url, "--out", out)
     run("review", out)
     return out
@@ -195,27 +201,13 @@ def test_accepting_twice_is_the_same_bytes_and_another_name_gets_nothing(reviewe
 
 
 def test_an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_whole_new_one(tmp_path: Path) -> None:
-    url, out = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "out"
-    store.migrate(url)
-    opened = store.Store.open(url)
-    for number in range(300):
-        ids = {"prediction_id": ANY_ID, "feedback_id": uuid4(), "request_id": "r-1", "key_id": "key-1"}
-        text = f"{AGREED} {number}"
-        opened.add_feedback({**ids, "created_at": now(), "rating": None, "spans": [entity(text, MARK)], "text": text})
-    opened.close()
+    url, out = stored(tmp_path, *(f"{AGREED} {number}" for number in range(300))), tmp_path / "out"
     run("export", "--store", url, "--out", tmp_path / "whole")
     whole = (tmp_path / "whole/feedback.jsonl").read_bytes()
     killed = 0
 
     for milliseconds in (2, 5, 10, 20, 40, 80):
-        process = multiprocessing.get_context("fork").Process(
-            target=run, args=("export", "--store", url, "--out", out), daemon=True
-        )
-        process.start()
-        process.join(milliseconds / 1000)
-        process.kill()
-        process.join()
-        killed += process.exitcode == -signal.SIGKILL
+        killed += was_killed_after(milliseconds, lambda: run("export", "--store", url, "--out", out))
         assert not (out / "feedback.jsonl").exists() or (out / "feedback.jsonl").read_bytes() == whole
     run("export", "--store", url, "--out", out)
 
@@ -225,15 +217,8 @@ def test_an_export_that_is_killed_at_any_moment_leaves_the_old_file_or_the_whole
 
 
 def test_what_is_held_back_is_never_learnt_from_even_if_accepted_again_without_the_option(tmp_path: Path) -> None:
-    url, out, notes = f"sqlite:///{tmp_path / 'store.sqlite'}", tmp_path / "out", 40
-    store.migrate(url)
-    opened = store.Store.open(url)
-    for number in range(notes):
-        ids = {"prediction_id": ANY_ID, "feedback_id": uuid4(), "request_id": "r-1", "key_id": "key-1"}
-        text = f"{AGREED} {number}"
-        said = {"created_at": now(), "rating": None, "spans": [entity(text, MARK)], "text": text}
-        opened.add_feedback({**ids, **said})
-    opened.close()
+    out, notes = tmp_path / "out", 40
+    url = stored(tmp_path, *(f"{AGREED} {number}" for number in range(notes)))
     run("export", "--store", url, "--out", out)
     run("review", out)
     learnt, kept = tmp_path / "annotated", tmp_path / "held_back"

@@ -245,6 +245,25 @@ def test_of_what_two_processes_write_at_once_nothing_is_lost(opened: Store, stor
     assert len(rows(store_url, FEEDBACK)) == 80
 
 
+def test_who_reads_keeps_nobody_from_writing(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.1)
+    store.migrate(store_url)
+    reading, writing = Store.open(store_url), Store.open(store_url)
+    writing.add_feedback(feedback(NOON))
+    true, written = store.UtcDateTime.process_result_value, []
+
+    def meanwhile(*arguments: Any) -> Any:
+        written.append(writing.add_feedback(feedback(NOON)))
+        return true(*arguments)
+
+    monkeypatch.setattr(store.UtcDateTime, "process_result_value", meanwhile)  # of a row that is being read
+    found = reading.feedback(NOON, NOON + timedelta(days=1))
+
+    reading.close()
+    writing.close()
+    assert (len(found), written) == (1, [True])
+
+
 # --- migrations -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("revision", [None, *REVISIONS])
 def test_from_every_revision_the_tables_come_up_to_date(store_url: str, revision: str | None) -> None:

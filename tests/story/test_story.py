@@ -29,8 +29,10 @@ from clinical_ner.serving.keys import Role
 from clinical_ner.serving.store import Store
 
 SERVICE = "clinical_ner.serving.service:Service"
-SOURCES = (".dvc", ".dvcignore", ".gitignore", "data", "dvc.yaml", "models", "params.yaml", "pipelines", "src")
-SOURCES = (*SOURCES, "tests/golden")
+SOURCES = (
+    *(".dvc", ".dvcignore", ".gitignore", "data", "dvc.yaml", "models", "params.yaml", "pipelines", "src"),
+    "tests/golden",
+)
 SMALL: dict[str, dict[str, Any]] = {
     "vocabulary": {"max_words": 3},
     "population": {"patients": 150},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clinical_ner.commands.store import STORE, StoreUrl, reached
+from clinical_ner.commands.store import BEGINNING, STORE, StoreUrl, opened
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.files import alone_in, read_json, sha256, whole_file, write_json
 from clinical_ner.serving.clock import now
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Corrections of readers, on their way to a better model.")
 
 OWNER_ONLY = 0o600
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 REVIEW = "review.json"
 MAJORITY = "majority"
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Of the export.")]
@@ -37,12 +36,10 @@ def export(
 ) -> None:
     """Write the corrections with text to DIR/feedback.jsonl: the last word of each annotator on each note."""
     from clinical_ner.corrections import records
-    from clinical_ner.serving import store
 
-    store.require_file(url)
     first = since.replace(tzinfo=UTC) if since else BEGINNING
-    with reached():
-        found = records.exported(store.Store.open(url).corrections(first, now()))
+    with opened(url) as store:
+        found = records.exported(store.corrections(first, now()))
     with alone_in(out), whole_file(out / records.FEEDBACK, OWNER_ONLY) as partial:
         partial.write_text(records.lines(map(records.as_record, found.corrections)), encoding="utf-8")
     notes = len({one.note for one in found.corrections})

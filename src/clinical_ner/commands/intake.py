@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from clinical_ner.core import params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.files import alone_in, whole_file, write_json
+from clinical_ner.intake.readers import Format
 from clinical_ner.serving.clock import now
 
 SOME_QUARANTINED = 3
 READABLE = 0o644  # counts alone: the collector of metrics runs as somebody else
 LISTED = 20  # files; the report has them all
-FormatName = Literal["auto", "csv", "jsonl", "parquet", "fhir"]
 
 
 def ingest(
     inputs: Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files, or folders of files.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the notes and the quarantine are.")],
-    file_format: Annotated[FormatName, typer.Option("--format", help="auto: by the names of the files.")] = "auto",
+    file_format: Annotated[Format, typer.Option("--format", help="auto: by the names of the files.")] = Format.AUTO,
     metrics: Annotated[Path | None, typer.Option(help="Counts for Prometheus, such as DIR/ingest.prom.")] = None,
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
@@ -34,13 +34,12 @@ def ingest(
     """
     from clinical_ner.intake import folder
     from clinical_ner.intake.contract import Limits
-    from clinical_ner.intake.readers import Format
     from clinical_ner.intake.report import OUTCOMES, exposition, report
 
     section = params.load(params_file).ingest
     limits = Limits(section.max_note_characters, section.earliest, latest_day())
     with alone_in(out):
-        taken = folder.take_in(list(files_of(inputs)), out, Format(file_format), limits)
+        taken = folder.take_in(list(files_of(inputs)), out, file_format, limits)
         found = report(taken)
         with whole_file(out / "report.json", folder.OWNER_ONLY) as partial:
             write_json(partial, found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clinical_ner.commands.durations import duration
-from clinical_ner.commands.store import STORE, StoreUrl, reached
+from clinical_ner.commands.store import BEGINNING, STORE, StoreUrl, opened
 from clinical_ner.core.errors import UserError
 from clinical_ner.serving.clock import now
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 WORK = '{route=~"/extract(/fhir)?|/feedback"}'
 REFUSED = '{route=~"/extract(/fhir)?|/feedback",status=~"4..|5.."}'
 FAILED = '{route=~"/extract(/fhir)?|/feedback",status=~"5.."}'
-FIRST = datetime.fromisoformat("2000-01-01T00:00:00+00:00")  # before any run of monitoring
 ANSWER_SECONDS = 10
 
 
@@ -75,23 +73,21 @@ def _evidence(
 
 def _stored(url: str, since: datetime, until: datetime) -> tuple[list[dict[str, Any]], ...]:
     """Predictions and feedback of the window, and all runs of monitoring until its end."""
-    from clinical_ner.serving import store
-
-    store.require_file(url)
-    with reached(), closing(store.Store.open(url)) as opened:
-        return opened.predictions(since, until), opened.feedback(since, until), opened.runs(FIRST, until)
+    with opened(url) as store:
+        return store.predictions(since, until), store.feedback(since, until), store.runs(BEGINNING, until)
 
 
 def releases(events: list[Event]) -> list[Release]:
     """The versions that went into production, at their first time; a rollback is no release."""
     from clinical_ner.monitoring.kpi import Release
+    from clinical_ner.promotion.comparison import WHOLE
     from clinical_ner.promotion.registry import PROD
 
     found: dict[str, Release] = {}
     for event in events:
         if event.stage == PROD and event.version not in found:
             sets = event.decision["sets"] if event.decision else {}
-            whole = {name: each["slices"]["all"]["difference"] for name, each in sets.items()}
+            whole = {name: each["slices"][WHOLE]["difference"] for name, each in sets.items()}
             gains = {name: difference["value"] for name, difference in whole.items() if difference}
             learnt = event.decision.get("new_terms") if event.decision else None
             found[event.version] = Release(event.version, event.at, gains, learnt)
@@ -126,8 +122,3 @@ def _increase(url: str, selector: str, window: timedelta) -> float | None:
             f"--prometheus: no answer that counts ({type(error).__name__})", "name it as http://HOST:9090"
         ) from None
     return float(found[0]["value"][1]) if found else None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(kpi)

@@ -14,11 +14,13 @@ import typer
 import yaml
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import md5, sha256
+from clinical_ner.core.files import sha256
+from clinical_ner.promotion.release import holds, locked_files
+from clinical_ner.serving.places import MODEL
 
 NAME = "clinical-ner"  # of the experiment and of the registered model
 LOCK, PARAMS = Path("dvc.lock"), Path("params.yaml")
-CURVE, MODEL = Path("plots/training.csv"), Path("models/tagger.crfsuite")
+CURVE = Path("plots/training.csv")
 URI, LOCK_TAG = "MLFLOW_TRACKING_URI", "dvc.lock.sha256"
 LIMIT = 100  # parameters that a server of MLflow takes at a time; of metrics it takes more
 NO_METRIC = re.compile(r"[^\w\-. /]")  # signs that MLflow refuses in a name
@@ -46,12 +48,6 @@ def figures(stage: str, metrics: Any) -> dict[str, float]:
     }
 
 
-def locked_files(lock: Mapping[str, Any]) -> dict[str, str]:
-    """The single files that the stages made, and the MD5 of each; tables of notes are folders and not among them."""
-    outs = [out for stage in lock["stages"].values() for out in stage.get("outs", [])]
-    return {out["path"]: out["md5"] for out in outs if not out["md5"].endswith(".dir")}
-
-
 def require_as_locked(files: Mapping[str, str]) -> None:
     """Check that the files are those that `dvc.lock` names.
 
@@ -59,15 +55,8 @@ def require_as_locked(files: Mapping[str, str]) -> None:
         UserError: one is missing or another one.
     """
     for path, content in files.items():
-        if not _is(Path(path), content):
+        if not holds(Path(path), content):
             raise UserError(f"{path} is not the file that {LOCK} names", "run 'make repro' or 'dvc checkout' first")
-
-
-def _is(path: Path, content: str) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return md5(file) == content
 
 
 def mirror() -> None:
@@ -75,7 +64,7 @@ def mirror() -> None:
     client, exceptions = _client()
     if not LOCK.is_file():
         raise UserError(f"{LOCK} does not exist", "run from the top of the repository, after 'make repro'")
-    files = locked_files(yaml.safe_load(LOCK.read_text(encoding="utf-8")))
+    files = locked_files(LOCK.read_text(encoding="utf-8"))
     require_as_locked(files)
     try:
         run, is_new = _run(client, sha256(LOCK), sorted(files))

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import typer
 
 from clinical_ner.commands.durations import duration
-from clinical_ner.commands.store import STORE, StoreUrl, reached
+from clinical_ner.commands.store import STORE, StoreUrl, opened
 from clinical_ner.core.errors import UserError
 from clinical_ner.serving.clock import now
 
@@ -147,13 +147,9 @@ def _from_store(url: str, since: datetime, until: datetime) -> tuple[Window, pd.
     """The window, its PROFILES and the agreement with the feedback that came in it."""
     from clinical_ner.monitoring.feedback import agreement, judged_notes
     from clinical_ner.monitoring.policy import Window
-    from clinical_ner.serving import store
 
-    store.require_file(url)
-    with reached():
-        opened = store.Store.open(url)
-        rows, judged = opened.predictions(since, until), opened.feedback(since, until)
-        opened.close()
+    with opened(url) as store:
+        rows, judged = store.predictions(since, until), store.feedback(since, until)
     whole = [row for row in rows if row["concepts"] is not None]
     versions = tuple(sorted({row["model_version"] for row in whole}))
     window = Window(since, until, len(whole), len(rows) - len(whole), versions)
@@ -200,7 +196,6 @@ def _thresholds(folder: Path) -> dict[str, Any]:
 def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
     """Keep the run, where the service and the board find it: the same findings of the same window once."""
     from clinical_ner.core.files import as_json
-    from clinical_ner.serving import store
 
     free, labelled, window = assessment["label_free"], assessment["labelled"], assessment["window"]
     row = {
@@ -217,7 +212,5 @@ def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
         "agreement": labelled["f1"],
         "report": assessment,
     }
-    with reached():
-        opened = store.Store.open(url)
-        opened.add_run(row)
-        opened.close()
+    with opened(url) as store:
+        store.add_run(row)

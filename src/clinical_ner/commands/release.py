@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from clinical_ner.core.errors import UserError
+from clinical_ner.serving.places import MODEL
 
 if TYPE_CHECKING:
     from clinical_ner.core.params import Params
@@ -47,7 +48,7 @@ class Judged(NamedTuple):
 
 
 def promote(
-    challenger: Annotated[Path, typer.Argument(help="The model that is to go out.")] = Path("models/tagger.crfsuite"),
+    challenger: Annotated[Path, typer.Argument(help="The model that is to go out.")] = MODEL,
     stage: Annotated[Stage, typer.Option(help="dev: to be tried; the floors alone count.")] = "prod",
     champion: Annotated[str | None, typer.Option(help="With --dry-run: another version, or a *.crfsuite.")] = None,
     without_champion: Annotated[bool, typer.Option(help="The one in prod cannot be read: the floors count.")] = False,
@@ -287,11 +288,3 @@ def fetch(
         raise UserError(f"no version is in {stage}", "promote one: 'clinical-ner promote'")
     path = release.fetch(str(repository), event, out, replace=force)
     typer.echo(f"{path}: {event.version}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(promote)
-    app.command()(rollback)
-    app.command("versions")(versions_table)
-    app.command()(fetch)

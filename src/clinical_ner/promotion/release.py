@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -44,23 +43,24 @@ def require_locked(root: Path, commit: str, challenger: Path) -> None:
     """
     if challenger.resolve() != (root / MODEL).resolve():
         raise UserError(f"{challenger} is not the model of the pipeline", f"train {MODEL}, or only compare: --dry-run")
-    locked = {out["path"]: out.get("md5") for out in _locked_outputs(git(root, "show", f"{commit}:dvc.lock"))}
+    locked = locked_files(git(root, "show", f"{commit}:dvc.lock"))
     for name in FILES:
-        if _md5(root / name) != locked.get(name):
+        if name not in locked or not holds(root / name, locked[name]):
             raise UserError(f"{name} is not the file that dvc.lock names", "run 'dvc repro' or 'dvc checkout', commit")
 
 
-def _locked_outputs(lock: str) -> Iterator[dict[str, Any]]:
-    for stage in yaml.safe_load(lock)["stages"].values():
-        yield from stage.get("outs", ())
+def locked_files(lock: str) -> dict[str, str]:
+    """The single files that a `dvc.lock` says the stages made, and the MD5 of each; folders are not among them."""
+    outs = [out for stage in yaml.safe_load(lock)["stages"].values() for out in stage.get("outs", ())]
+    return {out["path"]: out["md5"] for out in outs if not out["md5"].endswith(".dir")}
 
 
-def _md5(path: Path) -> str | None:
-    """As `dvc.lock` has it; none, if there is no such file."""
+def holds(path: Path, content: str) -> bool:
+    """Whether there is a file with this MD5."""
     if not path.is_file():
-        return None
+        return False
     with path.open("rb") as file:
-        return md5(file)
+        return md5(file) == content
 
 
 def require_pushed(root: Path) -> None:

@@ -37,7 +37,7 @@ class KeyRing:
         Raises:
             RefusedError: as of `current`.
         """
-        return self.current().known(secret)
+        return self.current().find(secret)
 
     def current(self) -> Keys:
         """The keys.

@@ -68,11 +68,6 @@ class Keys(BaseModel):
         return tuple(key for key in self.keys if key.revoked is None)
 
     def find(self, secret: str) -> Key | None:
-        """The valid key with this secret."""
-        key = self.known(secret)
-        return None if key is None or key.revoked else key
-
-    def known(self, secret: str) -> Key | None:
         """The key with this secret, valid or not; all are compared, each in constant time: the time tells nothing."""
         digest = fingerprint(secret[:MAX_KEY_CHARACTERS])
         found = None

@@ -73,7 +73,7 @@ def running(target: str, cwd: Path, home: Path, **extra: str) -> Iterator[Server
         _wait_until_ready(server, process)
         yield server
     finally:
-        _stop(process)
+        stop(process)
 
 
 def free_port() -> int:
@@ -99,7 +99,7 @@ def _is_ready(server: Server) -> bool:
         return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask the parent to end, then end what is left: each worker is a group of its own and outlives a killed parent."""
     if process.poll() is not None:
         return

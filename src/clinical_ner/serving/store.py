@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -151,6 +151,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._readers = engine.execution_options(reads_only=True)
         # Only the dialect in use is imported: PostgreSQL's is 2 MB.
         self._insert = import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
 
@@ -206,7 +207,7 @@ class Store:
         """
         columns = [column for column in MONITORING_RUNS.c if column.name != "report"]
         newest = select(*columns).order_by(MONITORING_RUNS.c.created_at.desc()).limit(1)
-        with self._writing() as connection:
+        with self._reading() as connection:
             found = connection.execute(newest).mappings().first()
         return dict(found) if found else None
 
@@ -253,7 +254,7 @@ class Store:
         within = (table.c.created_at >= since) & (table.c.created_at < until)
         order = (table.c.created_at, *table.primary_key)
         statement = select(*(columns or table.c)).select_from(source).where(within).order_by(*order)
-        with self._writing() as connection:
+        with self._reading() as connection:
             _take_time(connection)
             return [dict(row) for row in connection.execute(statement).mappings()]
 
@@ -285,14 +286,21 @@ class Store:
         """Close its connections."""
         self._engine.dispose()
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """A transaction; what the driver complains about is told apart, and its message dropped: it quotes rows."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise _told_apart(error) from None
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return _transaction(self._engine)
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return _transaction(self._readers)
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction; what the driver complains about is told apart, and its message dropped: it quotes rows."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise _told_apart(error) from None
 
 
 def _told_apart(error: Exception) -> StoreDownError | RejectedError:
@@ -320,7 +328,7 @@ def _sqlite(url: URL) -> Engine:
     if file:
         event.listen(engine, "do_connect", lambda *_: _make(file))
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -346,6 +354,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")
+
+
+def _begin(connection: Connection) -> None:
+    """Begin to write in one's turn; who only reads needs none, and keeps nobody waiting."""
+    reads = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

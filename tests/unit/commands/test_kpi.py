@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
+import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
+from programs import answering
 from typer.testing import CliRunner, Result
 
 from clinical_ner.cli import app
@@ -54,8 +55,6 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A repository without versions."""
-    import subprocess
-
     subprocess.run(["git", "init", "--quiet", str(tmp_path / "clone")], check=True)
     monkeypatch.chdir(tmp_path / "clone")
 
@@ -121,13 +120,8 @@ def prometheus() -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with answering(Handler) as address:
+        yield f"http://{address}"
 
 
 @pytest.mark.usefixtures("alone")

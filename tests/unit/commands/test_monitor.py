@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import re
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import Result
+from tests.killing import was_killed_after
 from typer.testing import CliRunner
 
 from clinical_ner.commands import monitor
@@ -235,7 +234,9 @@ def test_a_run_that_is_killed_at_any_moment_is_run_again_and_is_there_once(
     killed = 0
 
     for milliseconds in (5, 20, 60, 150, 400, 1000):
-        killed += ended_after(milliseconds, [*command, "--out", str(out["killed"])]) == -signal.SIGKILL
+        killed += was_killed_after(
+            milliseconds, lambda: CliRunner().invoke(monitor.app, [*command, "--out", str(out["killed"])])
+        )
         for file in out["killed"].glob("*.json"):
             assert file.read_bytes() == (out["whole"] / file.name).read_bytes()
     done = calibrated(*window, **{"--out": str(out["killed"])})
@@ -246,20 +247,6 @@ def test_a_run_that_is_killed_at_any_moment_is_run_again_and_is_there_once(
     assert (done.exit_code, len(kept), kept[0]["verdict"]) == (20, 1, "alert")
     assert names[0] == names[1]
     assert (out["killed"] / "monitor.json").read_bytes() == (out["whole"] / "monitor.json").read_bytes()
-
-
-def ended_after(milliseconds: int, command: list[str]) -> int | None:
-    """The exit code of the command, killed after so long; it is forked, so that its time goes into the work."""
-
-    def work() -> None:
-        CliRunner().invoke(monitor.app, command)
-
-    process = multiprocessing.get_context("fork").Process(target=work)
-    process.start()
-    process.join(milliseconds / 1000)
-    process.kill()
-    process.join()
-    return process.exitcode
 
 
 @pytest.mark.parametrize(

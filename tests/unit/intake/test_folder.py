@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import signal
 import stat
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.killing import was_killed_after
 
 from clinical_ner.core import files, io
 from clinical_ner.core.errors import UserError
@@ -173,29 +172,16 @@ def test_processes_that_are_killed_at_any_moment_lose_and_double_nothing(tmp_pat
         write_rows(tmp_path / f"{part}.jsonl", *((f"{part}-{n}", "Gout " * (n % 7)) for n in range(200)))
         for part in range(6)
     ]
-    killed = 0
 
-    for milliseconds in (3, 10, 25, 50, 75, 100, 150):
-        killed += taken_in_by_a_process_that_lives(milliseconds, tmp_path / "out", inputs) == -signal.SIGKILL
-    for one in (tmp_path / "out", tmp_path / "whole"):
+    def take_in_all(out: Path) -> None:
         for path in inputs:
-            take_in(one, path)
+            take_in(out, path)
+
+    lifetimes = (3, 10, 25, 50, 75, 100, 150)
+    killed = sum(was_killed_after(milliseconds, lambda: take_in_all(tmp_path / "out")) for milliseconds in lifetimes)
+    for one in (tmp_path / "out", tmp_path / "whole"):
+        take_in_all(one)
 
     assert killed >= 2
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert len(pd.read_parquet(tmp_path / "out/ingested.parquet")) == 6 * sum(n % 7 != 0 for n in range(200))
-
-
-def taken_in_by_a_process_that_lives(milliseconds: int, out: Path, inputs: list[Path]) -> int | None:
-    """Its exit code; it is forked, so that its time goes into the work and not into imports."""
-
-    def work() -> None:
-        for path in inputs:
-            take_in(out, path)
-
-    process = multiprocessing.get_context("fork").Process(target=work)
-    process.start()
-    process.join(milliseconds / 1000)
-    process.kill()
-    process.join()
-    return process.exitcode

@@ -17,6 +17,8 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.promotion import registry, release
 from clinical_ner.promotion.decision import Decision
+from clinical_ner.serving.build import RELEASED
+from clinical_ner.serving.endpoints import released_as
 
 PARAMS = str(Path(__file__).parents[3] / "params.yaml")
 Judge = Callable[[bool], list[Any]]
@@ -262,6 +264,9 @@ def test_what_is_fetched_is_the_model_of_the_stage_with_its_version(project, jud
     assert fetched.manifest == Tagger.load(models["first"]).manifest
     assert (said["version"], said["model_version"]) == ("v1.0.0", fetched.manifest.version)
     assert (tmp_path / "out/evaluate.json").is_file()
+    # What the service and the Bento look for beside the model.
+    assert released_as(tmp_path / "out/tagger.crfsuite", fetched.manifest.version) == "v1.0.0"
+    assert {path.name for path in RELEASED} <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_a_fetch_that_fails_leaves_nothing_behind(project, judge: Judge, tmp_path) -> None:
