@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.unit.batch.conftest import content, read_table
-from tests.unit.batch.running import Dask, Popen, done, ended, kill_with_workers, launched, until_done
+from tests.unit.batch.running import HELD_AT, Dask, Popen, done, ended, held, kill_with_workers, launched, until_held
 from tests.unit.notes.conftest import small_vocabulary
 
 from clinical_ner.batch.generation import Stretch, stretches, write_people, write_stretch_of_notes
@@ -106,17 +106,18 @@ def undisturbed(generate: Generate, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_generation_that_is_killed_is_continued(
-    generate: Generate, undisturbed: dict[str, bytes], tmp_path: Path
+    generate: Generate, undisturbed: dict[str, bytes], holder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = generate(out, "--workers", "2")
-    until_done(process, out, 2)
-    kill_with_workers(process)
+    with held(holder):
+        process = generate(out, "--workers", "2")
+        until_held(process, out)
+        kill_with_workers(process)
     before = done(out)
 
     code, _, err = ended(generate(out, "--workers", "1"))
 
-    assert 2 <= before < SHARDS
+    assert HELD_AT <= before < SHARDS
     assert code == 0
     assert f"{before} of {SHARDS} shards are done" in err
     assert content(out) == undisturbed
