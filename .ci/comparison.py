@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import hypot, sqrt
 from typing import Any, Literal
 
+from clinical_ner.commands.mirror import leaves
 from clinical_ner.ner.metrics import Counts
 
 Verdict = Literal["better", "same", "worse"]
@@ -150,21 +151,9 @@ def at(content: Any, place: Sequence[str]) -> Any:
     return content
 
 
-def flat(content: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested mappings by their dotted names; a list is a leaf.
-
-    >>> flat({"crf": {"f1": 0.9}, "seeds": [1, 2]})
-    {'crf.f1': 0.9, 'seeds': [1, 2]}
-    """
-    if not isinstance(content, Mapping):
-        return {prefix: content}
-    leaves = (flat(value, f"{prefix}.{key}".lstrip(".")) for key, value in content.items())
-    return {name: leaf for found in leaves for name, leaf in found.items()}
-
-
 def changed(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
     """The leaves that differ, as they were and as they are, in alphabetical order; None where there is none."""
-    old, new = flat(before), flat(after)
+    old, new = dict(leaves(before)), dict(leaves(after))
     return {name: (old.get(name), new.get(name)) for name in sorted(old | new) if old.get(name) != new.get(name)}
 
 

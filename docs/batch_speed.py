@@ -75,7 +75,7 @@ def main(
     texts = some_texts(of_notes)
     with tempfile.TemporaryDirectory() as scratch:
         source = written(texts, notes, Path(scratch) / "notes.parquet")
-        load = os.getloadavg()[1]
+        before = load()
         bare = bare_seconds(texts)
         print(f"the bare tagger: {bare * 1e3:.2f} ms a note")
         found = [batch(f"{n} process{'es' * (n > 1)}", source, notes, ["--workers", str(n)]) for n in (1, 2)]
@@ -86,7 +86,7 @@ def main(
             found.append(batch("2 processes", large, FULL, ["--workers", "2"]))
     for measured in found:
         print(row(measured, bare))
-    out.write_text(page(texts, bare, found, load), encoding="utf-8")
+    out.write_text(page(texts, bare, found, (before, load())), encoding="utf-8")
 
 
 # --- what is read -----------------------------------------------------------------------------------
@@ -125,6 +125,11 @@ def bare_seconds(texts: list[str]) -> float:
     for text in some:
         understand(tagger, text)
     return (time.process_time() - start) / len(some)
+
+
+def load() -> str:
+    """Of the machine, over the last five minutes."""
+    return f"{os.getloadavg()[1]:.1f}"
 
 
 # --- batches ----------------------------------------------------------------------------------------
@@ -212,8 +217,8 @@ def wait_for(file: Path, seconds: float = 60.0) -> None:
 
 
 # --- the page ---------------------------------------------------------------------------------------
-def page(texts: list[str], bare: float, found: list[Measured], load: float) -> str:
-    """docs/capacity.md."""
+def page(texts: list[str], bare: float, found: list[Measured], loads: tuple[str, str]) -> str:
+    """docs/capacity.md; the loads are those before the bench and after it."""
     one, two = found[0], found[1]
     template = (ROOT / "docs/capacity_template.md").read_text(encoding="utf-8")
     figures = {
@@ -222,10 +227,12 @@ def page(texts: list[str], bare: float, found: list[Measured], load: float) -> s
         "bare": f"{bare * 1e3:.2f}",
         "table": "\n".join(row(measured, bare) for measured in found),
         "speedup": f"{two.rate / one.rate:.2f}",
-        "load": f"{load:.1f}",
+        "before": loads[0],
+        "after": loads[1],
         "processors": str(os.cpu_count()),
         "arithmetic": "\n".join(arithmetic(count, two) for count in (1_000_000, FULL, BIG, NATION)),
         "price": f"{PRICE:.2f}",
+        "unmeasured": "" if any(of.notes == FULL for of in found) else "ten million notes in one run (`FULL=1`), ",
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda name: figures[name[1]], template)
 

@@ -15,9 +15,10 @@ ROOT = Path(__file__).parents[1]
 
 
 def environment(repository: Path, **variables: str) -> dict[str, str]:
-    """No settings of the user's, and the repository's own code instead of the installed one."""
+    """No settings of the user's or of a workflow's, and the repository's own code instead of the installed one."""
     settings = repository.parent / "settings"
-    return os.environ | {
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+    return inherited | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": str(repository / "src"),
         "DVC_NO_ANALYTICS": "1",
@@ -46,9 +47,11 @@ def run(repository: Path, *command: str, **variables: str) -> str:
     return out
 
 
-def commit(repository: Path) -> None:
+def commit(repository: Path, subject: str = "this commit will hold the results") -> str:
+    """Commit all that is there; the commit's name."""
     run(repository, "git", "add", "--all")
-    run(repository, "git", "commit", "--quiet", "--message", "this commit will hold the results")
+    run(repository, "git", "commit", "--quiet", "--message", subject)
+    return run(repository, "git", "rev-parse", "HEAD").strip()
 
 
 def set_params(repository: Path, changes: dict[str, dict[str, Any]]) -> None:
@@ -74,6 +77,6 @@ def copy_of_sources(repository: Path, *sources: str) -> Path:
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, repository / name)
+            shutil.copy(ROOT / name, repository / name)
     run(repository, "git", "init", "--quiet", "--initial-branch", "main")
     return repository

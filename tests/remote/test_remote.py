@@ -7,13 +7,13 @@ import os
 import re
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from programs import is_listening, running, wait_until
+from programs import wait_until
+from tests.object_store import KEY, SECRET, serving
 from tests.repositories import ROOT, commit, copy_of_sources, environment, keep_stages, outcome, run, start
 
 from clinical_ner.serving import local
@@ -24,7 +24,7 @@ WEIGHTS = "models/tagger.weights.npy"
 OUT = {MODEL: MODEL, WEIGHTS: WEIGHTS, TERMS: "data/vocabulary"}  # what DVC calls them
 SOURCES = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml", "pipelines", "src", "metrics", "plots")
 SOURCES = (*SOURCES, "data/.gitignore", "models/.gitignore")
-KEY, SECRET, BUCKET = "testkey", "testsecret", "bucket"
+BUCKET = "bucket"
 SECONDS = 60.0
 
 
@@ -57,13 +57,10 @@ def credentials() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    home, port = tmp_path_factory.mktemp("store"), local.free_port()
+    home = tmp_path_factory.mktemp("store")
     (home / "s3" / BUCKET).mkdir(parents=True)
-    rclone = str(Path(sys.executable).with_name("rclone"))
-    # With a cache of 0 s rclone may list an empty bucket for ever.
-    options = ["--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}", "--dir-cache-time", "1ms"]
-    with running([rclone, "serve", "s3", str(home / "s3"), *options], is_listening(port), home / "log"):
-        yield Store(f"http://127.0.0.1:{port}", home / "s3")
+    with serving(home / "s3", home / "log") as url:
+        yield Store(url, home / "s3")
 
 
 @pytest.fixture(scope="session")

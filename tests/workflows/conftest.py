@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.workflows.stage import Stage, run, small_project
+from tests.repositories import run
+from tests.workflows.stage import Stage, small_project
 
 
 @pytest.fixture(scope="session")

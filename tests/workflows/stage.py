@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.repositories import ROOT, commit, copy_of_sources, environment, run
 
-ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 COPIED = (".ci", ".dvc", ".dvcignore", ".github", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md")
@@ -51,43 +51,17 @@ STUBS: dict[str, tuple[tuple[str, ...], str]] = {  # action: its inputs, what it
 }
 
 
-def run(where: Path, *command: str, **variables: str) -> str:
-    env = environment(where) | variables
-    done = subprocess.run(command, cwd=where, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def environment(repository: Path) -> dict[str, str]:
-    """No settings of the user's, and the repository's own code instead of the installed one."""
-    settings = repository.parent / "settings"
-    roles = {f"GIT_{role}_{what}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    dvc = {f"DVC_{kind}_DIR": str(settings) for kind in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE")}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return (
-        inherited | roles | dvc | {"PATH": path, "GIT_CONFIG_GLOBAL": os.devnull, "PYTHONPATH": str(repository / "src")}
-    )
-
-
 def small_project(folder: Path) -> Path:
     """The project as it is now with a small pipeline and one test, every result built and committed."""
-    repository = folder / "project"
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *COPIED]
-    listed = subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (repository / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, repository / name)
+    repository = copy_of_sources(folder / "project", *COPIED)
     for name, content in SMALL.items():
         write(repository / name, content)
     settings = repository / "pyproject.toml"  # types of one folder and no doctests
     text = settings.read_text("utf-8").replace('testpaths = ["tests", "src"]', 'testpaths = ["tests"]')
     text = re.sub(r"^files = .*$", 'files = [".ci"]', text, flags=re.MULTILINE)
     write(settings, text.replace(', "tests/deploy"', ""))
-    run(repository, "git", "init", "--quiet", "--initial-branch", "main")
     run(repository, "dvc", "repro", "--quiet")
-    commit(repository, "this commit will hold the results")
+    commit(repository)
     return repository
 
 
@@ -100,21 +74,6 @@ def program(path: Path, content: str) -> None:
     path.unlink(missing_ok=True)
     write(path, content)
     path.chmod(0o755)
-
-
-def set_params(repository: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    path = repository / "params.yaml"
-    params = yaml.safe_load(path.read_text("utf-8"))
-    for section, values in changes.items():
-        params[section].update(values)
-    path.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
-
-
-def commit(repository: Path, subject: str) -> str:
-    """Commit all that is there; the commit's name."""
-    run(repository, "git", "add", "--all")
-    run(repository, "git", "commit", "--quiet", "--message", subject)
-    return run(repository, "git", "rev-parse", "HEAD").strip()
 
 
 @dataclass(frozen=True)
@@ -175,7 +134,7 @@ class Stage:
             *(word for pair in pairs for word in pair),
         ]
         path = os.pathsep.join([str(self.programs), environment(repository)["PATH"]])
-        own = environment(repository) | {"PATH": path, "HOME": str(self.folder / "home")}
+        own = environment(repository, PATH=path, HOME=str(self.folder / "home"))
         done = subprocess.run(command, cwd=repository, env=own, capture_output=True, text=True, check=False)
         return Outcome(done.returncode, done.stdout + done.stderr)
 

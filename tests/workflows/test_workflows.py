@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workflows.stage import Outcome, Stage, commit, run, set_params, write
+from tests.repositories import commit, run, set_params
+from tests.workflows.stage import Outcome, Stage, write
 
 pytestmark = pytest.mark.skipif("CLINICAL_NER_TEST_WORKFLOWS" not in os.environ, reason="minutes: make test-workflows")
 Event = Callable[..., dict[str, Any]]

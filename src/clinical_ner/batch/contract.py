@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 from clinical_ner.core.note import MAX_ID_CHARACTERS, is_unicode
@@ -42,7 +41,7 @@ class Note(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row that cannot: the reason names no text, which is in `content` alone."""
+    """A row that cannot: the reason names no text, which is in `content` alone; `written` makes JSON of that."""
 
     position: int
     reason: str
@@ -58,7 +57,7 @@ def judged(row: Row, columns: Columns) -> Note | Rejected:
     note_id, text, subject = map(_text, values)
     reason = _id_problem(note_id) or _text_problem(text) or _subject_problem(columns.subject, subject)
     if reason:
-        return Rejected(row.position, reason, _shown(row.fields))
+        return Rejected(row.position, reason, row.fields)
     return Note(str(note_id), str(text), None if subject is None else str(subject))
 
 
@@ -96,11 +95,6 @@ def _subject_problem(name: str | None, subject: Any) -> str:
     return "the subject is missing or not text"
 
 
-def _shown(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields as JSON can hold them."""
-    return {name: json.loads(json.dumps(value, default=written)) for name, value in fields.items()}
-
-
 def written(value: Any) -> str:
-    """Bytes with escapes for what is not UTF-8, everything else as Python shows it."""
+    """What JSON does not know: bytes with escapes for what is not UTF-8, everything else as Python shows it."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else repr(value)

@@ -49,34 +49,6 @@ class Stretch(NamedTuple):
         return f"shard {self.number} (patients {self.start} to {self.stop})"
 
 
-class NotesJob(NamedTuple):
-    """Notes about a stretch of people."""
-
-    people: Stretch
-    notes: NotesParams
-    vocabulary: str  # the folder
-
-    @property
-    def out(self) -> Place:
-        """That of the stretch."""
-        return self.people.out
-
-    @property
-    def number(self) -> int:
-        """That of the stretch."""
-        return self.people.number
-
-    @property
-    def weight(self) -> int:
-        """That of the stretch."""
-        return self.people.weight
-
-    @property
-    def about(self) -> str:
-        """That of the stretch."""
-        return self.people.about
-
-
 def stretches(params: PopulationParams, out: Place, size: int) -> list[Stretch]:
     """The population in stretches of so many people."""
     starts = range(0, params.patients, size)
@@ -98,13 +70,15 @@ def write_people(job: Stretch) -> Outcome:
     return Outcome(job.weight)
 
 
-def write_stretch_of_notes(job: NotesJob) -> Outcome:
-    """Write the notes about a stretch of people with their gold entities, segments, relations and sections."""
-    people = job.people
-    population = sample_population(people.population, people.start, people.stop)
-    refuse_impossible_records(population, people.population.reference_date)
+def write_stretch_of_notes(notes: NotesParams, vocabulary: str, job: Stretch) -> Outcome:
+    """Write the notes about a stretch of people with their gold entities, segments, relations and sections.
+
+    `vocabulary` is the folder, and what differs between the jobs of a run comes last.
+    """
+    population = sample_population(job.population, job.start, job.stop)
+    refuse_impossible_records(population, job.population.reference_date)
     record = charts.record_of(*(getattr(population, table.name) for table in charts.POPULATION))
-    writing = write_notes(record, _words(job.vocabulary), job.notes, people.population.reference_date)
+    writing = write_notes(record, _words(vocabulary), notes, job.population.reference_date)
     rows: Counter[str] = Counter()
     with Files(job) as files:
         for table, frame in zip(WRITTEN, writing, strict=True):

@@ -124,16 +124,12 @@ def _of_json(position: int, content: bytes, columns: Columns) -> Row:
     try:
         fields = json.loads(content.decode("utf-8-sig" if position == 0 else "utf-8"))
     except UnicodeDecodeError:
-        return Row(position, None, "the line is not UTF-8", _escaped(content))
+        return Row(position, None, "the line is not UTF-8", content)
     except (ValueError, RecursionError):
-        return Row(position, None, "the line is not JSON", _escaped(content))
+        return Row(position, None, "the line is not JSON", content)
     if not isinstance(fields, dict):
-        return Row(position, None, "the line is not an object", _escaped(content))
+        return Row(position, None, "the line is not an object", content)
     return Row(position, {name: fields[name] for name in columns.names if name in fields})
-
-
-def _escaped(content: bytes) -> str:
-    return content.decode("utf-8", "backslashreplace")
 
 
 # --- CSV ------------------------------------------------------------------------------------------
@@ -157,7 +153,7 @@ def _csv(shard: Shard, columns: Columns) -> Iterator[Row]:
 
 def _of_csv(record: CsvRow, header: tuple[str, ...], columns: Columns) -> Row:
     if record.cells is None or len(record.cells) != len(header):
-        return Row(record.start, None, "the row has not the columns of the first line", _escaped(record.content))
+        return Row(record.start, None, "the row has not the columns of the first line", record.content)
     fields = dict(zip(header, (cell.encode("latin-1") for cell in record.cells), strict=True))
     return Row(record.start, {name: fields[name] for name in columns.names})
 

@@ -13,7 +13,8 @@ of one that was not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -112,12 +113,11 @@ def _conclude(out: Place, set_aside: dict[str, str]) -> Summary:
     return summary
 
 
-def added(counts: Any) -> dict[str, int]:
+def added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """The counts of all, by name."""
-    total: dict[str, int] = {}
+    total: Counter[str] = Counter()
     for count in counts:
-        for name, number in count.items():
-            total[name] = total.get(name, 0) + number
+        total.update(count)
     return dict(sorted(total.items()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,7 @@ def generate_notes(
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Write notes about any number of people, in parts: the same bytes whoever works. Literature is left out."""
-    from clinical_ner.batch.generation import PATIENTS_A_SHARD, NotesJob, stretches, write_stretch_of_notes
+    from clinical_ner.batch.generation import PATIENTS_A_SHARD, stretches, write_stretch_of_notes
     from clinical_ner.batch.places import Place
     from clinical_ner.batch.runs import Run
     from clinical_ner.core import io
@@ -41,13 +42,11 @@ def generate_notes(
     people, place = asked(settings.population, size, seed), Place(out)
     of_patients = settings.notes.model_copy(update={"literature_texts": 0})
     io.read_vocabulary(vocabulary)  # what is wrong with it is said now
-    jobs = [
-        NotesJob(stretch, of_patients, str(vocabulary.resolve()))
-        for stretch in stretches(people, place, PATIENTS_A_SHARD)
-    ]
+    work = partial(write_stretch_of_notes, of_patients, str(vocabulary.resolve()))
+    jobs = stretches(people, place, PATIENTS_A_SHARD)
     words = {path.name: sha256(path) for path in sorted(vocabulary.glob("*.parquet"))}
     about = described("notes generate", people) | {"notes": of_patients.model_dump(mode="json"), "vocabulary": words}
-    carry_out(Run(write_stretch_of_notes, jobs, place, about, "notes"), workers, scheduler)
+    carry_out(Run(work, jobs, place, about, "notes"), workers, scheduler)
 
 
 def generate_people_in_parts(out: Path, people: PopulationParams, workers: int | None, scheduler: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.unit.batch.running import Dask, dask_cluster
+from tests.unit.batch.running import Dask, dask_cluster, holdable
 
 from clinical_ner.batch.contract import Columns
 from clinical_ner.batch.places import Place
@@ -82,6 +82,13 @@ def extract(tiny_model: Path, tiny: Tagger) -> Extract:
         return [guarded(extract_shard, job) for job in jobs], unreadable
 
     return run
+
+
+@pytest.fixture
+def holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder by which `held` holds the workers of the commands that the test starts."""
+    monkeypatch.setenv("PYTHONPATH", holdable(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

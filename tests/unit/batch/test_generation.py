@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.unit.batch.conftest import content, read_table
-from tests.unit.batch.running import Dask, Popen, done, ended, kill_with_workers, launched, until_done
+from tests.unit.batch.running import HELD_AT, Dask, Popen, done, ended, held, kill_with_workers, launched, until_held
 from tests.unit.notes.conftest import small_vocabulary
 
-from clinical_ner.batch.generation import NotesJob, Stretch, stretches, write_people, write_stretch_of_notes
+from clinical_ner.batch.generation import Stretch, stretches, write_people, write_stretch_of_notes
 from clinical_ner.batch.places import Place
 from clinical_ner.core import io
 from clinical_ner.core.params import NotesParams, PopulationParams
@@ -47,7 +47,7 @@ def cut(out: Path, size: int, patients: int = 7) -> list[Stretch]:
 
 
 def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabulary: str, tmp_path: Path) -> None:
-    ended = [write_stretch_of_notes(NotesJob(people, KNOBS, vocabulary)) for people in cut(tmp_path, 3)]
+    ended = [write_stretch_of_notes(KNOBS, vocabulary, people) for people in cut(tmp_path, 3)]
 
     notes, entities = read_table(tmp_path, "notes"), read_table(tmp_path, "entities")
     assert [outcome.rows for outcome in ended] == [6, 6, 2]
@@ -60,7 +60,7 @@ def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabu
 def test_the_first_shards_of_many_people_are_those_of_few(vocabulary: str, tmp_path: Path) -> None:
     for name, patients in (("few", 4), ("many", 6)):
         for people in cut(tmp_path / name, 2, patients):
-            write_stretch_of_notes(NotesJob(people, KNOBS, vocabulary))
+            write_stretch_of_notes(KNOBS, vocabulary, people)
 
     few, many = content(tmp_path / "few"), content(tmp_path / "many")
     assert len(few) == 12
@@ -80,7 +80,7 @@ def test_people_in_parts_are_the_people_of_the_whole(tmp_path: Path) -> None:
 def test_nobody_of_whom_there_is_nothing_to_say_stops_a_stretch(vocabulary: str, tmp_path: Path) -> None:
     (one,) = cut(tmp_path, 1, patients=1)
 
-    write_stretch_of_notes(NotesJob(one, KNOBS.model_copy(update={"notes_per_patient": 1}), vocabulary))
+    write_stretch_of_notes(KNOBS.model_copy(update={"notes_per_patient": 1}), vocabulary, one)
 
     assert len(read_table(tmp_path, "notes")) == 1
     assert len(read_table(tmp_path, "relations")) == 0
@@ -106,17 +106,18 @@ def undisturbed(generate: Generate, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_generation_that_is_killed_is_continued(
-    generate: Generate, undisturbed: dict[str, bytes], tmp_path: Path
+    generate: Generate, undisturbed: dict[str, bytes], holder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    process = generate(out, "--workers", "2")
-    until_done(process, out, 2)
-    kill_with_workers(process)
+    with held(holder):
+        process = generate(out, "--workers", "2")
+        until_held(process, out)
+        kill_with_workers(process)
     before = done(out)
 
     code, _, err = ended(generate(out, "--workers", "1"))
 
-    assert 2 <= before < SHARDS
+    assert HELD_AT <= before < SHARDS
     assert code == 0
     assert f"{before} of {SHARDS} shards are done" in err
     assert content(out) == undisturbed

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
+from tests.object_store import KEY, SECRET, serving
 from tests.unit.batch.conftest import content, notes, write
-from tests.unit.batch.running import ended, extracting, free_port, wait_until
+from tests.unit.batch.running import ended, extracting
 
 from clinical_ner.batch import places
-
-RCLONE = Path(sys.executable).with_name("rclone")
+from clinical_ner.serving.local import free_port
 
 
 @pytest.fixture
@@ -23,26 +20,16 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     pytest.importorskip("s3fs")
     folder = tmp_path / "store/bucket"
     folder.mkdir(parents=True)
-    address = f"127.0.0.1:{free_port()}"
-    words = ["serve", "s3", str(folder.parent), "--addr", address, "--auth-key", "key,secret", "--dir-cache-time", "0s"]
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = subprocess.Popen([RCLONE, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: answers(f"http://{address}"), "the server answers")
+    with serving(folder.parent, tmp_path / "log") as address:
+        with_credentials(monkeypatch, address)
         yield folder
-    finally:
-        server.terminate()
-        server.wait()
 
 
-def answers(address: str) -> bool:
-    try:
-        return httpx.get(address).status_code > 0
-    except httpx.TransportError:
-        return False
+def with_credentials(patched: pytest.MonkeyPatch, address: str) -> None:
+    patched.setenv("AWS_ENDPOINT_URL", address)
+    patched.setenv("AWS_ACCESS_KEY_ID", KEY)
+    patched.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    patched.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
 def test_a_batch_on_s3_has_the_bytes_of_one_on_a_disk(bucket: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -73,10 +60,8 @@ def test_a_pattern_of_keys_is_expanded(bucket: Path) -> None:
 
 def test_a_store_that_is_gone_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # or the server of another test is asked
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    with_credentials(monkeypatch, f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
     with pytest.raises(places.CannotWriteError, match=r"^s3://bucket/other/a cannot be written: \w+$"):
         places.Place("s3://bucket/other/a").write(b"a")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinical_ner.commands.mirror import leaves
 from clinical_ner.ner.metrics import Counts
 from comparison import (
     JUDGED,
@@ -17,7 +18,6 @@ from comparison import (
     changed,
     compared,
     counts_of,
-    flat,
     judged_scores,
     real_scores,
     real_text_tells,
@@ -192,4 +192,4 @@ def test_what_changed_is_named_with_both_values_and_none_for_what_is_not_there()
     before, after = {"a": {"x": 1, "y": 2}, "gone": 3}, {"a": {"x": 1, "y": 4}, "new": [5]}
 
     assert changed(before, after) == {"a.y": (2, 4), "gone": (3, None), "new": (None, [5])}
-    assert flat({}) == {}
+    assert dict(leaves({})) == {}
