@@ -14,7 +14,7 @@ from clinical_ner.core.errors import UserError, closest
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
 Action = Literal["log", "watch", "alert", "retrain"]
-FeatureGroup = Literal["word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation"]
+FeatureGroup = Literal["word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation", "joint"]
 
 
 class Section(BaseModel):

@@ -13,7 +13,7 @@ from clinical_ner.ner.evaluation import f1_by_slice, read_all, scores, scores_by
 from clinical_ner.ner.gazetteer import Gazetteer
 from clinical_ner.ner.held_out import Slices
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.ner.training import Example, fitted
+from clinical_ner.ner.training import Example, fitted, groups_for
 
 Item = TypeVar("Item")
 ALL = "all"
@@ -39,7 +39,7 @@ def lighter_models(
     Args:
         gazetteer: the terms that the features know in training; `tagger` has those that they know in reading.
     """
-    for name, groups in _variants(params.feature_groups).items():
+    for name, groups in _variants(groups_for(examples, params)).items():
         lighter = params.model_copy(update={"max_iterations": own.ablation_iterations, "feature_groups": groups})
         yield name, tagger.reweighted(fitted(examples, gazetteer, lighter), lighter)
 

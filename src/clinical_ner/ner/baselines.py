@@ -15,7 +15,7 @@ from clinical_ner.ner.features import EVERYWHERE
 from clinical_ner.ner.gazetteer import Gazetteer, Match
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import Token, sentences
-from clinical_ner.ner.training import Example, example_features
+from clinical_ner.ner.training import Example, example_features, groups_for
 from clinical_ner.ner.weights import Weights
 
 EPOCHS = 8
@@ -29,7 +29,7 @@ def readers(
     Args:
         gazetteer: the terms that the features know in training.
     """
-    classifier = token_classifier(examples, gazetteer, params.feature_groups, seed)
+    classifier = token_classifier(examples, gazetteer, groups_for(examples, params), seed)
     return {
         "dictionary": dictionary_reader(tagger.gazetteer),
         "token_classifier": span_reader(tagger.reweighted(classifier, params)),

@@ -17,17 +17,21 @@ from numpy.typing import NDArray
 
 from clinical_ner.ner.abbreviations import is_abbreviation, singular
 from clinical_ner.ner.features import (
+    JOINT_CLUSTERS,
     MARK_OFFSETS,
     PADDING,
-    PAIRS,
     WORD_OFFSETS,
     Marks,
     abbreviation_marks,
+    joint_cluster,
+    joint_prefix,
     mark_features,
     pair_prefix,
     recased,
+    terms_of,
     token_marks,
     word_features,
+    word_pairs,
 )
 from clinical_ner.ner.gazetteer import LONGEST_WORD, SEPARATOR, Gazetteer, Places, fold, readable
 from clinical_ner.ner.weights import Floats, Weights
@@ -49,7 +53,9 @@ class Emissions:
         self._gazetteer = gazetteer
         self._padded_states = np.vstack([weights.states, np.zeros(len(weights.tags))])  # the last: of no attribute
         self._groups = frozenset(groups)
-        self._pairs = [_Pairs(weights, *offsets) for offsets in PAIRS] if "context" in groups else []
+        joint = JOINT_CLUSTERS if "joint" in groups else ()
+        self._pairs = _weighty(_Pairs(weights, pair_prefix(*offsets), *offsets) for offsets in word_pairs(groups))
+        self._joint = _weighty(_Pairs(weights, joint_prefix(offset), 0, offset) for offset in joint)
         self._turn = threading.Lock()
         self._forget()
 
@@ -64,9 +70,12 @@ class Emissions:
                 self._forget()
             types = self._types(padded)
             total = _added(self._words.scores[types], WORD_OFFSETS)
-            total += _added(self._mark_scores(padded, types, abbreviated), MARK_OFFSETS)
+            marks = self._mark_rows(padded, types, abbreviated)
+            total += _added(self._marks.scores[marks], MARK_OFFSETS)
             for pairs in self._pairs:
-                pairs.add_to(total, types)
+                pairs.add_to(total, types, types)
+            for pairs in self._joint:
+                pairs.add_to(total, marks, types)
         is_word: NDArray[np.bool_] = types[MARGIN:-MARGIN] != 0
         return total[is_word]
 
@@ -74,13 +83,13 @@ class Emissions:
         """Empty the tables; row 0 of each is of padding, and row 1 of the marks of none."""
         self._words: _Table[str | None] = _Table(self._weights.attributes, self._padded_states, len(WORD_OFFSETS))
         self._marks: _Table[Marks | None] = _Table(self._weights.attributes, self._padded_states, len(MARK_OFFSETS))
-        for pairs in self._pairs:
+        for pairs in (*self._pairs, *self._joint):
             pairs.forget()
         self._keys: list[str] = []
         self._places: NDArray[np.bool_] = np.zeros((1, len(Places._fields)), np.bool_)
         self._short: NDArray[np.bool_] = np.zeros(1, np.bool_)  # whether a word looks like an abbreviation
         self._learn([PADDING])
-        self._marks.learn([PADDING, ()], [[[]] * len(MARK_OFFSETS), mark_features((), self._groups)])
+        self._learn_marks([PADDING, ()])
 
     def _types(self, padded: Sequence[str | None]) -> Integers:
         """The row of each word."""
@@ -103,21 +112,30 @@ class Emissions:
         self._short = _with_room(self._short, len(self._keys))
         self._short[first : len(self._keys)] = [word is not PADDING and is_abbreviation(word) for word in words]
         for pairs in self._pairs:
-            pairs.learn(folded)
+            pairs.learn(folded, folded)
+        clusters = [joint_cluster(word) for word in words] if self._joint else []
+        for pairs in self._joint:
+            pairs.learn((), clusters)
 
-    def _mark_scores(self, padded: Sequence[str | None], types: Integers, abbreviated: Mapping[str, str]) -> Floats:
-        """What the marks of each token add at each offset."""
+    def _learn_marks(self, unknown: Sequence[Marks | None]) -> None:
+        nothing: list[list[str]] = [[]] * len(MARK_OFFSETS)
+        self._marks.learn(
+            unknown, [nothing if marks is PADDING else mark_features(marks, self._groups) for marks in unknown]
+        )
+        for pairs in self._joint:
+            pairs.learn([NO_WORD if marks is PADDING else terms_of(marks) for marks in unknown], ())
+
+    def _mark_rows(self, padded: Sequence[str | None], types: Integers, abbreviated: Mapping[str, str]) -> Integers:
+        """The row of the marks of each token."""
         matches = self._gazetteer.find([self._keys[word] for word in types.tolist()], self._may_start_term(types))
         candidates = np.flatnonzero(self._short[types]).tolist()
         if abbreviated:
             candidates += [place for place, word in enumerate(padded) if word and singular(word) in abbreviated]
         marks = token_marks(matches, abbreviation_marks(padded, candidates, abbreviated))
-        unknown = self._marks.unknown(marks.values())
-        self._marks.learn(unknown, [mark_features(found or (), self._groups) for found in unknown])
-        rows = (types != 0).astype(np.intp)
-        rows[list(marks)] = self._marks.rows(marks.values())
-        scores: Floats = self._marks.scores[rows]
-        return scores
+        self._learn_marks(self._marks.unknown(marks.values()))
+        rows: Integers = (types != 0).astype(np.intp)
+        rows[list(marks)] = np.array(self._marks.rows(marks.values()), np.intp)
+        return rows
 
     def _may_start_term(self, types: Integers) -> list[int]:
         """The tokens that are a term, or start one that the next word may be part of."""
@@ -189,11 +207,9 @@ class _Table(Generic[Key]):
 
 
 class _Pairs:
-    """What pairs of words at two offsets add, for the few pairs that have weights."""
+    """What two things at two offsets add together, for the few pairs that have weights: words, or marks and a word."""
 
-    def __init__(self, weights: Weights, left: int, right: int) -> None:
-        self._offsets = left, right
-        prefix = pair_prefix(left, right)
+    def __init__(self, weights: Weights, prefix: str, left: int, right: int) -> None:
         # Where a word holds the separator a string has several readings: it is the feature of each of them.
         pairs = {
             (body[:cut], body[cut + 1 :]): row
@@ -203,37 +219,68 @@ class _Pairs:
             for cut in range(len(body))
             if body[cut] == "|"
         }
-        self._left = {word: number for number, word in enumerate(dict.fromkeys(left for left, _ in pairs))}
-        self._right = {word: number for number, word in enumerate(dict.fromkeys(right for _, right in pairs))}
-        numbers = {self._number(left, right): row for (left, right), row in pairs.items()}
+        rights = dict.fromkeys(right for _, right in pairs)
+        self._left = _Codes(left, dict.fromkeys(left for left, _ in pairs), len(rights) + 1)
+        self._right = _Codes(right, rights, 1)
+        numbers = {self._left.code(left) + self._right.code(right): row for (left, right), row in pairs.items()}
         self._numbers = np.array([*sorted(numbers), np.iinfo(np.intp).max], np.intp)
         self._scores = weights.states[[numbers[number] for number in sorted(numbers)]]
-        self.forget()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return len(self._scores) > 0
 
     def forget(self) -> None:
         """Know no word of any text."""
-        self._codes: Integers = np.zeros((1, 2), np.intp)
-        self._known = 0
+        self._left.forget()
+        self._right.forget()
 
-    def _number(self, left: str, right: str) -> int:
-        """A number for the pair that no other pair of known words has."""
-        return self._left.get(left, len(self._left)) * (len(self._right) + 1) + self._right.get(right, len(self._right))
+    def learn(self, lefts: Sequence[str], rights: Sequence[str]) -> None:
+        """Add what may stand at each of the two offsets, in the order of the tables whose rows `add_to` is given."""
+        self._left.learn(lefts)
+        self._right.learn(rights)
 
-    def learn(self, folded: Sequence[str]) -> None:
-        """Add words in the order of the word table."""
-        lefts, rights = len(self._left), len(self._right)
-        codes = [(self._left.get(w, lefts) * (rights + 1), self._right.get(w, rights)) for w in folded]
-        self._codes = _with_room(self._codes, self._known + len(codes))
-        self._codes[self._known : self._known + len(codes)] = codes
-        self._known += len(codes)
-
-    def add_to(self, total: Floats, types: Integers) -> None:
+    def add_to(self, total: Floats, lefts: Integers, rights: Integers) -> None:
         """Add the scores of the pairs to the tokens within the margins."""
-        inner = [slice(MARGIN + offset, len(types) - MARGIN + offset) for offset in self._offsets]
-        numbers = self._codes[types[inner[0]], 0] + self._codes[types[inner[1]], 1]
+        numbers = self._left.of(lefts) + self._right.of(rights)
         places = np.searchsorted(self._numbers, numbers)
         found = np.flatnonzero(self._numbers[places] == numbers)
         total[found] += self._scores[places[found]]
+
+
+def _weighty(pairs: Iterable[_Pairs]) -> list[_Pairs]:
+    """Those that add anything."""
+    return [each for each in pairs if each]
+
+
+class _Codes:
+    """The one half of the numbers of pairs: multiples of `step`, one for each known key and one for all others."""
+
+    def __init__(self, offset: int, keys: Iterable[str], step: int) -> None:
+        self._offset = offset
+        self._numbers = {key: number * step for number, key in enumerate(keys)}
+        self._other = len(self._numbers) * step
+        self.forget()
+
+    def forget(self) -> None:
+        """Know no row of any table."""
+        self._rows: Integers = np.zeros(1, np.intp)
+        self._known = 0
+
+    def code(self, key: str) -> int:
+        """The number of a key."""
+        return self._numbers.get(key, self._other)
+
+    def learn(self, keys: Sequence[str]) -> None:
+        """Add rows with these keys."""
+        past = self._known + len(keys)
+        self._rows = _with_room(self._rows, past)
+        self._rows[self._known : past] = list(map(self.code, keys))
+        self._known = past
+
+    def of(self, rows: Integers) -> Integers:
+        """The number of what lies at the offset from each token within the margins."""
+        return self._rows[rows[MARGIN + self._offset : len(rows) - MARGIN + self._offset]]
 
 
 def _with_room(array: NDArray[Scalar], rows: int) -> NDArray[Scalar]:

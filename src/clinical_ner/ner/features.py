@@ -1,9 +1,9 @@
-"""What the CRF sees of a token, as sums of parts that repeat: words near it, a pair of words, marks of terms near it.
+"""What the CRF sees of a token, as sums of parts that repeat: words near it, marks of terms near it, two such things.
 
-Every part depends on one word (`word_features`), on two (`pair_feature`) or on the marks of one token
-(`mark_features`), and on where that lies from the token: so the tagger adds up scores that it has computed before
-(`emissions.py`), while training and everybody else reads the same strings from `sentence_features`. A new feature
-goes into one of these three functions and nowhere else.
+Every part depends on one word (`word_features`), on the marks of one token (`mark_features`), or on two words or the
+marks and a cluster together (`pair_feature`), and on where that lies from the token: so the tagger adds up scores that
+it has computed before (`emissions.py`), while training and everybody else reads the same strings from
+`sentence_features`. A new feature goes into one of these three functions and nowhere else.
 
 A change here that changes a feature string must raise FEATURE_VERSION: a model is refused by
 a tagger of another version, because its weights would silently apply to nothing.
@@ -24,6 +24,9 @@ FEATURE_VERSION = 3
 WORD_OFFSETS: Final = (0, -2, -1, 1, 2)  # of the words that a token sees, itself included
 MARK_OFFSETS: Final = (0, -1, 1)  # of the tokens whose marks it sees
 PAIRS: Final = ((0, 1),)  # of the words that it sees as one
+JOINT_PAIRS: Final = ((-2, -1), (-1, 0), (1, 2))  # and of more of them, in the group `joint`
+JOINT_CLUSTERS: Final = (-1, 0, 1)  # of the words whose cluster it sees as one with its own marks, in the same group
+OF_ANNOTATED: Final = frozenset({"joint"})  # groups learnt from annotated notes alone: of others, templates' wording
 EVERYWHERE: Final = "bias"  # the feature of every token
 PADDING = None  # stands for the words beyond the ends of the sentence
 BEYOND: Final = ("<>", "<>", "<>")  # its clusters
@@ -41,17 +44,20 @@ def sentence_features(
     Args:
         words: the tokens of one sentence.
         gazetteer: known terms; used by the group `gazetteer`.
-        groups: of `word`, `affix`, `shape`, `context`, `cluster`, `gazetteer`, `abbreviation`.
+        groups: of `word`, `affix`, `shape`, `context`, `cluster`, `gazetteer`, `abbreviation`, `joint`.
         abbreviated: what kind of term the abbreviations stand for that the text defines, `abbreviations.kinds`.
     """
     chosen, words = frozenset(groups), recased(words)
     rows: list[list[str]] = [[] for _ in words]
     _add(rows, [cached_word_features(word, chosen) for word in words], WORD_OFFSETS, word_features(PADDING, chosen))
-    if "context" in chosen:
-        _add_pairs(rows, [fold(word) for word in words])
+    folded = [fold(word) for word in words]
+    for left, right in word_pairs(chosen):
+        _add_pairs(rows, left, right, folded)
     marks = token_marks(gazetteer.matches(words), abbreviation_marks(words, range(len(words)), abbreviated))
     parts = [mark_features(marks.get(i, ()), chosen) for i in range(len(words))]
     _add(rows, parts, MARK_OFFSETS, [[]] * len(MARK_OFFSETS))
+    if "joint" in chosen:
+        _add_joint(rows, [terms_of(marks.get(i, ())) for i in range(len(words))], words)
     return rows
 
 
@@ -76,10 +82,18 @@ def _add(
             row.extend((parts[i + offset] if 0 <= i + offset < len(parts) else padding)[slot])
 
 
-def _add_pairs(rows: list[list[str]], folded: Sequence[str]) -> None:
-    for left, right in PAIRS:
-        for i in range(max(0, -left), len(rows) - max(0, right)):
-            rows[i].append(pair_feature(left, right, folded[i + left], folded[i + right]))
+def _add_pairs(rows: list[list[str]], left: int, right: int, folded: Sequence[str]) -> None:
+    prefix = pair_prefix(left, right)
+    for i in range(max(0, -left), len(rows) - max(0, right)):
+        rows[i].append(pair_feature(prefix, folded[i + left], folded[i + right]))
+
+
+def _add_joint(rows: list[list[str]], terms: Sequence[str], words: Sequence[str]) -> None:
+    clusters = [joint_cluster(PADDING), *map(joint_cluster, words), joint_cluster(PADDING)]
+    for offset in JOINT_CLUSTERS:
+        prefix = joint_prefix(offset)
+        for i, row in enumerate(rows):
+            row.append(pair_feature(prefix, terms[i], clusters[i + 1 + offset]))
 
 
 # --- a word -----------------------------------------------------------------------------------
@@ -153,15 +167,30 @@ def _shortened(outline: str) -> str:
     return re.sub(r"(.)\1{2,}", r"\1\1", outline)
 
 
-# --- two words ----------------------------------------------------------------------------------
-def pair_feature(left: int, right: int, left_word: str, right_word: str) -> str:
-    """What two folded words at these offsets say together."""
-    return f"{pair_prefix(left, right)}{left_word}|{right_word}"
+# --- two together -------------------------------------------------------------------------------
+def pair_feature(prefix: str, left: str, right: str) -> str:
+    """What two say together: the folded words of `pair_prefix`, or the terms and a cluster of `joint_prefix`."""
+    return f"{prefix}{left}|{right}"
+
+
+def word_pairs(groups: Collection[str]) -> tuple[tuple[int, int], ...]:
+    """The offsets of the words that a token sees as one."""
+    return (PAIRS if "context" in groups else ()) + (JOINT_PAIRS if "joint" in groups else ())
 
 
 def pair_prefix(left: int, right: int) -> str:
     """How the features of words at these offsets start."""
     return f"{left}|{right}="
+
+
+def joint_prefix(offset: int) -> str:
+    """How the features of a token's terms with the cluster of the word at this offset start."""
+    return f"g|k{offset:+}="
+
+
+def joint_cluster(word: str | None) -> str:
+    """The cluster of a word, or of `PADDING`, that is seen together with the terms near it."""
+    return (BEYOND if word is PADDING else cluster(word))[1]
 
 
 def holds_word(feature: str) -> bool:
@@ -181,15 +210,27 @@ def mark_features(marks: Marks, groups: Collection[str]) -> list[list[str]]:
     """What the marks of a token say to a token that sees it at each of `MARK_OFFSETS`."""
     found: list[list[str]] = [[] for _ in MARK_OFFSETS]
     if "gazetteer" in groups:
-        terms = [mark for mark in marks if not mark.startswith(ABBREVIATES)]
         for slot, name in zip(found, ("g", "g-1", "g+1"), strict=True):
-            slot += [f"{name}={mark}" for mark in terms]
-        found[0].append(f"g*={'+'.join(terms) or 'none'}")
+            slot += [f"{name}={mark}" for mark in _terms(marks)]
+        found[0].append(f"g*={terms_of(marks)}")
     if "abbreviation" in groups:
         kinds = [mark.removeprefix(ABBREVIATES) for mark in marks if mark.startswith(ABBREVIATES)]
         for slot, name in zip(found, ("a", "a-1", "a+1"), strict=True):
             slot += [f"{name}={kind}" for kind in kinds]
     return found
+
+
+def terms_of(marks: Marks) -> str:
+    """The parts of terms among the marks as one word.
+
+    >>> terms_of(("A-disease", "B-disease", "U-drug")), terms_of(())
+    ('B-disease+U-drug', 'none')
+    """
+    return "+".join(_terms(marks)) or "none"
+
+
+def _terms(marks: Marks) -> list[str]:
+    return [mark for mark in marks if not mark.startswith(ABBREVIATES)]
 
 
 def abbreviation_marks(

@@ -15,7 +15,7 @@ import pandas as pd
 import sklearn_crfsuite
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.params import TrainParams
+from clinical_ner.core.params import FeatureGroup, TrainParams
 from clinical_ner.core.seeds import stream, unit_hash
 from clinical_ner.core.span import ANNOTATED, LABELS, SYNTHETIC
 from clinical_ner.ner import adaptation, bio, model, weights
@@ -25,7 +25,7 @@ from clinical_ner.ner.calibration import Point
 from clinical_ner.ner.calibration import fit as fit_calibration
 from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.corpora import Document
-from clinical_ner.ner.features import sentence_features
+from clinical_ner.ner.features import OF_ANNOTATED, sentence_features
 from clinical_ner.ner.gazetteer import Gazetteer, fold
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import Token
@@ -216,6 +216,12 @@ def completed(example: Example, guess: Sequence[str]) -> list[str]:
     return tags
 
 
+def groups_for(examples: Iterable[Example], params: TrainParams) -> tuple[FeatureGroup, ...]:
+    """The feature groups that a CRF is fitted with: without those of annotated notes if a synthetic one is there."""
+    templates = any(example.source == SYNTHETIC for example in examples)
+    return tuple(group for group in params.feature_groups if not (templates and group in OF_ANNOTATED))
+
+
 def fit(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, out: Path) -> list[Iteration]:
     """Fit a CRF with L-BFGS and write the raw CRFsuite file `out`; returns the training log."""
     crf = sklearn_crfsuite.CRF(
@@ -227,7 +233,8 @@ def fit(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams, 
         all_possible_transitions=True,
         model_filename=str(out),
     )
-    features = (example_features(example, gazetteer, params.feature_groups) for example in examples)
+    groups = groups_for(examples, params)
+    features = (example_features(example, gazetteer, groups) for example in examples)
     crf.fit(features, (example.tags for example in examples))
     log = crf.training_log_.iterations
     return [Iteration(int(row["num"]), round(row["loss"], 3), int(row["active_features"])) for row in log]

@@ -89,7 +89,7 @@ def train_params() -> TrainParams:
         annotated_weight=1.0,
         rehearsed_sentences=0,
         gazetteer_dropout=0.0,
-        feature_groups=("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation"),
+        feature_groups=("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation", "joint"),
     )
 
 

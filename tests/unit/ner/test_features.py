@@ -10,7 +10,7 @@ from clinical_ner.ner.features import FEATURE_VERSION, sentence_features, shape
 from clinical_ner.ner.gazetteer import Gazetteer
 from clinical_ner.ner.tokenize import sentences, tokens
 
-GROUPS = ("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation")
+GROUPS = ("word", "affix", "shape", "context", "cluster", "gazetteer", "abbreviation", "joint")
 GAZETTEER = Gazetteer.build([("heart failure", "disease"), ("aspirin", "drug"), ("acute heart failure", "disease")])
 EXPECTED = [
     [
@@ -42,9 +42,13 @@ EXPECTED = [
         "k1+2=?",
         "2=.",
         "0|1=aspirin|hf",
+        "1|2=hf|.",
         "g=U-drug",
         "g*=U-drug",
         "a+1=disease",
+        "g|k-1=U-drug|<>",
+        "g|k+0=U-drug|148",
+        "g|k+1=U-drug|A",
     ],
     [
         "bias",
@@ -70,9 +74,13 @@ EXPECTED = [
         "k1+2=<>",
         "2=<>",
         "0|1=hf|.",
+        "-1|0=aspirin|hf",
         "g*=none",
         "a=disease",
         "g-1=U-drug",
+        "g|k-1=none|148",
+        "g|k+0=none|A",
+        "g|k+1=none|?",
     ],
     [
         "bias",
@@ -96,8 +104,13 @@ EXPECTED = [
         "k0+2=<>",
         "k1+2=<>",
         "2=<>",
+        "-2|-1=aspirin|hf",
+        "-1|0=hf|.",
         "g*=none",
         "a-1=disease",
+        "g|k-1=none|A",
+        "g|k+0=none|?",
+        "g|k+1=none|<>",
     ],
 ]
 any_words = st.lists(st.text(st.characters(exclude_categories=()), min_size=1, max_size=8), max_size=6)

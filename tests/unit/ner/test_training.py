@@ -18,6 +18,7 @@ from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import ANNOTATED, DISEASE, LABELS, SYNTHETIC, TREATMENT, Span
 from clinical_ner.ner import model, training
 from clinical_ner.ner.corpora import Document
+from clinical_ner.ner.features import OF_ANNOTATED
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import sentences
 from clinical_ner.ner.training import (
@@ -32,6 +33,7 @@ from clinical_ner.ner.training import (
     train,
     training_metrics,
 )
+from clinical_ner.ner.weights import Weights
 
 IN_A_NEW_PROCESS = """
 import json, sys
@@ -157,11 +159,27 @@ def test_what_is_rehearsed_holds_against_annotated_sentences(
 
 
 def test_annotated_sentences_alone_are_learnt_from_as_synthetic_ones_alone_are(
-    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, trained: Path, tmp_path: Path
+    examples: list[Example], synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
 ) -> None:
-    train(synthetic, lexicon, train_params, tmp_path / "m.crfsuite", {})
+    shared = tuple(group for group in train_params.feature_groups if group not in OF_ANNOTATED)
+    params = train_params.model_copy(update={"feature_groups": shared})
 
-    assert (tmp_path / "m.weights.npy").read_bytes() == model.part(trained, model.WEIGHTS).read_bytes()
+    for name, learnt_from in (("annotated", examples), ("synthetic", synthetic)):
+        train(learnt_from, lexicon, params, tmp_path / f"{name}.crfsuite", {})
+
+    assert (tmp_path / "annotated.weights.npy").read_bytes() == (tmp_path / "synthetic.weights.npy").read_bytes()
+
+
+def test_what_a_token_says_together_with_its_neighbour_is_learnt_from_annotated_sentences_alone(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
+) -> None:
+    def joint(name: str, sentences: list[Example]) -> set[str]:
+        train(sentences, lexicon, train_params, tmp_path / f"{name}.crfsuite", {})
+        attributes = Weights.load(tmp_path / f"{name}.weights.npy").attributes
+        return {attribute for attribute in attributes if attribute.startswith(("-1|0=", "g|k"))}
+
+    assert not joint("synthetic", synthetic)
+    assert joint("both", [*synthetic, *REAL]) == joint("annotated", REAL) > {"-1|0=gout|is", "g|k+0=none|?"}
 
 
 def test_a_corpus_without_treatments_does_not_unteach_treatments(
