@@ -7,14 +7,12 @@ time is a few row groups, however many people there are.
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
-import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +36,6 @@ WORDS, IDENTIFIERS = pa.dictionary(pa.int32(), pa.string()), pa.string()
 STORED = {"int64": pa.int64(), "float64": pa.float64(), "datetime64[ns]": pa.timestamp("ns")}
 OF_ALL = "providers"  # the table that is not of a stretch of people
 IN_HAND = 2  # row groups that each worker may be ahead
-MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2  # options of mallopt(3)
-KEPT = {MMAP_MAX: 0, TRIM_THRESHOLD: 1 << 30, TOP_PAD: 1 << 26}  # bytes, the first a number of arrays
 
 
 def write_population(
@@ -86,7 +82,6 @@ def read_population(folder: Path) -> Population:
 
 def row_group(params: PopulationParams, start: int, *, size: int, chunk_size: int) -> dict[str, pa.Table]:
     """The tables of `size` people from `start` on, as they are written; `chunk_size` are sampled at a time."""
-    keep_freed_memory()
     stop = min(start + size, params.patients)
     stretches = [sample_stretch(params, at, min(at + chunk_size, stop)) for at in range(start, stop, chunk_size)]
     for stretch in stretches:
@@ -96,18 +91,6 @@ def row_group(params: PopulationParams, start: int, *, size: int, chunk_size: in
         for table in POPULATION
         if table.name != OF_ALL
     }
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Freed memory is used again by this process, where the C library can be told so.
-
-    Every array of some size would otherwise be fresh pages of zeros, a seventh of all processor time.
-    """
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)
-        for option, value in KEPT.items():
-            mallopt(option, value)
 
 
 def _refuse(**counts: int) -> None:
