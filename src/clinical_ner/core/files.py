@@ -16,6 +16,9 @@ from typing import Any
 
 from clinical_ner.core.errors import UserError
 
+OWNER_ONLY = 0o600  # of what may hold text of patients
+READABLE = 0o644  # by other users too, such as the collector of metrics
+
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal digits."""
@@ -105,6 +108,12 @@ def whole_file(path: Path, mode: int) -> Iterator[Path]:
         partial.chmod(mode)
         yield partial
         _take_file(partial, path)
+
+
+def write_whole(path: Path, content: str, mode: int) -> None:
+    """Write text as UTF-8; otherwise as `whole_file`."""
+    with whole_file(path, mode) as partial:
+        partial.write_text(content, encoding="utf-8")
 
 
 @contextmanager
