@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
@@ -59,6 +59,19 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
 def read_json(path: Path) -> Any:
     """The content of a JSON file that the project wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def leaves(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings by their dotted names.
+
+    >>> list(leaves({"crf": {"f1": 0.9}, "labels": ["a", "b"]}))
+    [('crf.f1', 0.9), ('labels', ['a', 'b'])]
+    """
+    if not isinstance(tree, Mapping):
+        yield above, tree
+        return
+    for name, below in tree.items():
+        yield from leaves(below, f"{above}.{name}" if above else str(name))
 
 
 @contextmanager
