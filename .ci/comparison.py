@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import hypot, sqrt
 from typing import Any, Literal
 
-from clinical_ner.commands.mirror import leaves
+from clinical_ner.core.files import leaves
 from clinical_ner.ner.metrics import Counts
 
 Verdict = Literal["better", "same", "worse"]

@@ -7,17 +7,7 @@ from typer import Option
 
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import (
-    CALIBRATION,
-    ENTITIES,
-    LEXICON,
-    NOTES,
-    RELATIONS,
-    SEGMENTS,
-    SPLITS,
-    TEMPLATE_SPLITS,
-    TOKENS,
-)
+from clinical_ner.core.schema import CALIBRATION, LEXICON, SPLITS, TEMPLATE_SPLITS, TOKENS
 from clinical_ner.ner import dataset
 from clinical_ner.ner.annotated import joined_metrics, read_folder
 
@@ -33,7 +23,7 @@ def main(
     """Write the tables splits, template_splits, lexicon, tokens and calibration to OUT."""
     section = params.load(params_file).dataset
     joined = read_folder(annotated)
-    corpus = dataset.NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
+    corpus = dataset.read_notes(notes)
     splits = dataset.split_notes(corpus.notes, section)
     templates = dataset.split_templates(corpus.segments, section)
     terms = io.read_vocabulary(vocabulary)

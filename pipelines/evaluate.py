@@ -7,19 +7,9 @@ from typer import Option
 
 from clinical_ner.core import files, io, params
 from clinical_ner.core.commands import run
-from clinical_ner.core.schema import (
-    ENTITIES,
-    LEXICON,
-    NOTES,
-    RELATIONS,
-    SECTIONS,
-    SEGMENTS,
-    SPLITS,
-    TEMPLATE_SPLITS,
-    TOKENS,
-)
+from clinical_ner.core.schema import LEXICON, TOKENS
 from clinical_ner.ner import ablation, baselines, held_out, report, training
-from clinical_ner.ner.dataset import NoteTables, common_concepts, examples_of
+from clinical_ner.ner.dataset import common_concepts, examples_of
 from clinical_ner.ner.golden import read_golden
 from clinical_ner.ner.tagger import Tagger
 
@@ -39,9 +29,7 @@ def main(
     settings = params.load(params_file)
     own, train = settings.evaluate, settings.train
     tagger, written = Tagger.load(model), read_golden(golden)
-    corpus = NoteTables(*(io.read(table, notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
-    splits, templates = io.read(SPLITS, dataset), io.read(TEMPLATE_SPLITS, dataset)
-    unread = held_out.held_out(corpus, io.read(SECTIONS, notes), splits, templates)
+    unread = held_out.read_held_out(notes, dataset)
     examples = examples_of(io.read(TOKENS, dataset))
     common = common_concepts(io.read_vocabulary(vocabulary))
     slices = held_out.Slices(unread, examples, tagger.gazetteer, settings.dataset, common)

@@ -256,7 +256,7 @@ def test_a_kill_between_the_notes_and_their_provenance_is_mended_by_accepting_ag
     accept = ("accept", reviewed, "--name", "n", "--golden", ROOT / "tests/golden", "--annotated")
     run(*accept, tmp_path / "whole")
     with monkeypatch.context() as patched:
-        patched.setattr("clinical_ner.commands.feedback.write_json", kill)
+        patched.setattr("clinical_ner.commands.feedback.as_json", kill)
         with pytest.raises(Killed):
             run(*accept, tmp_path / "killed")
 

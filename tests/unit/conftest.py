@@ -14,6 +14,8 @@ LEARNT = [
     Example(["She", "has", disease, "and", "takes", drug, "."], ["O", "O", "B-DISEASE", "O", "O", "B-TREATMENT", "O"])
     for disease, drug in (("asthma", "aspirin"), ("gout", "insulin"), ("pneumonia", "metformin"))
 ]
+KNOBS = {"seed": 1, "c1": 0.0, "c2": 0.01, "min_frequency": 0, "annotated_weight": 1.0, "gazetteer_dropout": 0.0}
+KNOBS |= {"rehearsed_sentences": 0}
 GROUPS = ("word", "affix", "shape", "context", "gazetteer")
 
 
@@ -21,9 +23,7 @@ GROUPS = ("word", "affix", "shape", "context", "gazetteer")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three sentences; read only."""
     path: Path = tmp_path_factory.mktemp("model") / "tiny.crfsuite"
-    knobs = {"seed": 1, "c1": 0.0, "c2": 0.01, "max_iterations": 30, "min_frequency": 0, "annotated_weight": 1.0}
-    knobs |= {"rehearsed_sentences": 0, "gazetteer_dropout": 0.0}
-    train(LEARNT, [], TrainParams(**knobs, feature_groups=GROUPS), path, {})
+    train(LEARNT, [], TrainParams(**KNOBS, max_iterations=30, feature_groups=GROUPS), path, {})
     return path
 
 

@@ -7,14 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import pyarrow.parquet as pq
 
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.work import Files, Outcome
 from clinical_ner.core import io
 from clinical_ner.core.params import NotesParams, PopulationParams
-from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECTIONS, SEGMENTS, Table
+from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECTIONS, SEGMENTS
 from clinical_ner.notes import charts
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import Lexis, lexis
@@ -82,16 +81,10 @@ def write_stretch_of_notes(notes: NotesParams, vocabulary: str, job: Stretch) ->
     rows: Counter[str] = Counter()
     with Files(job) as files:
         for table, frame in zip(WRITTEN, writing, strict=True):
-            files.table(table).write(io.checked(table, _typed(table, frame), Path(table.name)))
+            files.table(table).write(io.checked(table, frame, Path(table.name)))
             rows[table.name] = len(frame)
         files.receipt(rows=dict(rows))
     return Outcome(rows[NOTES.name])
-
-
-def _typed(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame; one without rows, which few people may have, with the types of its columns."""
-    types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
-    return frame.astype(types) if frame.empty else frame
 
 
 @lru_cache(maxsize=1)

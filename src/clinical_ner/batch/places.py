@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import sha256
+from clinical_ner.core.files import OWNER_ONLY, READABLE, sha256
 
-PRIVATE, READABLE = 0o600, 0o644
 UNFINISHED = ".unfinished-"  # how the names of files begin that are being written
 CHUNK = 1 << 20
 
@@ -112,7 +111,7 @@ class Place:
                     yield draft
                     file.flush()
                     os.fsync(file.fileno())
-                Path(unfinished).chmod(PRIVATE if private else READABLE)
+                Path(unfinished).chmod(OWNER_ONLY if private else READABLE)
                 draft.written = Written(sha256(Path(unfinished)), Path(unfinished).stat().st_size)
                 self._publish(Path(unfinished))
             finally:

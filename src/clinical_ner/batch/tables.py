@@ -10,22 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clinical_ner.core.io import arrow_schema
 from clinical_ner.core.schema import Table
 
 ROW_GROUP = 50_000  # rows after which one is written
-STORED = {
-    "int64": pa.int64(),
-    "Int64": pa.int64(),
-    "float64": pa.float64(),
-    "datetime64[ns]": pa.timestamp("ns"),
-    "bool": pa.bool_(),
-}
-
-
-def arrow_schema(table: Table) -> pa.Schema:
-    """The columns as Arrow has them; words are text."""
-    columns = table.schema.columns.items()
-    return pa.schema([(name, STORED.get(str(column.dtype), pa.string())) for name, column in columns])
 
 
 class TableWriter:

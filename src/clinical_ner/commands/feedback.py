@@ -12,7 +12,7 @@ import typer
 
 from clinical_ner.commands.store import BEGINNING, STORE, StoreUrl, opened
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import alone_in, read_json, sha256, whole_file, write_json
+from clinical_ner.core.files import OWNER_ONLY, alone_in, as_json, read_json, sha256, write_whole
 from clinical_ner.serving.clock import now
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Corrections of readers, on their way to a better model.")
 
-OWNER_ONLY = 0o600
 REVIEW = "review.json"
 MAJORITY = "majority"
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Of the export.")]
@@ -40,8 +39,8 @@ def export(
     first = since.replace(tzinfo=UTC) if since else BEGINNING
     with opened(url) as store:
         found = records.exported(store.corrections(first, now()))
-    with alone_in(out), whole_file(out / records.FEEDBACK, OWNER_ONLY) as partial:
-        partial.write_text(records.lines(map(records.as_record, found.corrections)), encoding="utf-8")
+    with alone_in(out):
+        write_whole(out / records.FEEDBACK, records.lines(map(records.as_record, found.corrections)), OWNER_ONLY)
     notes = len({one.note for one in found.corrections})
     annotators = len({one.annotator for one in found.corrections})
     typer.echo(
@@ -101,10 +100,9 @@ def _write_review(folder: Path, settled: list[Resolved], found: dict[str, Any]) 
     from clinical_ner.corrections import records
     from clinical_ner.corrections import review as reviewing
 
-    with whole_file(folder / reviewing.REVIEWED, OWNER_ONLY) as partial:
-        partial.write_text(records.lines(map(reviewing.as_record, settled)), encoding="utf-8")
-    with whole_file(folder / REVIEW, OWNER_ONLY) as partial:
-        write_json(partial, {**found, "reviewed_sha256": sha256(folder / reviewing.REVIEWED)})
+    write_whole(folder / reviewing.REVIEWED, records.lines(map(reviewing.as_record, settled)), OWNER_ONLY)
+    reviewed = {**found, "reviewed_sha256": sha256(folder / reviewing.REVIEWED)}
+    write_whole(folder / REVIEW, as_json(reviewed), OWNER_ONLY)
 
 
 def _write_conflicts(out: Path, notes: list[Note]) -> None:
@@ -118,8 +116,7 @@ def _write_conflicts(out: Path, notes: list[Note]) -> None:
     }
     if out.suffix not in writers:
         raise UserError(f"--out {out}: neither .html nor .jsonl", "name one of the two")
-    with whole_file(out, OWNER_ONLY) as partial:
-        partial.write_text(writers[out.suffix](), encoding="utf-8")
+    write_whole(out, writers[out.suffix](), OWNER_ONLY)
 
 
 def _show_review(notes: list[Note], found: dict[str, Any], *, show_text: bool) -> None:
@@ -214,10 +211,8 @@ def _write_corpus(target: Path, notes: Any, provenance: dict[str, Any]) -> None:
     from clinical_ner.corrections.records import lines
 
     target.mkdir(mode=0o700, exist_ok=True)
-    with whole_file(target / NOTES, OWNER_ONLY) as partial:
-        partial.write_text(lines(notes), encoding="utf-8")
-    with whole_file(target / PROVENANCE, OWNER_ONLY) as partial:
-        write_json(partial, provenance)
+    write_whole(target / NOTES, lines(notes), OWNER_ONLY)
+    write_whole(target / PROVENANCE, as_json(provenance), OWNER_ONLY)
 
 
 def _show_accepted(target: Path, batch: dict[str, Any], *, is_new: bool) -> None:

@@ -11,12 +11,11 @@ import typer
 
 from clinical_ner.core import params
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import alone_in, whole_file, write_json
+from clinical_ner.core.files import OWNER_ONLY, READABLE, alone_in, as_json, write_whole
 from clinical_ner.intake.readers import Format
 from clinical_ner.serving.clock import now
 
 SOME_QUARANTINED = 3
-READABLE = 0o644  # counts alone: the collector of metrics runs as somebody else
 LISTED = 20  # files; the report has them all
 
 
@@ -41,11 +40,9 @@ def ingest(
     with alone_in(out):
         taken = folder.take_in(list(files_of(inputs)), out, file_format, limits)
         found = report(taken)
-        with whole_file(out / "report.json", folder.OWNER_ONLY) as partial:
-            write_json(partial, found)
+        write_whole(out / "report.json", as_json(found), OWNER_ONLY)
     if metrics:
-        with whole_file(metrics, READABLE) as partial:
-            partial.write_text(exposition(found, now()), encoding="utf-8")
+        write_whole(metrics, exposition(found, now()), READABLE)
     _show(found)
     if found["unreadable_files"] == len(taken) and not sum(found[name] for name in OUTCOMES):
         raise UserError("nothing could be read", f"see above, or {out / 'report.json'}")

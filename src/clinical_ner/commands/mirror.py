@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import sha256
+from clinical_ner.core.files import leaves, sha256
 from clinical_ner.promotion.release import holds, locked_files
 from clinical_ner.serving.places import MODEL
 
@@ -24,19 +24,6 @@ CURVE = Path("plots/training.csv")
 URI, LOCK_TAG = "MLFLOW_TRACKING_URI", "dvc.lock.sha256"
 LIMIT = 100  # parameters that a server of MLflow takes at a time; of metrics it takes more
 NO_METRIC = re.compile(r"[^\w\-. /]")  # signs that MLflow refuses in a name
-
-
-def leaves(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of nested mappings by their dotted names.
-
-    >>> list(leaves({"crf": {"f1": 0.9}, "labels": ["a", "b"]}))
-    [('crf.f1', 0.9), ('labels', ['a', 'b'])]
-    """
-    if not isinstance(tree, Mapping):
-        yield above, tree
-        return
-    for name, below in tree.items():
-        yield from leaves(below, f"{above}.{name}" if above else str(name))
 
 
 def figures(stage: str, metrics: Any) -> dict[str, float]:

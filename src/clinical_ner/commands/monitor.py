@@ -28,7 +28,6 @@ Last = Annotated[str | None, typer.Option(help="Instead of --since: 24h or 7d.")
 ParamsFile = Annotated[Path, typer.Option("--params")]
 PARAMS = Path("params.yaml")
 REPORT, PAGE, GAUGES, REQUEST = "monitor.json", "monitor.html", "monitor.prom", "retraining_request.json"
-FOR_ALL = 0o644
 RUNS = UUID("6e0c1f1e-3a3f-4b8e-9d55-0f6c1d1b7a10")  # the ids of runs are made from it
 EVIDENTLY, THRESHOLDS = "evidently.html", "thresholds.json"
 
@@ -60,26 +59,18 @@ def run_monitor(
     assessment = policy.assess(window, (known, current), comparison, agreement, section)
     request = policy.retraining_request(assessment)
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / PAGE, report.page(assessment))
-    _write(out / EVIDENTLY, comparison.html)
+    files.write_whole(out / PAGE, report.page(assessment), files.READABLE)
+    files.write_whole(out / EVIDENTLY, comparison.html, files.READABLE)
     if request:
-        _write(out / REQUEST, files.as_json(request))
+        files.write_whole(out / REQUEST, files.as_json(request), files.READABLE)
     else:
         (out / REQUEST).unlink(missing_ok=True)  # that of an earlier run
     if profiles is None:
         _remember(url, assessment, at)
-    _write(out / GAUGES, report.text_file(assessment, at))
-    _write(out / REPORT, files.as_json(assessment))
+    files.write_whole(out / GAUGES, report.text_file(assessment, at), files.READABLE)
+    files.write_whole(out / REPORT, files.as_json(assessment), files.READABLE)
     typer.echo(f"{assessment['verdict']}: {'; '.join(assessment['reasons']) or 'nothing moved'}")
     raise typer.Exit(policy.EXIT_CODES[assessment["verdict"]])
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a report; whoever looks meanwhile, such as Prometheus's collector, sees a whole one."""
-    from clinical_ner.core.files import whole_file, write_text
-
-    with whole_file(path, FOR_ALL) as partial:
-        write_text(partial, content)
 
 
 @app.command()

@@ -185,23 +185,12 @@ def _judge(
 
 def _synthetic(tagger: Tagger, inputs: Inputs, settings: Params) -> list[Benchmark]:
     from clinical_ner.core import io
-    from clinical_ner.core.schema import (
-        ENTITIES,
-        NOTES,
-        RELATIONS,
-        SECTIONS,
-        SEGMENTS,
-        SPLITS,
-        TEMPLATE_SPLITS,
-        TOKENS,
-    )
+    from clinical_ner.core.schema import TOKENS
     from clinical_ner.ner import held_out
-    from clinical_ner.ner.dataset import NoteTables, common_concepts, examples_of
+    from clinical_ner.ner.dataset import common_concepts, examples_of
     from clinical_ner.promotion import benchmarks
 
-    corpus = NoteTables(*(io.read(table, inputs.notes) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
-    splits, templates = (io.read(table, inputs.dataset) for table in (SPLITS, TEMPLATE_SPLITS))
-    unread = held_out.held_out(corpus, io.read(SECTIONS, inputs.notes), splits, templates)
+    unread = held_out.read_held_out(inputs.notes, inputs.dataset)
     examples = examples_of(io.read(TOKENS, inputs.dataset))
     common = common_concepts(io.read_vocabulary(inputs.vocabulary))
     slices = held_out.Slices(unread, examples, tagger.gazetteer, settings.dataset, common)

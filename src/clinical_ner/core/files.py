@@ -8,13 +8,16 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
 from clinical_ner.core.errors import UserError
+
+OWNER_ONLY = 0o600  # of what may hold text of patients
+READABLE = 0o644  # by other users too, such as the collector of metrics
 
 
 def sha256(path: Path) -> str:
@@ -56,6 +59,19 @@ def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -
 def read_json(path: Path) -> Any:
     """The content of a JSON file that the project wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def leaves(tree: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings by their dotted names.
+
+    >>> list(leaves({"crf": {"f1": 0.9}, "labels": ["a", "b"]}))
+    [('crf.f1', 0.9), ('labels', ['a', 'b'])]
+    """
+    if not isinstance(tree, Mapping):
+        yield above, tree
+        return
+    for name, below in tree.items():
+        yield from leaves(below, f"{above}.{name}" if above else str(name))
 
 
 @contextmanager
@@ -105,6 +121,12 @@ def whole_file(path: Path, mode: int) -> Iterator[Path]:
         partial.chmod(mode)
         yield partial
         _take_file(partial, path)
+
+
+def write_whole(path: Path, content: str, mode: int) -> None:
+    """Write text as UTF-8; otherwise as `whole_file`."""
+    with whole_file(path, mode) as partial:
+        partial.write_text(content, encoding="utf-8")
 
 
 @contextmanager

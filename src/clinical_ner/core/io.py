@@ -15,6 +15,14 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.core.files import sha256
 from clinical_ner.core.schema import DISEASES, DRUGS, PROCEDURES, SUBSTANCES, Table
 
+STORED = {
+    "int64": pa.int64(),
+    "Int64": pa.int64(),
+    "float64": pa.float64(),
+    "datetime64[ns]": pa.timestamp("ns"),
+    "bool": pa.bool_(),
+}
+
 
 def write(table: Table, frame: pd.DataFrame, folder: Path) -> None:
     """Write `frame` as `folder/NAME.parquet`, sorted by its key, after checking it.
@@ -98,6 +106,12 @@ def _existing(table: Table, folder: Path) -> Path:
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} cannot be read as Parquet: {error}", "delete it and run 'dvc repro'")
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The columns as Arrow has them; words are text."""
+    columns = table.schema.columns.items()
+    return pa.schema([(name, STORED.get(str(column.dtype), pa.string())) for name, column in columns])
 
 
 class Vocabulary(NamedTuple):

@@ -1,8 +1,17 @@
-"""What is done to a text without moving an offset."""
+"""What is done to the letters and the spaces of a text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+
+def on_one_line(text: str) -> str:
+    """The words with single spaces.
+
+    >>> on_one_line(" heart\\r\\n  failure ")
+    'heart failure'
+    """
+    return " ".join(text.split())
 
 
 def recased(change: Callable[[str], str], text: str) -> str:

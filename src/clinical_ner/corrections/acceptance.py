@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.files import read_json
 from clinical_ner.core.span import LABELS
+from clinical_ner.core.text import on_one_line
 from clinical_ner.corrections.records import Correction, Json, entities, known_by, read_records
 from clinical_ner.corrections.review import How, Resolved
 from clinical_ner.ner.corpora import is_aside
@@ -51,7 +52,7 @@ def squeezed(text: str) -> str:
     >>> squeezed("Gout,\\r\\non  aspirin. ") == squeezed("Gout, on aspirin.")
     True
     """
-    return known_by(" ".join(text.split()))
+    return known_by(on_one_line(text))
 
 
 def parted(reviewed: Iterable[Resolved], share: float) -> Parted:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from email.message import Message
 from typing import Any
 
+from clinical_ner.core.text import on_one_line
 from clinical_ner.intake.arrived import Arrived, UnreadableError
 from clinical_ner.intake.contract import Fault, Reason
 
@@ -93,7 +94,7 @@ def _plain_attachment(resource: Json) -> Json | None:
 
 def _media_type(attachment: Json) -> Message:
     parsed = Message()
-    parsed["content-type"] = " ".join(str(attachment.get("contentType") or "application/octet-stream").split())
+    parsed["content-type"] = on_one_line(str(attachment.get("contentType") or "application/octet-stream"))
     return parsed
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from clinical_ner.core import io
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import sha256, whole_file, whole_file_of_folder
+from clinical_ner.core.files import OWNER_ONLY, sha256, whole_file_of_folder, write_whole
 from clinical_ner.core.schema import INGESTED
 from clinical_ner.intake.admission import Admission, admit
 from clinical_ner.intake.arrived import Arrived, UnreadableError
@@ -23,7 +23,6 @@ from clinical_ner.intake.contract import Limits, NewNote
 from clinical_ner.intake.readers import Format, rows
 
 QUARANTINE = Path("quarantine/rows.jsonl")
-OWNER_ONLY = 0o600  # both files hold text of patients
 COLUMNS = tuple(INGESTED.schema.columns)
 
 
@@ -107,8 +106,7 @@ def _write_quarantine(path: Path, taken: Sequence[Taken]) -> None:
     if not lines and not path.exists():
         return
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with whole_file(path, OWNER_ONLY) as partial:
-        partial.write_text("".join(f"{lines[key]}\n" for key in sorted(lines)), encoding="utf-8")
+    write_whole(path, "".join(f"{lines[key]}\n" for key in sorted(lines)), OWNER_ONLY)
 
 
 def _quarantined(path: Path) -> Iterable[tuple[tuple[str, int], str]]:

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from clinical_ner.core.errors import UserError, closest
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
+from clinical_ner.core.text import on_one_line
 
 
 class Format(StrEnum):
@@ -276,7 +277,8 @@ def _brat_mention(line: str, text: str, where: str) -> _Mention:
     label, offsets, surface = found.groups()
     pairs = [pair.split() for pair in offsets.split(";")]
     fragments = [_offsets(int(start), int(end), text, where) for start, end in pairs]
-    if _on_one_line(" ".join(text[start:end] for start, end in fragments)) != _on_one_line(surface):
+    # Exporters write line ends and odd spaces of the text in their own way.
+    if on_one_line(" ".join(text[start:end] for start, end in fragments)) != on_one_line(surface):
         raise _malformed(
             where,
             "the surface is not what the text has at these offsets",
@@ -302,11 +304,6 @@ def _offsets(start: int, end: int, text: str, where: str) -> tuple[int, int]:
             "offsets count characters from 0, the end is exclusive and above the start",
         )
     return start, end
-
-
-def _on_one_line(text: str) -> str:
-    """The words with single spaces: exporters write line ends and odd spaces of the text in their own way."""
-    return " ".join(text.split())
 
 
 # --- conll and dt: one token a line -----------------------------------------------------------

@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from clinical_ner.core import io
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import DatasetParams
-from clinical_ner.core.schema import TOKENS
+from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SEGMENTS, TOKENS
 from clinical_ner.core.seeds import unit_hash
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
@@ -33,6 +34,11 @@ class NoteTables(NamedTuple):
     entities: pd.DataFrame
     segments: pd.DataFrame
     relations: pd.DataFrame
+
+
+def read_notes(folder: Path) -> NoteTables:
+    """Read the four tables; raises as `io.read` does."""
+    return NoteTables(*(io.read(table, folder) for table in (NOTES, ENTITIES, SEGMENTS, RELATIONS)))
 
 
 def split_notes(notes: pd.DataFrame, params: DatasetParams) -> pd.DataFrame:
@@ -55,7 +61,7 @@ def split_templates(segments: pd.DataFrame, params: DatasetParams) -> pd.DataFra
     return pd.DataFrame({"template_id": names, "seen": seen.astype(bool), "calibrates": (drawn & ~seen).astype(bool)})
 
 
-def common_concepts(vocabulary: Vocabulary) -> frozenset[str]:
+def common_concepts(vocabulary: io.Vocabulary) -> frozenset[str]:
     """The diseases and treatments that notes are full of."""
     tables = (vocabulary.diseases, vocabulary.drugs, vocabulary.procedures)
     return frozenset(concept_id for table in tables for concept_id in table.loc[table["common"], "concept_id"])
@@ -71,7 +77,7 @@ def is_listed(concept_id: str, params: DatasetParams) -> bool:
     return unit_hash(params.seed, "terms", concept_id) >= params.unlisted_terms
 
 
-def lexicon(vocabulary: Vocabulary, params: DatasetParams) -> pd.DataFrame:
+def lexicon(vocabulary: io.Vocabulary, params: DatasetParams) -> pd.DataFrame:
     """LEXICON: the terms that the gazetteer holds; a surface form of an unlisted concept is left out everywhere.
 
     Common concepts are always listed: a gazetteer without heart failure would be of no use.

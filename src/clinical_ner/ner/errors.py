@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from clinical_ner.core.span import DISEASE, LABEL_OF_KIND, Span
+from clinical_ner.core.text import on_one_line
 from clinical_ner.ner.abbreviations import is_abbreviation, singular
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.evaluation import Reading
@@ -152,6 +153,6 @@ def shown(error: Error) -> str:
     """The error on one line with its text in square brackets: for the owner of the text alone."""
     document, span, is_missed, cause = error
     cuts = (max(0, span.start - CONTEXT), span.start, span.end, span.end + CONTEXT)
-    before, inside, after = (" ".join(document.text[start:end].split()) for start, end in pairwise(cuts))
+    before, inside, after = (on_one_line(document.text[start:end]) for start, end in pairwise(cuts))
     side = "missed" if is_missed else "found"
     return f"{document.id}:{span.start}-{span.end} {side} {span.label}, {cause}: {before} [{inside}] {after}".strip()

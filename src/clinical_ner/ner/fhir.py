@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 from clinical_ner.core.fhir import HL7, ICD10CM, LOINC, coded, coding, concept_coding
 from clinical_ner.core.span import DISEASE, Span
+from clinical_ner.core.text import on_one_line
 from clinical_ner.ner.concepts import Concept
 from clinical_ner.ner.extraction import Mention, Reading
 from clinical_ner.ner.sections import loinc
@@ -238,9 +239,9 @@ def _mention_parts(text: str, mention: Mention) -> Iterator[dict[str, Any]]:
 
 
 def _trigger(text: str, mention: Mention) -> str:
-    return " ".join(text[mention.trigger.start : mention.trigger.end].split()) if mention.trigger else ""
+    return on_one_line(text[mention.trigger.start : mention.trigger.end]) if mention.trigger else ""
 
 
 def _text(text: str, span: Span) -> str:
     """The words of a span with single spaces: a FHIR string holds no control characters."""
-    return " ".join(text[span.start : span.end].split())
+    return on_one_line(text[span.start : span.end])

@@ -5,15 +5,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from clinical_ner.core import io
 from clinical_ner.core.params import DatasetParams
+from clinical_ner.core.schema import SECTIONS, SPLITS, TEMPLATE_SPLITS
 from clinical_ner.core.span import Span
 from clinical_ner.ner import bio
 from clinical_ner.ner.corpora import Document
-from clinical_ner.ner.dataset import NoteTables, is_trained_on, rows_by_note
+from clinical_ner.ner.dataset import NoteTables, is_trained_on, read_notes, rows_by_note
 from clinical_ner.ner.evaluation import NO_SECTION
 from clinical_ner.ner.extraction_metrics import Annotated, gold_of
 from clinical_ner.ner.gazetteer import Gazetteer, folded
@@ -45,6 +48,12 @@ class HeldOut(NamedTuple):
     documents: list[Document]
     origins: dict[str, Origin]
     named: frozenset[tuple[str, str]]  # concept and folded words of every mention in the training notes
+
+
+def read_held_out(notes: Path, dataset: Path) -> HeldOut:
+    """The notes of one folder that the splits in the other hold out; raises as `io.read` does."""
+    splits, templates = (io.read(table, dataset) for table in (SPLITS, TEMPLATE_SPLITS))
+    return held_out(read_notes(notes), io.read(SECTIONS, notes), splits, templates)
 
 
 def held_out(corpus: NoteTables, sections: pd.DataFrame, splits: pd.DataFrame, templates: pd.DataFrame) -> HeldOut:

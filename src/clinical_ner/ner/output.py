@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clinical_ner.core.span import DISEASE
+from clinical_ner.core.text import on_one_line
 from clinical_ner.ner.assertion import PRESENT
 
 STYLES = {DISEASE: "bold red"}
@@ -133,7 +134,7 @@ def _entity_table(result: dict[str, Any]) -> Table:
 def _assertion(entity: dict[str, Any]) -> Text:
     """The assertion, with the words that say so unless they only confirm."""
     trigger = entity["trigger"] if entity["assertion"] != PRESENT else None
-    return _shown(entity["assertion"] + (f' "{" ".join(trigger["text"].split())}"' if trigger else ""))
+    return _shown(entity["assertion"] + (f' "{on_one_line(trigger["text"])}"' if trigger else ""))
 
 
 def _concept(concept: dict[str, Any] | None) -> str:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from clinical_ner.core.text import on_one_line
+
 RESOURCE = Path(__file__).with_name("resources") / "sections.yaml"
 LONGEST_HEADING = 60  # characters
 LONGEST_ABBREVIATION = 5  # so that "BNP: 300" does not end a section
@@ -72,7 +74,7 @@ def headings(text: str) -> list[Heading]:
 
 
 def _folded(phrase: str) -> str:
-    return " ".join(phrase.lower().split())
+    return on_one_line(phrase.lower())
 
 
 def _marks(text: str, candidates: Iterable[re.Match[str]], known: dict[str, str]) -> Iterator[Heading]:

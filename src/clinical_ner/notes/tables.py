@@ -148,6 +148,6 @@ def _genres() -> dict[str, float]:
 
 
 def _frame(table: Table, columns: list[list[Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(dict(zip(table.schema.columns, columns, strict=True)))
+    frame = pd.DataFrame(dict(zip(table.schema.columns, columns, strict=True)), dtype=object)
     types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
     return frame.astype({name: kind for name, kind in types.items() if kind in ("int64", "datetime64[ns]")})

@@ -14,6 +14,7 @@ import pandas as pd
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.span import DISEASE
+from clinical_ner.core.text import on_one_line
 from clinical_ner.notes.draws import Draws
 
 WORDS = re.compile(r"\w+")
@@ -165,7 +166,7 @@ class Lexis:
         """The concept that the words name, or one of their own."""
         known = self._named.get((label, words))
         if known is None:
-            key = " ".join(words.lower().split())
+            key = on_one_line(words.lower())
             known = (self.disease_ids if label == DISEASE else self.treatment_ids).get(key) or f"TEXT:{key}"
             self._named[label, words] = known
         return known

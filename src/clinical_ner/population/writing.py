@@ -33,7 +33,6 @@ from clinical_ner.population.tables import POPULATION, Population
 
 ROW_GROUP = 10_000  # people; part of the bytes, so not a parameter
 WORDS, IDENTIFIERS = pa.dictionary(pa.int32(), pa.string()), pa.string()
-STORED = {"int64": pa.int64(), "float64": pa.float64(), "datetime64[ns]": pa.timestamp("ns")}
 OF_ALL = "providers"  # the table that is not of a stretch of people
 IN_HAND = 2  # row groups that each worker may be ahead
 
@@ -125,18 +124,18 @@ def _ahead(pool: Executor, sample: Any, starts: Iterable[int], most: int) -> Ite
 # --- Arrow ----------------------------------------------------------------------------------------
 def _writer(table: Table, path: Path) -> pq.ParquetWriter:
     """Without Arrow's own schema: words are read back as words, not as codes."""
-    return pq.ParquetWriter(path, arrow_schema(table), compression="zstd", store_schema=False)
+    return pq.ParquetWriter(path, _packed_schema(table), compression="zstd", store_schema=False)
 
 
-def arrow_schema(table: Table) -> pa.Schema:
+def _packed_schema(table: Table) -> pa.Schema:
     """The columns of a table: words by their codes, but identifiers that hardly repeat as they are."""
-    words = {name: IDENTIFIERS if _hardly_repeats(table, name) else WORDS for name in table.schema.columns}
-    columns = table.schema.columns.items()
-    return pa.schema([(name, STORED.get(str(column.dtype), words[name])) for name, column in columns])
+    columns = io.arrow_schema(table)
+    return pa.schema([column.with_type(WORDS) if _repeats(table, column) else column for column in columns])
 
 
-def _hardly_repeats(table: Table, name: str) -> bool:
-    return name.endswith("_id") and name not in ("patient_id", "concept_id") and table.name != "observations"
+def _repeats(table: Table, column: pa.Field) -> bool:
+    identifies = column.name.endswith("_id") and column.name not in ("patient_id", "concept_id")
+    return column.type == IDENTIFIERS and (not identifies or table.name == "observations")
 
 
 def _packed(table: Table, frames: list[pd.DataFrame]) -> pa.Table:
@@ -148,7 +147,7 @@ def _packed(table: Table, frames: list[pd.DataFrame]) -> pa.Table:
 
 
 def _arrow(table: Table, frame: pd.DataFrame) -> pa.Table:
-    schema = arrow_schema(table)
+    schema = _packed_schema(table)
     return pa.Table.from_arrays([_array(frame[field.name], field.type) for field in schema], schema=schema)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import LABELS, Span
+from clinical_ner.core.text import on_one_line
 from clinical_ner.ner.corpora import Corpus, Document
 from clinical_ner.ner.golden import GoldenNote
 from clinical_ner.ner.held_out import HeldOut, Slices
@@ -47,9 +48,9 @@ def require_untrained(corpora: Iterable[Benchmark], trained_on: Iterable[Documen
     Raises:
         UserError: a test set holds some of them.
     """
-    texts = {" ".join(document.text.split()) for document in trained_on}
+    texts = {on_one_line(document.text) for document in trained_on}
     for benchmark in corpora:
-        known = sum(" ".join(document.text.split()) in texts for document in benchmark.documents)
+        known = sum(on_one_line(document.text) in texts for document in benchmark.documents)
         if known:
             raise UserError(
                 f"{benchmark.name}: {known} of its {len(benchmark.documents)} texts are trained on too",

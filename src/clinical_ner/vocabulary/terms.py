@@ -15,6 +15,7 @@ import yaml
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import VocabularyParams
+from clinical_ner.core.text import on_one_line
 from clinical_ner.vocabulary import sources
 
 RESOURCES = Path(__file__).with_name("resources")
@@ -128,7 +129,7 @@ def normalise(term: str) -> str:
     'crohn disease'
     """
     words = re.sub(r"['’]s\b|[,()\[\]]|\bunspecified\b|\bnos\b", " ", term.lower()).replace("-", " ")
-    return " ".join(words.split())
+    return on_one_line(words)
 
 
 def build(params: VocabularyParams) -> Vocabulary:

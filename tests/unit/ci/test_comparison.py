@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.commands.mirror import leaves
+from clinical_ner.core.files import leaves
 from clinical_ner.ner.metrics import Counts
 from comparison import (
     JUDGED,

@@ -116,6 +116,13 @@ def test_a_file_is_replaced_only_when_it_is_whole_and_is_its_owners_from_the_fir
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.jsonl"]
 
 
+def test_a_text_is_written_whole_in_utf_8_with_its_mode(tmp_path: Path) -> None:
+    files.write_whole(tmp_path / "notes.jsonl", "Sjögren\n", files.OWNER_ONLY)
+
+    assert (tmp_path / "notes.jsonl").read_bytes() == "Sjögren\n".encode()
+    assert stat.S_IMODE((tmp_path / "notes.jsonl").stat().st_mode) == 0o600
+
+
 def test_what_a_killed_process_left_of_a_file_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / ".notes.jsonl.partial").write_text("a long rest of something else")
 

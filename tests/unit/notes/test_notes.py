@@ -6,6 +6,7 @@ import gc
 import re
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from clinical_ner.core import io
 from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SECTIONS, SEGMENTS
 from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.charts import Record
 from clinical_ner.notes.filling import OTHERS_DISEASE, initials
 from clinical_ner.notes.subjects import SMOKING_WORDS
 from clinical_ner.notes.syntax import Mention, walk
-from clinical_ner.notes.tables import Writing, notes_metrics
+from clinical_ner.notes.tables import Writing, notes_metrics, tabulate
 from clinical_ner.notes.templates import CLINICAL, headings, kinds, layout, literature, templates
 
 ABOUT_PATIENTS = tuple(kinds())
@@ -533,6 +535,15 @@ def test_no_notes_of_nobody_are_still_tables(study: Any) -> None:
     empty = study.write(1, patients=slice(0), literature_texts=0)
 
     assert [len(frame) for frame in empty] == [0, 0, 0, 0, 0]
+
+
+def test_tables_without_rows_have_the_types_of_the_schema(tmp_path: Path) -> None:
+    tables = (NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS)
+
+    for table, frame in zip(tables, tabulate([]), strict=True):
+        io.write(table, frame, tmp_path)
+
+    assert [len(io.read(table, tmp_path)) for table in tables] == [0, 0, 0, 0, 0]
 
 
 def left_over(study: Any, patients: slice) -> int:

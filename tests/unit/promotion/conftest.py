@@ -9,31 +9,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.conftest import KNOBS, LEARNT
 
 from clinical_ner.core.params import PromoteParams, TrainParams
 from clinical_ner.ner import model
-from clinical_ner.ner.training import Example, train
+from clinical_ner.ner.training import train
 from clinical_ner.promotion import release
 
 Models = dict[str, Path]
-KNOBS = {"seed": 1, "c1": 0.0, "c2": 0.01, "min_frequency": 0, "annotated_weight": 1.0, "gazetteer_dropout": 0.0}
-KNOBS |= {"rehearsed_sentences": 0}
-
-
-def sentence(disease: str, drug: str) -> Example:
-    tags = ["O", "O", "B-DISEASE", "O", "O", "B-TREATMENT", "O"]
-    return Example(["She", "has", disease, "and", "takes", drug, "."], tags)
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     """Three tiny models, none like another."""
-    learnt = [sentence("asthma", "aspirin"), sentence("gout", "insulin"), sentence("pneumonia", "metformin")]
     made = {}
     for number, name in enumerate(("first", "second", "third"), 1):
         made[name] = tmp_path_factory.mktemp(name) / "tagger.crfsuite"
         knobs = TrainParams(**KNOBS, max_iterations=2 * number, feature_groups=("word", "shape", "context"))
-        train(learnt, [], knobs, made[name], {})
+        train(LEARNT, [], knobs, made[name], {})
     return made
 
 
