@@ -75,7 +75,8 @@ def main(
     print(table(points))
     if not is_curve:
         print(json.dumps(points[-1], indent=2))
-        keep(out / "cross_validation.json", corpus, test, len(chosen), points)
+        cut = "" if reports_of(found, 1) == reports_of(found, 2) else f" by {sentences} sentences"
+        keep(out / "cross_validation.json", f"{corpus.parent.name}/{corpus.name}{cut}", test, len(chosen), points)
         return
     figures: dict[str, Any] = {
         "corpus": {"name": corpus.name, "digest": digest(found), "reports": len(reports), "labels": found.labels},
@@ -89,12 +90,11 @@ def main(
     (out / "learning_curve.png").write_bytes(vl_convert.vegalite_to_png(plot(points, corpus.name), scale=2))
 
 
-def keep(path: Path, corpus: Path, test: Path | None, held_out: int, points: list[dict[str, Any]]) -> None:
-    """Write the scores beside those of other corpora."""
+def keep(path: Path, corpus: str, test: Path | None, held_out: int, points: list[dict[str, Any]]) -> None:
+    """Write the scores beside those of other corpora, or of other ways to cut this one."""
     known = json.loads(path.read_bytes()) if path.is_file() else {}
-    name = f"{corpus.parent.name}/{corpus.name}"
-    name += f" -> {test.name}" if test else f", {held_out} parts held out in turn"
-    files.write_json(path, known | {name: points})
+    setting = f" -> {test.name}" if test else f", {held_out} parts held out in turn"
+    files.write_json(path, known | {corpus + setting: points})
 
 
 if __name__ == "__main__":
