@@ -337,15 +337,35 @@ def test_an_answer_to_a_note_that_was_changed_meanwhile_is_not_shown(site: Site,
     page.route("**/extract", lambda route: held.append(route), times=1)
     page.locator("#text").fill(NOTE)
     page.get_by_role("button", name="Find entities").click()
-    page.wait_for_function("document.getElementById('extract').ariaBusy === 'true'")
+    expect(page.locator("#extract")).to_have_attribute("aria-busy", "true")
 
     page.locator("#text").fill("Another note, of gout.")
-    page.wait_for_timeout(100)
     held[0].continue_()
 
     expect(page.locator(".status").first).to_contain_text("changed meanwhile")
     expect(page.locator("#result")).to_be_hidden()
     assert page.locator("#text").input_value() == "Another note, of gout."
+
+
+def test_a_late_answer_to_feedback_says_nothing_of_the_note_that_is_shown_by_then(site: Site, visit: Opened) -> None:
+    there = visit(site)
+    page = there.page
+    there.read(NOTE)
+    before = len(site.feedback())
+    held: list[Route] = []
+    page.route("**/feedback", lambda route: held.append(route), times=1)
+    page.get_by_role("radio", name="2", exact=True).check()
+    page.get_by_role("button", name="Send feedback").click()
+    expect(page.locator("#send")).to_have_attribute("aria-busy", "true")
+    page.locator("#edit").click()
+    there.read("She has gout.")
+    expect(page.locator("#note")).to_have_text("She has gout.")
+
+    held[0].continue_()
+    expect(page.locator("#send")).not_to_have_attribute("aria-busy", "true")
+
+    assert page.locator("#sent").text_content() == ""
+    assert len(site.feedback()) == before + 1
 
 
 def test_a_failure_of_the_page_itself_is_not_taken_for_one_of_the_service(site: Site, visit: Opened) -> None:
@@ -355,7 +375,7 @@ def test_a_failure_of_the_page_itself_is_not_taken_for_one_of_the_service(site: 
     page.locator("#text").fill(NOTE)
 
     page.get_by_role("button", name="Find entities").click()
-    page.wait_for_function("document.getElementById('extract').ariaBusy === null")
+    expect(page.locator("#extract")).not_to_have_attribute("aria-busy", "true")
 
     expect(page.get_by_role("alert")).to_contain_text("This page failed, not the service")
     expect(page.locator(".status").first).to_be_empty()
