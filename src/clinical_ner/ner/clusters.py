@@ -4,30 +4,52 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+import marisa_trie
+import numpy as np
+from numpy.typing import NDArray
 
 from clinical_ner.ner.abbreviations import is_abbreviation
 
 RESOURCE = Path(__file__).with_name("resources") / "word_clusters.txt"
+Clusters = tuple[str, str, str]  # the coarsest first, each within the one before
+
 UNKNOWN = ("?", "?", "?")
 ABBREVIATION = ("A", "A", "A")  # ALL and AIDS have nothing to do with all and aids
 
 
-def cluster(word: str) -> tuple[str, str, str]:
-    """The clusters of the word, the coarsest first, each within the one before; `UNKNOWN` of a word without any.
+class Lexicon(NamedTuple):
+    """Which clusters a word is of; a trie of the words takes a tenth of the memory of a dictionary."""
+
+    words: marisa_trie.Trie
+    finest: NDArray[np.uint16]  # of each word of the trie
+    clusters: list[Clusters]  # by the finest
+
+    def get(self, word: str) -> Clusters:
+        """The clusters of the word as it is written; `UNKNOWN` of a word without any."""
+        number = self.words.get(word.encode("utf-8", "replace"))
+        return UNKNOWN if number is None else self.clusters[self.finest[number]]
+
+
+def cluster(word: str) -> Clusters:
+    """The clusters of the word; `UNKNOWN` of a word without any.
 
     A word that has the form of an abbreviation is of the cluster `ABBREVIATION`.
 
     >>> cluster("Metformin") == cluster("metformin"), cluster("1,200")
     (True, ('?', '?', '?'))
     """
-    return ABBREVIATION if is_abbreviation(word) else clusters().get(word.lower(), UNKNOWN)
+    return ABBREVIATION if is_abbreviation(word) else lexicon().get(word.lower())
 
 
 @cache
-def clusters() -> dict[str, tuple[str, str, str]]:
+def lexicon() -> Lexicon:
     """The clusters of every word that has any."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for number, line in enumerate(RESOURCE.read_text(encoding="utf-8").splitlines()):
-        coarsest, coarse, *words = line.split()
-        found.update(dict.fromkeys(words, (coarsest, coarse, str(number))))
-    return found
+    lines = [line.split() for line in RESOURCE.read_text(encoding="utf-8").splitlines()]
+    words = marisa_trie.Trie(word for _, _, *words in lines for word in words)
+    finest = np.empty(len(words), np.uint16)
+    for number, (_, _, *members) in enumerate(lines):
+        finest[[words[word] for word in members]] = number
+    clusters = [(coarsest, coarse, str(number)) for number, (coarsest, coarse, *_) in enumerate(lines)]
+    return Lexicon(words, finest, clusters)

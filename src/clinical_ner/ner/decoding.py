@@ -34,13 +34,13 @@ class Plan(NamedTuple):
 
 def plan(lengths: Integers) -> Plan:
     """The packing of consecutive sentences of these lengths, none of them 0."""
-    order = np.argsort(-lengths, kind="stable")
-    starts, sizes = (np.cumsum(lengths) - lengths)[order], lengths[order]
+    order = (-lengths).argsort(kind="stable")
+    starts, sizes = (lengths.cumsum() - lengths)[order], lengths[order]
     step = np.arange(sizes[0])[:, None]
     inside = step < sizes
     counts = inside.sum(axis=1)
-    past = np.cumsum(counts)
-    before = np.arange(counts[0], past[-1]) - np.repeat(counts[:-1], counts[1:])
+    past = counts.cumsum()
+    before = np.arange(counts[0], past[-1]) - counts[:-1].repeat(counts[1:])
     ends = past.tolist()
     return Plan(
         forward=(starts + step)[inside],
@@ -147,10 +147,10 @@ def certain_or_best_tags(emissions: Floats, marginal: Floats, chain: Chain, leng
     has more than half of the probability, and no other path can be better.
     """
     tags: Integers = marginal.argmax(axis=0)
-    doubts = np.add.reduceat(1 - marginal.max(axis=0), np.cumsum(lengths) - lengths)
+    doubts = np.add.reduceat(1 - marginal.max(axis=0), lengths.cumsum() - lengths)
     open_sentences = doubts > LARGEST_DOUBT
     if open_sentences.any():
-        tokens = np.repeat(open_sentences, lengths)
+        tokens = open_sentences.repeat(lengths)
         tags[tokens] = best_tags(emissions[tokens], chain, plan(lengths[open_sentences]))
     return tags
 

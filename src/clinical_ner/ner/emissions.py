@@ -128,7 +128,7 @@ class Emissions:
     def _mark_rows(self, padded: Sequence[str | None], types: Integers, abbreviated: Mapping[str, str]) -> Integers:
         """The row of the marks of each token."""
         matches = self._gazetteer.find([self._keys[word] for word in types.tolist()], self._may_start_term(types))
-        candidates = np.flatnonzero(self._short[types]).tolist()
+        candidates = self._short[types].nonzero()[0].tolist()
         if abbreviated:
             candidates += [place for place, word in enumerate(padded) if word and singular(word) in abbreviated]
         marks = token_marks(matches, abbreviation_marks(padded, candidates, abbreviated))
@@ -141,7 +141,8 @@ class Emissions:
         """The tokens that are a term, or start one that the next word may be part of."""
         starts, alone, later = self._places[types].T
         starts[:-1] &= later[1:]
-        return np.flatnonzero(starts | alone).tolist()
+        places: list[int] = (starts | alone).nonzero()[0].tolist()
+        return places
 
 
 def _padded(sentences: Sequence[Sequence[str]]) -> list[str | None]:
@@ -243,8 +244,8 @@ class _Pairs:
     def add_to(self, total: Floats, lefts: Integers, rights: Integers) -> None:
         """Add the scores of the pairs to the tokens within the margins."""
         numbers = self._left.of(lefts) + self._right.of(rights)
-        places = np.searchsorted(self._numbers, numbers)
-        found = np.flatnonzero(self._numbers[places] == numbers)
+        places = self._numbers.searchsorted(numbers)
+        found = (self._numbers[places] == numbers).nonzero()[0]
         total[found] += self._scores[places[found]]
 
 

@@ -133,6 +133,7 @@ class Api:
         if reply.problem:
             metrics.REJECTS.labels(path, reply.problem.code).inc()
         if self._settings.log_requests and path not in QUIET:
+            client_ip = exchange.client_ip
             fields = {
                 "event.dataset": "clinical-ner.requests",
                 "http.request.id": exchange.request_id,
@@ -140,7 +141,7 @@ class Api:
                 "url.path": path,
                 "http.response.status_code": reply.status,
                 "event.duration": int(seconds * 1e9),
-                **({"client.ip": exchange.client_ip} if exchange.client_ip else {}),
+                **({"client.ip": client_ip} if client_ip else {}),
                 **({"user.id": exchange.key.id} if exchange.key else {}),
                 **({"error.code": reply.problem.code} if reply.problem else {}),
             }

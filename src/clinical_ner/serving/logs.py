@@ -51,6 +51,8 @@ def _places(trace: TracebackType | None) -> str:
 
 def configure(level: str) -> None:
     """Let every logger of this process write such lines to standard output; call it when the process starts."""
+    # Of each line the thread, the process and the caller would be found out, and none of them is in it.
+    logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(EcsFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -6,10 +6,12 @@ a worker needs is imported where it starts: the process that starts workers impo
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import sys
 import traceback
+from contextlib import suppress
 from types import ModuleType
 
 import bentoml
@@ -100,6 +102,8 @@ class Service:
         self._endpoints = Endpoints(SETTINGS, tagger, Store.open(SETTINGS.store))
         self.api = Api(SETTINGS, gate, self._endpoints)
         gc.collect()
+        with suppress(AttributeError):  # another C library than GNU's
+            ctypes.CDLL(None).malloc_trim(0)  # 6 MB that loading needed, and serving does not
         gc.freeze()  # the model is never garbage: later collections need not walk it
 
     @bentoml.on_deployment  # type: ignore[untyped-decorator]

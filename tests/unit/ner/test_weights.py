@@ -49,9 +49,20 @@ def test_weights_are_the_same_after_saving_and_loading(found: Weights, tmp_path:
 
     loaded = Weights.load(tmp_path / "w.npy")
 
-    assert (loaded.tags, loaded.attributes) == (found.tags, found.attributes)
-    assert np.array_equal(loaded.states, found.states)
+    assert loaded.tags == found.tags
+    assert len(loaded.attributes) == len(found.attributes)
+    assert np.array_equal(loaded.states[[loaded.attributes[name] for name in found.attributes]], found.states)
     assert np.array_equal(loaded.transitions, found.transitions)
+
+
+def test_what_was_loaded_is_saved_with_each_name_at_its_weights(found: Weights, tmp_path: Path) -> None:
+    found.save(tmp_path / "w.npy")
+    Weights.load(tmp_path / "w.npy").save(tmp_path / "again.npy")
+
+    once, again = Weights.load(tmp_path / "w.npy"), Weights.load(tmp_path / "again.npy")
+
+    assert dict(once.attributes) == dict(again.attributes)
+    assert np.array_equal(once.states, again.states)
 
 
 def test_the_file_beside_a_model_holds_its_weights(found: Weights, trained: Path, tmp_path: Path) -> None:
