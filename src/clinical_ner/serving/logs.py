@@ -51,7 +51,7 @@ def _places(trace: TracebackType | None) -> str:
 
 def configure(level: str) -> None:
     """Let every logger of this process write such lines to standard output; call it when the process starts."""
-    # Of each line the thread, the process and the caller would be found out, and none of them is in it.
+    # No line names its thread or process, so they need not be looked up.
     logging.logThreads = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(EcsFormatter())
