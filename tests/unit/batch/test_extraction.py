@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 import tracemalloc
 from itertools import pairwise
 from pathlib import Path
@@ -253,9 +254,11 @@ def test_the_schema_for_spark_has_the_columns_of_the_table() -> None:
     assert named == list(EXTRACTED_ENTITIES.schema.columns)
 
 
-def test_spark_gives_what_the_tagger_gives(tiny_model: Path, tiny: Tagger) -> None:
+def test_spark_gives_what_the_tagger_gives(tiny_model: Path, tiny: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
     sql = pytest.importorskip("pyspark.sql")
-    spark = sql.SparkSession.builder.master("local[2]").getOrCreate()
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # its workers find this package there
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    spark = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
     try:
         rows = spark.createDataFrame(notes(20)).mapInPandas(of_partitions(str(tiny_model)), ENTITY_SCHEMA).toPandas()
     finally:
