@@ -84,15 +84,16 @@ class Postgresql:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._port = local.free_port()
-        self._as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # it refuses to run as root
-        if self._as_user:
-            shutil.chown(folder, "postgres")
+        self._owner = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+        if self._owner:
+            shutil.chown(folder, self._owner)
         self._call("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "-D", str(folder / "data"))
         self.start()
 
     def _call(self, program: str, *arguments: str) -> None:
-        command = [*self._as_user, str(POSTGRESQL / program), *arguments]
-        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
+        command = [str(POSTGRESQL / program), *arguments]
+        who, cwd = self._owner, self._folder
+        done = subprocess.run(command, user=who, group=who, cwd=cwd, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:

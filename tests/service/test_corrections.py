@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from tests.killing import was_killed_after
+from tests.service.stored import count, eventually
 from typer.testing import CliRunner
 
 from clinical_ner.cli import app
@@ -80,6 +81,7 @@ def test_corrections_of_the_page_become_a_corpus_that_the_next_training_reads(
     ward.correct(1, DISPUTED, entity(DISPUTED, MARK))
     ward.correct(0, GOLDEN, entity(GOLDEN, "Atrial fibrillation"))
     ward.correct(0, "Gout.", entity("Gout.", "Gout"), keep=False)
+    assert eventually(lambda: count(store_url, store.PREDICTIONS) == 6)  # they tell the model that was corrected
     out, data = tmp_path / "out", tmp_path / "annotated"
     data.mkdir()
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import create_engine, func, select
+from tests.service.stored import count, eventually
 
 from clinical_ner.serving import local
 from clinical_ner.serving.local import Server
@@ -18,7 +16,6 @@ from clinical_ner.serving.store import FEEDBACK, PREDICTIONS
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "clinical_ner.serving.service:Service"
-PATIENCE = 30.0
 
 
 def figure(server: Server, name: str) -> float:
@@ -26,24 +23,9 @@ def figure(server: Server, name: str) -> float:
     return sum(float(value) for value in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", scraped, re.MULTILINE))
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return holds()
-
-
 def send_feedback(server: Server, feedback_id: str) -> httpx.Response:
     body = {"prediction_id": str(uuid4()), "feedback_id": feedback_id, "rating": 2}
     return httpx.post(f"{server.url}/feedback", json=body, timeout=30)
-
-
-def count(url: str, table: Any) -> int:
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found: int = connection.execute(select(func.count()).select_from(table)).scalar_one()
-    engine.dispose()
-    return found
 
 
 def test_predictions_wait_for_a_postgresql_that_comes_back(model_path: Path, postgresql: Any, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ UNKNOWN = ("?", "?", "?")
 ABBREVIATION = ("A", "A", "A")  # ALL and AIDS have nothing to do with all and aids
 
 
-class Lexicon(NamedTuple):
+class WordClusters(NamedTuple):
     """Which clusters a word is of; a trie of the words takes a tenth of the memory of a dictionary."""
 
     words: marisa_trie.Trie
@@ -40,11 +40,11 @@ def cluster(word: str) -> Clusters:
     >>> cluster("Metformin") == cluster("metformin"), cluster("1,200")
     (True, ('?', '?', '?'))
     """
-    return ABBREVIATION if is_abbreviation(word) else lexicon().get(word.lower())
+    return ABBREVIATION if is_abbreviation(word) else word_clusters().get(word.lower())
 
 
 @cache
-def lexicon() -> Lexicon:
+def word_clusters() -> WordClusters:
     """The clusters of every word that has any."""
     lines = [line.split() for line in RESOURCE.read_text(encoding="utf-8").splitlines()]
     words = marisa_trie.Trie(word for _, _, *words in lines for word in words)
@@ -52,4 +52,4 @@ def lexicon() -> Lexicon:
     for number, (_, _, *members) in enumerate(lines):
         finest[[words[word] for word in members]] = number
     clusters = [(coarsest, coarse, str(number)) for number, (coarsest, coarse, *_) in enumerate(lines)]
-    return Lexicon(words, finest, clusters)
+    return WordClusters(words, finest, clusters)

@@ -148,6 +148,7 @@ def _genres() -> dict[str, float]:
 
 
 def _frame(table: Table, columns: list[list[Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(dict(zip(table.schema.columns, columns, strict=True)), dtype=object)
     types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
-    return frame.astype({name: kind for name, kind in types.items() if kind in ("int64", "datetime64[ns]")})
+    kinds = (kind if kind in ("int64", "datetime64[ns]") else object for kind in types.values())
+    series = (pd.Series(values, dtype=kind) for values, kind in zip(columns, kinds, strict=True))
+    return pd.DataFrame(dict(zip(types, series, strict=True)), copy=False)
