@@ -30,6 +30,7 @@ from clinical_ner.ner.learning_curve import (
     SYSTEMS,
     Fold,
     folds,
+    has_reports,
     learning_curve,
     plot,
     reports_of,
@@ -75,7 +76,7 @@ def main(
     print(table(points))
     if not is_curve:
         print(json.dumps(points[-1], indent=2))
-        cut = "" if reports_of(found, 1) == reports_of(found, 2) else f" by {sentences} sentences"
+        cut = "" if has_reports(found) else f" by {sentences} sentences"
         keep(out / "cross_validation.json", f"{corpus.parent.name}/{corpus.name}{cut}", test, len(chosen), points)
         return
     figures: dict[str, Any] = {

@@ -53,9 +53,12 @@ class Emissions:
         self._gazetteer = gazetteer
         self._padded_states = np.vstack([weights.states, np.zeros(len(weights.tags))])  # the last: of no attribute
         self._groups = frozenset(groups)
-        joint = JOINT_CLUSTERS if "joint" in groups else ()
-        self._pairs = _weighty(_Pairs(weights, pair_prefix(*offsets), *offsets) for offsets in word_pairs(groups))
-        self._joint = _weighty(_Pairs(weights, joint_prefix(offset), 0, offset) for offset in joint)
+        of_words = [(pair_prefix(*offsets), *offsets) for offsets in word_pairs(groups)]
+        of_marks = [(joint_prefix(offset), 0, offset) for offset in JOINT_CLUSTERS if "joint" in groups]
+        prefixes = tuple(prefix for prefix, _, _ in (*of_words, *of_marks))
+        paired = {name: row for name, row in weights.attributes.items() if name.startswith(prefixes)}
+        self._pairs = _weighty(_Pairs(paired, weights.states, *place) for place in of_words)
+        self._joint = _weighty(_Pairs(paired, weights.states, *place) for place in of_marks)
         self._turn = threading.Lock()
         self._forget()
 
@@ -210,11 +213,11 @@ class _Table(Generic[Key]):
 class _Pairs:
     """What two things at two offsets add together, for the few pairs that have weights: words, or marks and a word."""
 
-    def __init__(self, weights: Weights, prefix: str, left: int, right: int) -> None:
+    def __init__(self, paired: Mapping[str, int], states: Floats, prefix: str, left: int, right: int) -> None:
         # Where a word holds the separator a string has several readings: it is the feature of each of them.
         pairs = {
             (body[:cut], body[cut + 1 :]): row
-            for name, row in weights.attributes.items()
+            for name, row in paired.items()
             if name.startswith(prefix)
             for body in [name.removeprefix(prefix)]
             for cut in range(len(body))
@@ -225,7 +228,7 @@ class _Pairs:
         self._right = _Codes(right, rights, 1)
         numbers = {self._left.code(left) + self._right.code(right): row for (left, right), row in pairs.items()}
         self._numbers = np.array([*sorted(numbers), np.iinfo(np.intp).max], np.intp)
-        self._scores = weights.states[[numbers[number] for number in sorted(numbers)]]
+        self._scores = states[[numbers[number] for number in sorted(numbers)]]
 
     def __bool__(self) -> bool:
         """Whether there are any."""

@@ -210,8 +210,9 @@ def mark_features(marks: Marks, groups: Collection[str]) -> list[list[str]]:
     """What the marks of a token say to a token that sees it at each of `MARK_OFFSETS`."""
     found: list[list[str]] = [[] for _ in MARK_OFFSETS]
     if "gazetteer" in groups:
+        terms = _terms(marks)
         for slot, name in zip(found, ("g", "g-1", "g+1"), strict=True):
-            slot += [f"{name}={mark}" for mark in _terms(marks)]
+            slot += [f"{name}={mark}" for mark in terms]
         found[0].append(f"g*={terms_of(marks)}")
     if "abbreviation" in groups:
         kinds = [mark.removeprefix(ABBREVIATES) for mark in marks if mark.startswith(ABBREVIATES)]

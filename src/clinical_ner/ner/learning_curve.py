@@ -60,10 +60,15 @@ def train_synthetic(examples: Sequence[Example], lexicon: Sequence[Entry], param
 # --- reports and folds --------------------------------------------------------------------------
 def reports_of(corpus: Corpus, sentences: int) -> list[Report]:
     """The reports of a corpus: its documents, or so many neighbours where a document is a sentence."""
-    if all(document.tokens is None for document in corpus.documents):
+    if has_reports(corpus):
         return [(document,) for document in corpus.documents]
     starts = range(0, len(corpus.documents), sentences)
     return [corpus.documents[start : start + sentences] for start in starts]
+
+
+def has_reports(corpus: Corpus) -> bool:
+    """Whether the documents of a corpus are reports, and not sentences."""
+    return all(document.tokens is None for document in corpus.documents)
 
 
 def folds(reports: Sequence[Report], count: int, seed: int) -> Iterator[Fold]:

@@ -148,7 +148,9 @@ def _genres() -> dict[str, float]:
 
 
 def _frame(table: Table, columns: list[list[Any]]) -> pd.DataFrame:
-    types = {name: str(column.dtype) for name, column in table.schema.columns.items()}
-    kinds = (kind if kind in ("int64", "datetime64[ns]") else object for kind in types.values())
-    series = (pd.Series(values, dtype=kind) for values, kind in zip(columns, kinds, strict=True))
-    return pd.DataFrame(dict(zip(types, series, strict=True)), copy=False)
+    types = ((name, str(column.dtype)) for name, column in table.schema.columns.items())
+    series = {
+        name: pd.Series(values, dtype=kind if kind in ("int64", "datetime64[ns]") else object)
+        for (name, kind), values in zip(types, columns, strict=True)
+    }
+    return pd.DataFrame(series, copy=False)

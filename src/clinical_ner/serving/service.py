@@ -6,7 +6,6 @@ a worker needs is imported where it starts: the process that starts workers impo
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
@@ -89,6 +88,8 @@ class Service:
         Raises:
             UserError: a file of the model is missing or damaged, or a setting is wrong.
         """
+        import ctypes
+
         from clinical_ner.ner.tagger import Tagger
         from clinical_ner.serving import access
         from clinical_ner.serving.api import Api

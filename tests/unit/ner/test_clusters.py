@@ -9,6 +9,7 @@ def test_every_fine_cluster_lies_within_one_coarse_cluster() -> None:
     of_fine = {fine: (coarsest, coarse) for coarsest, coarse, fine in word_clusters().clusters}
     of_coarse = {coarse: coarsest for coarsest, coarse, _ in word_clusters().clusters}
 
+    assert all(of_fine[fine] == (coarsest, coarse) for coarsest, coarse, fine in word_clusters().clusters)
     assert all(of_coarse[coarse] == coarsest for coarsest, coarse, _ in word_clusters().clusters)
     assert (len(of_coarse), len(of_fine), len(word_clusters().clusters)) == (256, 1024, 1024)
 
