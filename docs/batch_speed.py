@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -41,6 +43,7 @@ DATA, MODEL, PAGE = ROOT / "data", ROOT / "models/tagger.crfsuite", ROOT / "docs
 SHORT = 260  # characters of a short note, about
 BARE = 3_000  # notes that the bare tagger reads
 FULL = 10_000_000
+MARKS = (100_000, 1_000_000, FULL)  # notes; memory is told up to each
 PRICE = 0.04  # US dollars an hour of a virtual processor, about what clouds ask
 BIG, NATION = 100_000_000, 340_000_000 * 4  # notes; and four a year of each person of the United States
 POLL = 0.5  # seconds
@@ -58,6 +61,7 @@ class Measured(NamedTuple):
     start_up: float
     worker_megabytes: float  # of the largest
     output_bytes: int
+    growth: dict[int, float]  # as worker_megabytes, while the notes up to so many were read, from the last so many on
 
     @property
     def rate(self) -> float:
@@ -141,10 +145,11 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
         words = [*COMMAND, "extract-batch", str(source), str(out), "--model", str(MODEL), *options]
         start = time.perf_counter()
         process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        begun, peak, spent, importing = 0.0, 0.0, dict[int, float](), 0.0
+        begun, peaks, spent, importing = 0.0, Counter[int](), dict[int, float](), 0.0
         while process.poll() is None:
+            done = len(list(out.glob("_shards/*.json")))
             for worker in workers():
-                peak = max(peak, megabytes(worker))
+                peaks[done] = max(peaks[done], memory(worker))
                 spent[worker.pid] = max(spent.get(worker.pid, 0.0), processor_seconds(worker))
             if not begun and list(out.glob("*/.unfinished-*")):
                 begun, importing = time.perf_counter() - start, sum(spent.values())
@@ -153,8 +158,19 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
         if process.returncode:
             raise SystemExit(f"{engine}: exit code {process.returncode}")
         manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-        size = sum(file["bytes"] for shard in manifest["shards"] for file in shard["files"].values())
-    return Measured(engine, notes, seconds - begun, sum(spent.values()) - importing, begun, peak, size)
+    shards = manifest["shards"]
+    size = sum(file["bytes"] for shard in shards for file in shard["files"].values())
+    growth = by_range({done * notes // len(shards): peak for done, peak in peaks.items()}, notes)
+    took = sum(spent.values()) - importing
+    return Measured(engine, notes, seconds - begun, took, begun, max(peaks.values()) / MEGABYTE, size, growth)
+
+
+def by_range(peaks: dict[int, int], notes: int) -> dict[int, float]:
+    """Megabytes at most up to each of MARKS that the batch reached, from the mark before it on."""
+    ranges = {}
+    for low, high in pairwise((0, *(mark for mark in MARKS if mark <= notes))):
+        ranges[high] = max((peak for done, peak in peaks.items() if low <= done < high), default=0) / MEGABYTE
+    return ranges
 
 
 def workers() -> list[psutil.Process]:
@@ -170,12 +186,12 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def megabytes(process: psutil.Process) -> float:
-    """Of memory that the process holds; 0 if it has ended."""
+def memory(process: psutil.Process) -> int:
+    """Bytes that the process holds; 0 if it has ended."""
     try:
-        return float(process.memory_info().rss) / MEGABYTE
+        return int(process.memory_info().rss)
     except psutil.Error:
-        return 0.0
+        return 0
 
 
 def processor_seconds(process: psutil.Process) -> float:
@@ -232,6 +248,7 @@ def page(texts: list[str], bare: float, found: list[Measured], loads: tuple[str,
         "processors": str(os.cpu_count()),
         "arithmetic": "\n".join(arithmetic(count, two) for count in (1_000_000, FULL, BIG, NATION)),
         "price": f"{PRICE:.2f}",
+        "growth": growth(found[-1]),
         "unmeasured": "" if any(of.notes == FULL for of in found) else "ten million notes in one run (`FULL=1`), ",
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda name: figures[name[1]], template)
@@ -250,6 +267,15 @@ def row(measured: Measured, bare: float) -> str:
         f"| {measured.engine} | {measured.notes:,} | {measured.rate:,.0f} | {a_note * 1e3:.2f} | {bare / a_note:.0%}"
         f" | {measured.worker_megabytes:.0f} | {measured.start_up:.1f} |"
     )
+
+
+def growth(measured: Measured) -> str:
+    """How large the largest worker was as a long batch went on; nothing of a short one."""
+    if len(measured.growth) < 2:
+        return ""
+    ranges = [f"{megabytes:.0f} MB until note {mark:,}" for mark, megabytes in measured.growth.items()]
+    held = f"The largest worker of {measured.notes:,} notes held at most {', '.join(ranges)}"
+    return f"{held}, each from the mark before it on.\n\n"
 
 
 def arithmetic(notes: int, measured: Measured) -> str:
