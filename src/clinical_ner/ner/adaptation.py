@@ -29,6 +29,7 @@ Rows = Sequence[Sequence[str]]  # the feature strings of each word of a sentence
 
 
 PARTS: Final = 3  # that the sentences are cut into to find out what suits them
+CONTRADICTION: Final = -40.0  # of two BIOES tags side by side: e to this power is nothing beside what is left
 
 
 class Settings(NamedTuple):
@@ -68,7 +69,7 @@ def adapt(
     """The CRF that minimises `c2 |weights - before|^2 - weight * log p(tags)`, and the way there.
 
     Args:
-        before: the CRF so far; it knows every tag of `tags`.
+        before: the CRF so far; it knows every tag of `tags`, be they BIO or BIOES.
         rows: the features of the sentences to adapt to, none of which is empty.
         tags: their tags.
         rehearsed: features and tags of sentences that the CRF has learnt from; they bring in no attribute of their own.
@@ -100,6 +101,18 @@ def adapt(
     return Weights(grown.tags, grown.attributes, grown.states, grown.transitions + transitions), log
 
 
+def refined(weights: Weights) -> Weights:
+    """The same CRF with BIOES tags in place of its BIO tags: it prefers none of two that are the same BIO tag."""
+    tags = [(tag, fine) for tag in weights.tags for fine in bio.finer(tag)]
+    columns = [weights.tags.index(tag) for tag, _ in tags]
+    transitions = weights.transitions[np.ix_(columns, columns)]
+    for row, (before, fine) in enumerate(tags):
+        for column, (after, _) in enumerate(tags):
+            if before != bio.OUTSIDE and bio.goes_on(before, after) != (fine == before):
+                transitions[row, column] = CONTRADICTION
+    return Weights(tuple(fine for _, fine in tags), weights.attributes, weights.states[:, columns], transitions)
+
+
 def held_out_f1(
     rows: Sequence[Rows], tags: Sequence[Sequence[str]], learn: Callable[[Sequence[int]], Weights]
 ) -> float:
@@ -124,13 +137,14 @@ def _of(items: Sequence[T], numbers: Iterable[int]) -> list[T]:
 
 
 def best_tags(weights: Weights, rows: Sequence[Rows]) -> list[list[str]]:
-    """The tags that a CRF gives to sentences, none of which is empty."""
+    """The BIO tags that a CRF gives to sentences, none of which is empty."""
     if not rows:
         return []
     lengths = np.array([len(sentence) for sentence in rows], np.intp)
     scores = _features(weights, rows) @ weights.states
     found = decoding.best_tags(scores, decoding.Chain(weights.transitions), decoding.plan(lengths))
-    return [[weights.tags[tag] for tag in sentence] for sentence in np.split(found, np.cumsum(lengths)[:-1])]
+    names = [bio.coarser(tag) for tag in weights.tags]
+    return [[names[tag] for tag in sentence] for sentence in np.split(found, np.cumsum(lengths)[:-1])]
 
 
 def _with_attributes(weights: Weights, rows: Sequence[Rows], min_frequency: int) -> Weights:

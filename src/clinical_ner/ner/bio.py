@@ -1,8 +1,13 @@
-"""The one tag codec: spans to BIO tags and back. Tags exist only here."""
+"""The one tag codec: spans to BIO tags and back, and the finer BIOES tags. Tags exist only here.
+
+A CRF that knows where entities end and which are of one token finds the boundaries of annotated notes better (Ratinov
+and Roth, "Design challenges and misconceptions in named entity recognition", 2009), so adaptation refines its tags.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from clinical_ner.core.span import LABELS, Extent, Span
@@ -10,8 +15,45 @@ from clinical_ner.ner.tokenize import Token, sentences
 
 OUTSIDE = "O"
 BEGIN, INSIDE = "B-", "I-"  # before the label
-LABEL_TAGS = tuple((label, BEGIN + label, INSIDE + label) for label in LABELS)
-TAGS = (OUTSIDE, *(tag for _, *own in LABEL_TAGS for tag in own))
+SINGLE, END = "S-", "E-"  # in BIOES: a BEGIN and an INSIDE after which the entity does not go on
+LAST = {BEGIN: SINGLE, INSIDE: END}
+NOT_LAST = {last: prefix for prefix, last in LAST.items()}
+TAGS = (OUTSIDE, *(prefix + label for label in LABELS for prefix in LAST))
+
+
+def finer(tag: str) -> tuple[str, ...]:
+    """The BIOES tags that a BIO tag may be.
+
+    >>> finer("B-DISEASE"), finer("O")
+    (('B-DISEASE', 'S-DISEASE'), ('O',))
+    """
+    if tag == OUTSIDE:
+        return (OUTSIDE,)
+    prefix, label = tag[:2], tag[2:]
+    return tag, LAST[prefix] + label
+
+
+def coarser(tag: str) -> str:
+    """The BIO tag of a tag of either kind.
+
+    >>> coarser("S-DISEASE"), coarser("I-DISEASE")
+    ('B-DISEASE', 'I-DISEASE')
+    """
+    return NOT_LAST.get(tag[:2], tag[:2]) + tag[2:]
+
+
+def to_bioes(tags: Sequence[str]) -> list[str]:
+    """The BIO tags of a sentence as BIOES tags.
+
+    >>> to_bioes(["B-DISEASE", "I-DISEASE", "O", "B-TREATMENT"])
+    ['B-DISEASE', 'E-DISEASE', 'O', 'S-TREATMENT']
+    """
+    return [finer(tag)[0 if goes_on(tag, after) else -1] for tag, after in pairwise([*tags, OUTSIDE])]
+
+
+def goes_on(tag: str, after: str) -> bool:
+    """Whether the entity of a BIO tag goes on with the one that follows."""
+    return tag != OUTSIDE and after == INSIDE + tag[2:]
 
 
 class Encoded(NamedTuple):

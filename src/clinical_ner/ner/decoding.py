@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from clinical_ner.ner.weights import Floats
 
 Integers = NDArray[np.intp]
+Tags = tuple[int, ...]
 LARGEST_DOUBT = 0.49  # below a half, with room for rounding
 SAFE_EXPONENT = 300.0  # of e: products that stay within lose no precision in double precision
 
@@ -162,29 +163,30 @@ class Sites(NamedTuple):
     marginal: Floats
     moves: Sequence[Sequence[float]]
 
-    def probability(self, begin: int, inside: int, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
+    def probability(self, begins: Tags, insides: Tags, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
         """That the tokens of `entity`, half-open, are exactly one entity with these tags.
 
-        It starts with `begin`, or with an `inside` that continues no entity; then `inside` follows up to its end, and
-        no further.
+        It starts with one of `begins`, or with one of `insides` that continues no entity; then `insides` follow up to
+        its end, and no further.
         """
         (first, past), (start, end) = entity, sentence
-        from_begin = self.marginal.item(begin, first)
-        from_inside = self.marginal.item(inside, first)
+        paths = {tag: self.marginal.item(tag, first) for tag in (*begins, *insides)}
         if first > start:
-            from_inside *= 1 - self._continued(begin, inside, first)
+            for tag in insides:
+                paths[tag] *= 1 - self._continued((*begins, *insides), tag, first)
         for place in range(first, past - 1):
-            from_inside = from_begin * self._on(begin, inside, place) + from_inside * self._on(inside, inside, place)
-            from_begin = 0.0
+            paths = {
+                tag: sum(chance * self._on(before, tag, place) for before, chance in paths.items()) for tag in insides
+            }
         if past < end:
-            from_begin *= 1 - self._on(begin, inside, past - 1)
-            from_inside *= 1 - self._on(inside, inside, past - 1)
-        return min(1.0, max(0.0, from_begin + from_inside))
+            for tag in paths:
+                paths[tag] *= 1 - sum(self._on(tag, inside, past - 1) for inside in insides)
+        return min(1.0, max(0.0, sum(paths.values())))
 
-    def _continued(self, begin: int, inside: int, place: int) -> float:
-        """Given `inside` here, that one of the two tags is before it."""
+    def _continued(self, own: Tags, inside: int, place: int) -> float:
+        """Given `inside` here, that one of its label's own tags is before it."""
         forward, moves = self.found.forward, self.moves
-        before = sum(forward.item(tag, place - 1) * moves[tag][inside] for tag in (begin, inside))
+        before = sum(forward.item(tag, place - 1) * moves[tag][inside] for tag in own)
         return before / self.found.arriving.item(inside, place)
 
     def _on(self, tag: int, inside: int, place: int) -> float:

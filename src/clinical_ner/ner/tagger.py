@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clinical_ner.core.params import TrainParams
-from clinical_ner.core.span import Span
+from clinical_ner.core.span import LABELS, Span
 from clinical_ner.ner import bio, decoding, model
 from clinical_ner.ner.abbreviations import definitions, kinds
 from clinical_ner.ner.calibration import calibrated
@@ -37,7 +37,7 @@ class Entity(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence as the tagger saw it: the marginal is the probability of the tag given."""
+    """A sentence as the tagger saw it, in BIO tags: the marginal is the probability of the tag given."""
 
     tokens: list[Token]
     tags: list[str]
@@ -62,11 +62,12 @@ class Tagger:
         self.gazetteer = gazetteer
         self.concepts = concepts
         complete = weights.with_tags(bio.TAGS)
-        self._tags = complete.tags
+        self._tags = [bio.coarser(tag) for tag in complete.tags]
+        self._alike = np.array([[tag == other for other in self._tags] for tag in self._tags], np.float64)
         self._chain = decoding.Chain(complete.transitions)
         self._moves: list[list[float]] = self._chain.moves.tolist()
         self._label_tags = {
-            label: (self._tags.index(begin), self._tags.index(inside)) for label, begin, inside in bio.LABEL_TAGS
+            label: (self._numbers(bio.BEGIN + label), self._numbers(bio.INSIDE + label)) for label in LABELS
         }
         self._emissions = Emissions(complete, gazetteer, manifest.params.feature_groups)
         self._words = words
@@ -79,6 +80,9 @@ class Tagger:
             UserError: a file is missing, altered or truncated.
         """
         return cls(model.read(path))
+
+    def _numbers(self, name: str) -> decoding.Tags:
+        return tuple(number for number, tag in enumerate(self._tags) if tag == name)
 
     @property
     def weights(self) -> Weights:
@@ -123,7 +127,7 @@ class Tagger:
         tags = [self._tags[tag] for tag in best.tolist()]
         sites = decoding.Sites(found, marginal, self._moves)
         entities = [self._entities(block, tags[first:past], (first, past), sites) for first, past in spans]
-        return _Tagged(tags, marginal[best, np.arange(len(best))].tolist(), entities)
+        return _Tagged(tags, (self._alike.take(best, axis=1) * marginal).sum(axis=0).tolist(), entities)
 
     def _entities(
         self, block: Block, tags: list[str], sentence: tuple[int, int], sites: decoding.Sites

@@ -185,19 +185,20 @@ def adapted(
     log: Sequence[Iteration] = (),
     rehearsed: Sequence[Example] = (),
 ) -> tuple[Weights, list[Iteration]]:
-    """The CRF adapted to annotated sentences while some that it knows are rehearsed, and the log continued.
+    """The CRF, now of BIOES tags, adapted to annotated sentences while some that it knows are rehearsed, and the log.
 
     Where a corpus annotates one label alone, the CRF's own reading stands for the other: an O says nothing of it.
     """
-    known = learnt.with_tags(bio.TAGS, unseen_score=0.0)
+    known = adaptation.refined(learnt.with_tags(bio.TAGS, unseen_score=0.0))
     rows, known_rows = (
         [example_features(example, gazetteer, params.feature_groups) for example in examples]
         for examples in (annotated, rehearsed)
     )
     guesses = adaptation.best_tags(known, rows)
-    tags = [completed(example, guess) for example, guess in zip(annotated, guesses, strict=True)]
+    tags = [bio.to_bioes(completed(example, guess)) for example, guess in zip(annotated, guesses, strict=True)]
+    known_tags = [bio.to_bioes(example.tags) for example in rehearsed]
     settings = Settings(params.annotated_weight, params.c2, params.min_frequency, params.max_iterations)
-    after, steps = adaptation.adapt(known, rows, tags, settings, (known_rows, [example.tags for example in rehearsed]))
+    after, steps = adaptation.adapt(known, rows, tags, settings, (known_rows, known_tags))
     more = [Iteration(n, round(step.loss, 3), step.moved) for n, step in enumerate(steps, len(log) + 1)]
     return after, [*log, *more]
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
-from clinical_ner.ner import adaptation
-from clinical_ner.ner.adaptation import Settings, adapt, best_tags, held_out_f1
+from clinical_ner.ner import adaptation, bio
+from clinical_ner.ner.adaptation import Settings, adapt, best_tags, held_out_f1, refined
 from clinical_ner.ner.weights import Floats, Weights
 
 TAGS = ("O", "B-DISEASE", "I-DISEASE")
@@ -33,6 +33,29 @@ def settled(weight: float = 1.0, c2: float = 1.0, min_frequency: int = 0) -> Set
 def distance(weights: Weights) -> float:
     known = np.abs(weights.states[: len(BEFORE.states)] - BEFORE.states).sum()
     return float(known + np.abs(weights.transitions - BEFORE.transitions).sum())
+
+
+# --- BIOES ------------------------------------------------------------------------------------------
+@given(st.integers(0, 10_000))
+def test_a_refined_crf_reads_as_the_one_it_was_made_of(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    names = [f"w={number}" for number in range(12)]
+    crf = Weights(
+        TAGS, {name: row for row, name in enumerate(names)}, draw.normal(size=(12, 3)), draw.normal(size=(3, 3))
+    )
+    rows = [[[names[word]] for word in draw.integers(0, 12, size)] for size in (1, 2, 5, 9)]
+
+    assert best_tags(refined(crf), rows) == best_tags(crf, rows)
+
+
+def test_a_refined_crf_learns_which_words_end_an_entity() -> None:
+    rows = [[["w=acute"], ["w=gout"], ["w=gout"]], [["w=gout"], ["w=gout"]]] * 5
+    gold = [bio.to_bioes(["B-DISEASE", "I-DISEASE", "B-DISEASE"]), bio.to_bioes(["B-DISEASE", "B-DISEASE"])] * 5
+
+    after = adapt(refined(BEFORE), rows, gold, settled(10.0, 0.01))[0]
+
+    assert after.tags == ("O", "B-DISEASE", "S-DISEASE", "I-DISEASE", "E-DISEASE")
+    assert best_tags(after, [[["w=acute"], ["w=gout"]]]) == [["B-DISEASE", "I-DISEASE"]]
 
 
 # --- how far --------------------------------------------------------------------------------------

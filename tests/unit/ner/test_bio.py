@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
+from clinical_ner.ner import bio
 from clinical_ner.ner.bio import OUTSIDE, TAGS, decode, encode, runs
 from clinical_ner.ner.tokenize import tokens
 
@@ -119,3 +120,13 @@ def test_an_inside_tag_that_continues_nothing_opens_an_entity() -> None:
         (1, 3, TREATMENT),
         (4, 5, DISEASE),
     ]
+
+
+# --- BIOES --------------------------------------------------------------------------------------------
+@given(st.lists(st.sampled_from(bio.TAGS)))
+def test_bioes_tags_say_the_same_and_where_entities_end(tags: list[str]) -> None:
+    fine = bio.to_bioes(tags)
+
+    assert [bio.coarser(tag) for tag in fine] == tags
+    ends = [past - 1 for _, past, _ in bio.runs(tags)]
+    assert [place for place, tag in enumerate(fine) if tag[:2] in (bio.END, bio.SINGLE)] == ends

@@ -14,7 +14,7 @@ from clinical_ner.ner import bio, decoding
 from clinical_ner.ner.weights import Floats
 
 TAGS = len(bio.TAGS)
-LABEL_TAGS = {label: (bio.TAGS.index(begin), bio.TAGS.index(inside)) for label, begin, inside in bio.LABEL_TAGS}
+BIOES = ("O", *(tag for name in bio.TAGS[1:3] for tag in bio.finer(name)))  # of one label, so as many
 lengths = st.lists(st.integers(1, 4), min_size=1, max_size=5)
 seeds = st.integers(0, 10_000)
 scales = st.sampled_from([0.1, 3.0, 100.0])
@@ -53,6 +53,10 @@ def read(emissions: Floats, transitions: Floats, sizes: list[int]) -> Read:
     marginal = decoding.marginals(found)
     best = decoding.certain_or_best_tags(emissions, marginal, chain, np.array(sizes))
     return Read(best.tolist(), marginal, decoding.Sites(found, marginal, chain.moves.tolist()))
+
+
+def numbers(tags: list[str], name: str) -> tuple[int, ...]:
+    return tuple(number for number, tag in enumerate(tags) if tag == name)
 
 
 def spans(sizes: list[int]) -> list[tuple[int, int]]:
@@ -97,21 +101,24 @@ def test_marginals_are_the_sums_over_all_paths(seed: int, sizes: list[int], scal
         assert marginal[:, first:past] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("names", [bio.TAGS, BIOES])
 @given(seeds, lengths, scales)
 def test_the_probability_of_an_entity_is_the_sum_over_all_paths_that_hold_it(
-    seed: int, sizes: list[int], scale: float
+    names: tuple[str, ...], seed: int, sizes: list[int], scale: float
 ) -> None:
     emissions, transitions = chain(seed, sum(sizes), scale)
+    tags = [bio.coarser(name) for name in names]
 
     sites = read(emissions, transitions, sizes).sites
 
     for first, past in spans(sizes):
         expected: dict[tuple[int, int, str], float] = {}
         for path, chance in probabilities(emissions[first:past], transitions).items():
-            for run in bio.runs([bio.TAGS[tag] for tag in path]):
+            for run in bio.runs([tags[tag] for tag in path]):
                 expected[run] = expected.get(run, 0.0) + chance
         for (opening, closing, label), chance in expected.items():
-            found = sites.probability(*LABEL_TAGS[label], (first + opening, first + closing), (first, past))
+            begins, insides = (numbers(tags, prefix + label) for prefix in (bio.BEGIN, bio.INSIDE))
+            found = sites.probability(begins, insides, (first + opening, first + closing), (first, past))
             assert found == pytest.approx(chance, abs=1e-9)
 
 
@@ -126,9 +133,8 @@ def test_a_sentence_has_the_same_bits_alone_and_among_others(seed: int, sizes: l
         assert alone.best == together.best[first:past]
         assert alone.marginal.tolist() == together.marginal[:, first:past].tolist()
         middle = (past - first) // 2
-        assert alone.sites.probability(1, 2, (middle, past - first), (0, past - first)) == together.sites.probability(
-            1, 2, (first + middle, past), (first, past)
-        )
+        of_alone = alone.sites.probability((1,), (2,), (middle, past - first), (0, past - first))
+        assert of_alone == together.sites.probability((1,), (2,), (first + middle, past), (first, past))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 50.0])
@@ -139,5 +145,5 @@ def test_long_sentences_neither_overflow_nor_vanish(scale: float) -> None:
 
     assert np.isfinite(found.marginal).all()
     assert found.marginal.sum(axis=0) == pytest.approx(1)
-    chances = [found.sites.probability(1, 2, (first, first + 3), (0, 1_500)) for first in range(1_400)]
+    chances = [found.sites.probability((1,), (2,), (first, first + 3), (0, 1_500)) for first in range(1_400)]
     assert all(0 <= chance <= 1 for chance in chances)

@@ -16,7 +16,7 @@ import pytest
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import ANNOTATED, DISEASE, LABELS, SYNTHETIC, TREATMENT, Span
-from clinical_ner.ner import model, training
+from clinical_ner.ner import bio, model, training
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import OF_ANNOTATED
 from clinical_ner.ner.tagger import Tagger
@@ -122,6 +122,19 @@ def test_annotated_sentences_change_what_the_synthetic_ones_taught_and_nothing_e
     assert read_with(after, "Gout is a diet.") == [("diet", TREATMENT)]
     assert read_with(after, "She has asthma and takes metformin.") == [("asthma", DISEASE), ("metformin", TREATMENT)]
     assert [row.iteration for row in log] == list(range(1, len(log) + 1))
+
+
+def test_a_model_of_annotated_sentences_speaks_of_bio_tags_and_of_their_probability(
+    synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
+) -> None:
+    train([*synthetic, *REAL], lexicon, train_params, tmp_path / "both.crfsuite", {})
+
+    tagger = Tagger.load(tmp_path / "both.crfsuite")
+
+    assert {tag[:2] for tag in tagger.weights.tags} == {"O", bio.BEGIN, bio.INSIDE, bio.END, bio.SINGLE}
+    for sentence in tagger.read("Gout is a diet. Pain after aspirin."):
+        assert {*sentence.tags} <= {*bio.TAGS}
+        assert all(0.4 < marginal <= 1.000001 for marginal in sentence.marginals)
 
 
 def test_a_light_weight_leaves_the_synthetic_model_as_it_was(
