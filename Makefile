@@ -113,8 +113,8 @@ bench-population: $(INSTALLED) ## Measure how fast people are made and how memor
 bench-service: data ## Measure what the service costs beside a bare uvicorn application
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/service_speed.py --out docs/service_speed.json
 
-bench-batch: data ## Measure batches on 1 and 2 processes and a Dask cluster, write docs/capacity.md (FULL=1: ten million notes)
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/batch_speed.py $(if $(FULL),--full) $(OPTIONS)
+bench-batch: data ## Measure batches on 1 and 2 processes and a Dask cluster, write docs/capacity.md (LONG=10000000: and so many in one run)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/batch_speed.py $(if $(LONG),--long "$(LONG)") $(OPTIONS)
 
 # Many minutes; OPTIONS="--windows 300 --shifted 20": a quick look.
 bench-drift: data ## Measure false alarms of drift and the power to see it, and write docs/drift_power.md

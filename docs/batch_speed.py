@@ -1,7 +1,7 @@
 """Measure batches: notes a second and memory with 1 and 2 processes and on a Dask cluster, beside the bare tagger.
 
     python docs/batch_speed.py                  40,000 short notes: some minutes
-    python docs/batch_speed.py --full           also 10 million: hours; memory must not grow
+    python docs/batch_speed.py --long 10000000    also so many in one run: hours; memory must not grow
     python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
 
 Speed is told twice: in notes a second of the clock, on which everything else that the machine does weighs, and in
@@ -42,8 +42,7 @@ ROOT = Path(__file__).parents[1]
 DATA, MODEL, PAGE = ROOT / "data", ROOT / "models/tagger.crfsuite", ROOT / "docs/capacity.md"
 SHORT = 260  # characters of a short note, about
 BARE = 3_000  # notes that the bare tagger reads
-FULL = 10_000_000
-MARKS = (100_000, 1_000_000, FULL)  # notes; memory is told up to each
+MARKS = (100_000, 1_000_000, 10_000_000)  # notes; memory is told up to each, and up to the last
 PRICE = 0.04  # US dollars an hour of a virtual processor, about what clouds ask
 BIG, NATION = 100_000_000, 340_000_000 * 4  # notes; and four a year of each person of the United States
 POLL = 0.5  # seconds
@@ -71,7 +70,7 @@ class Measured(NamedTuple):
 
 def main(
     notes: Annotated[int, Option(min=100, help="How many.")] = 40_000,
-    full: Annotated[bool, Option(help="10 million as well: hours.")] = False,
+    long: Annotated[int, Option(min=0, help="So many as well, on two processes.")] = 0,
     of_notes: Annotated[bool, Option(help="Notes of the usual length instead of short ones.")] = False,
     out: Annotated[Path, Option(help="The page to write.")] = PAGE,
 ) -> None:
@@ -85,9 +84,9 @@ def main(
         found = [batch(f"{n} process{'es' * (n > 1)}", source, notes, ["--workers", str(n)]) for n in (1, 2)]
         with cluster(2, Path(scratch)) as address:
             found.append(batch("Dask, 2 workers", source, notes, ["--scheduler", address]))
-        if full:
-            large = written(texts, FULL, Path(scratch) / "large.parquet")
-            found.append(batch("2 processes", large, FULL, ["--workers", "2"]))
+        if long:
+            large = written(texts, long, Path(scratch) / "large.parquet")
+            found.append(batch("2 processes", large, long, ["--workers", "2"]))
     for measured in found:
         print(row(measured, bare))
     out.write_text(page(texts, bare, found, (before, load())), encoding="utf-8")
@@ -166,9 +165,9 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
 
 
 def by_range(peaks: dict[int, int], notes: int) -> dict[int, float]:
-    """Megabytes at most up to each of MARKS that the batch reached, from the mark before it on."""
+    """Megabytes at most up to each of MARKS within the batch and up to its end, from the mark before on."""
     ranges = {}
-    for low, high in pairwise((0, *(mark for mark in MARKS if mark <= notes))):
+    for low, high in pairwise((0, *(mark for mark in MARKS if mark < notes), notes)):
         ranges[high] = max((peak for done, peak in peaks.items() if low <= done < high), default=0) / MEGABYTE
     return ranges
 
@@ -246,10 +245,10 @@ def page(texts: list[str], bare: float, found: list[Measured], loads: tuple[str,
         "before": loads[0],
         "after": loads[1],
         "processors": str(os.cpu_count()),
-        "arithmetic": "\n".join(arithmetic(count, two) for count in (1_000_000, FULL, BIG, NATION)),
+        "arithmetic": "\n".join(arithmetic(count, two) for count in (*MARKS[1:], BIG, NATION)),
         "price": f"{PRICE:.2f}",
         "growth": growth(found[-1]),
-        "unmeasured": "" if any(of.notes == FULL for of in found) else "ten million notes in one run (`FULL=1`), ",
+        "most": f"{max(of.notes for of in found):,}",
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda name: figures[name[1]], template)
 
