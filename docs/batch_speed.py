@@ -60,7 +60,7 @@ class Measured(NamedTuple):
     start_up: float
     worker_megabytes: float  # of the largest
     output_bytes: int
-    growth: dict[int, float]  # as worker_megabytes, while the notes up to so many were read, from the last so many on
+    growth: dict[int, float]  # the same by stretches of the batch: up to so many notes, megabytes
 
     @property
     def rate(self) -> float:
@@ -161,14 +161,19 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
     size = sum(file["bytes"] for shard in shards for file in shard["files"].values())
     growth = by_range({done * notes // len(shards): peak for done, peak in peaks.items()}, notes)
     took = sum(spent.values()) - importing
-    return Measured(engine, notes, seconds - begun, took, begun, max(peaks.values()) / MEGABYTE, size, growth)
+    return Measured(
+        engine, notes, seconds - begun, took, begun, max(peaks.values(), default=0) / MEGABYTE, size, growth
+    )
 
 
 def by_range(peaks: dict[int, int], notes: int) -> dict[int, float]:
     """Megabytes at most up to each of MARKS within the batch and up to its end, from the mark before on."""
     ranges = {}
     for low, high in pairwise((0, *(mark for mark in MARKS if mark < notes), notes)):
-        ranges[high] = max((peak for done, peak in peaks.items() if low <= done < high), default=0) / MEGABYTE
+        ranges[high] = (
+            max((peak for done, peak in peaks.items() if low <= done < high or done == notes == high), default=0)
+            / MEGABYTE
+        )
     return ranges
 
 

@@ -4,7 +4,7 @@
     python docs/speed.py --texts FOLDER     also the *.txt files of FOLDER
     python docs/speed.py --training 0       without the training, which takes longest
 
-The tags are BIOES after annotated notes have been learnt from, else BIO (`ner/bio.py`): both are measured.
+A model that is adapted to annotated notes has BIOES tags, any other BIO tags: of such a one both are measured.
 Figures are of processor time, so that what else the machine does weighs less: the best of the runs, and the median.
 A rate of spaCy's NER stands beside them if spaCy is installed; that model has seen a few steps of training and no more,
 so only its speed means anything, not its scores.
@@ -95,12 +95,13 @@ def reading(name: str, texts: Sequence[str], runs: int) -> None:
     score = timed(partial(score_all, emit, cut), runs)
     rest = [all_of_it - min(tokenise) - min(score) for all_of_it in whole]
     show(f"{name}: text to entities", tokens, "tokens", whole)
-    finer = tagger.reweighted(refined(tagger.weights.with_tags(bio.TAGS)), tagger.manifest.params)
-    tag_all(finer, texts)
-    show(f"{name}: the same with BIOES tags", tokens, "tokens", timed(partial(tag_all, finer, texts), runs))
     show(f"{name}:   tokens and sentences", tokens, "tokens", tokenise)
     show(f"{name}:   features, gazetteer and scores", tokens, "tokens", score)
     show(f"{name}:   decoding and probabilities", tokens, "tokens", rest)
+    if not any(bio.unfinished(tagger.weights.tags)):
+        finer = tagger.reweighted(refined(tagger.weights.with_tags(bio.TAGS)), tagger.manifest.params)
+        tag_all(finer, texts)
+        show(f"{name}: text to entities, BIOES tags", tokens, "tokens", timed(partial(tag_all, finer, texts), runs))
 
 
 def tag_all(tagger: Tagger, texts: Sequence[str]) -> None:

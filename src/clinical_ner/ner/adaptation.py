@@ -21,7 +21,7 @@ from scipy.sparse import csr_matrix
 
 from clinical_ner.ner import bio, decoding
 from clinical_ner.ner.features import holds_word
-from clinical_ner.ner.weights import Floats, Weights
+from clinical_ner.ner.weights import CONTRADICTION, Floats, Weights
 
 Integers = NDArray[np.intp]
 T = TypeVar("T")
@@ -29,7 +29,6 @@ Rows = Sequence[Sequence[str]]  # the feature strings of each word of a sentence
 
 
 PARTS: Final = 3  # that the sentences are cut into to find out what suits them
-CONTRADICTION: Final = -40.0  # of two BIOES tags side by side: e to this power is nothing beside what is left
 
 
 class Settings(NamedTuple):
@@ -102,7 +101,7 @@ def adapt(
 
 
 def refined(weights: Weights) -> Weights:
-    """The same CRF with BIOES tags in place of its BIO tags: it prefers none of two that are the same BIO tag."""
+    """The same CRF with BIOES tags in place of its BIO tags: with `Weights.endings` all probabilities are the same."""
     tags = [(tag, fine) for tag in weights.tags for fine in bio.finer(tag)]
     columns = [weights.tags.index(tag) for tag, _ in tags]
     transitions = weights.transitions[np.ix_(columns, columns)]
@@ -142,6 +141,7 @@ def best_tags(weights: Weights, rows: Sequence[Rows]) -> list[list[str]]:
         return []
     lengths = np.array([len(sentence) for sentence in rows], np.intp)
     scores = _features(weights, rows) @ weights.states
+    scores[lengths.cumsum() - 1] += weights.endings
     found = decoding.best_tags(scores, decoding.Chain(weights.transitions), decoding.plan(lengths))
     names = [bio.coarser(tag) for tag in weights.tags]
     return [[names[tag] for tag in sentence] for sentence in np.split(found, np.cumsum(lengths)[:-1])]
@@ -169,6 +169,7 @@ def _sentences(weights: Weights, rows: Sequence[Rows], tags: Sequence[Sequence[s
     number = {tag: place for place, tag in enumerate(weights.tags)}
     gold = np.array([number[tag] for sentence in tags for tag in sentence], np.intp)
     prior = features @ weights.states
+    prior[starts + lengths - 1] += weights.endings
     follows = np.setdiff1d(np.arange(len(gold)), starts)
     return _Sentences(features[:, used], prior, gold, starts, follows, decoding.plan(lengths)), used
 

@@ -1,7 +1,8 @@
 """The one tag codec: spans to BIO tags and back, and the finer BIOES tags. Tags exist only here.
 
 A CRF that knows where entities end and which are of one token finds the boundaries of annotated notes better (Ratinov
-and Roth, "Design challenges and misconceptions in named entity recognition", 2009), so adaptation refines its tags.
+and Roth, "Design challenges and misconceptions in named entity recognition", 2009, who say BILOU), so adaptation
+refines its tags.
 """
 
 from __future__ import annotations
@@ -49,6 +50,15 @@ def to_bioes(tags: Sequence[str]) -> list[str]:
     ['B-DISEASE', 'E-DISEASE', 'O', 'S-TREATMENT']
     """
     return [finer(tag)[0 if goes_on(tag, after) else -1] for tag, after in pairwise([*tags, OUTSIDE])]
+
+
+def unfinished(tags: Sequence[str]) -> list[bool]:
+    """Which of these BIO or BIOES tags no sentence can end with: those of BIOES that say that the entity goes on.
+
+    >>> unfinished(["O", "B-DISEASE"]), unfinished(["O", "B-DISEASE", "S-DISEASE"])
+    ([False, False], [False, True, False])
+    """
+    return [tag[:2] in LAST and LAST[tag[:2]] + tag[2:] in tags for tag in tags]
 
 
 def goes_on(tag: str, after: str) -> bool:

@@ -64,6 +64,7 @@ class Tagger:
         complete = weights.with_tags(bio.TAGS)
         self._tags = [bio.coarser(tag) for tag in complete.tags]
         self._alike = np.array([[tag == other for other in self._tags] for tag in self._tags], np.float64)
+        self._endings = complete.endings
         self._chain = decoding.Chain(complete.transitions)
         self._moves: list[list[float]] = self._chain.moves.tolist()
         self._label_tags = {
@@ -121,6 +122,7 @@ class Tagger:
         spans = block.spans()
         lengths = np.diff(block.bounds)
         emissions = self._emissions(block.words, block.bounds, abbreviated)
+        emissions[lengths.cumsum() - 1] += self._endings
         found = decoding.messages(emissions, self._chain, decoding.plan(lengths))
         marginal = decoding.marginals(found)
         best = decoding.certain_or_best_tags(emissions, marginal, self._chain, lengths)

@@ -15,11 +15,13 @@ import marisa_trie
 import numpy as np
 from numpy.typing import NDArray
 
+from clinical_ner.ner import bio
 from clinical_ner.ner.features import EVERYWHERE
 
 Floats = NDArray[np.float64]
 
 IMPOSSIBLE: Final = -10_000.0  # e to this power is 0
+CONTRADICTION: Final = -40.0  # of BIOES tags that contradict each other: e to this power is nothing beside what is left
 
 # CRFsuite's file format, as in its crf1d_model.c and cqdb.c; all numbers are little-endian.
 _HEADER: Final = np.dtype(
@@ -51,6 +53,11 @@ class Weights:
         states[attributes[EVERYWHERE], known:] = unseen_score
         transitions[:known, :known] = self.transitions
         return Weights((*self.tags, *unseen), attributes, states, transitions)
+
+    @property
+    def endings(self) -> Floats:
+        """What each tag of a sentence's last token adds to the score: nothing, or what makes it impossible."""
+        return np.where(bio.unfinished(self.tags), CONTRADICTION, 0.0)
 
     def save(self, path: Path) -> None:
         """Write the arrays; the same weights give the same bytes."""

@@ -5,7 +5,7 @@ While the store is down they wait, as many as the queue holds; what does not fit
 
 from __future__ import annotations
 
-import pickle
+import pickle  # of rows on their way from one thread to another, in memory
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ class Recorder:
 
     def _write(self) -> bool:
         """Write one batch; whether the store is up. Rows leave the queue only when their fate is known."""
-        batch = [pickle.loads(self._waiting[place]) for place in range(min(BATCH, len(self._waiting)))]  # noqa: S301
+        batch = [pickle.loads(self._waiting[place]) for place in range(min(BATCH, len(self._waiting)))]  # noqa: S301 - bytes that this process made
         try:
             self._store.add_predictions(batch)
         except StoreDownError as error:

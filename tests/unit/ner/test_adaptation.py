@@ -55,7 +55,10 @@ def test_a_refined_crf_learns_which_words_end_an_entity() -> None:
     after = adapt(refined(BEFORE), rows, gold, settled(10.0, 0.01))[0]
 
     assert after.tags == ("O", "B-DISEASE", "S-DISEASE", "I-DISEASE", "E-DISEASE")
-    assert best_tags(after, [[["w=acute"], ["w=gout"]]]) == [["B-DISEASE", "I-DISEASE"]]
+    assert best_tags(after, [[["w=acute"], ["w=gout"]], [["w=gout"], ["w=gout"]]]) == [
+        ["B-DISEASE", "I-DISEASE"],
+        ["B-DISEASE", "B-DISEASE"],
+    ]
 
 
 # --- how far --------------------------------------------------------------------------------------

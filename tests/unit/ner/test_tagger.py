@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
 from clinical_ner.ner import bio, emissions
+from clinical_ner.ner.adaptation import refined
 from clinical_ner.ner.tagger import Entity, Tagger
 from clinical_ner.ner.tokenize import BLOCK, LONGEST_SENTENCE, blocks, sentences
 
@@ -84,6 +85,20 @@ def test_an_entity_is_as_sure_as_its_boundaries_and_its_label_together(tiny: Tag
     assert entity[:3] == (8, 21, DISEASE)
     assert 0 < entity.confidence <= min(sentence.marginals[2:4]) + 1e-4
     assert entity.span == Span(8, 21, DISEASE)
+
+
+@given(
+    st.lists(st.sampled_from(["gout", "asthma", "aspirin", "and", "of", "severe", ".", "She"]), min_size=1, max_size=12)
+)
+def test_bioes_tags_that_nothing_was_learnt_of_change_no_tag_and_no_probability(tiny: Tagger, words: list[str]) -> None:
+    finer = tiny.reweighted(refined(tiny.weights.with_tags(bio.TAGS)), tiny.manifest.params)
+
+    for coarse, fine in zip(tiny.read(" ".join(words)), finer.read(" ".join(words)), strict=True):
+        assert fine.tags == coarse.tags
+        assert fine.marginals == pytest.approx(coarse.marginals, abs=1e-9)
+        assert [entity.confidence for entity in fine.entities] == pytest.approx(
+            [entity.confidence for entity in coarse.entities], abs=2e-4
+        )
 
 
 def test_the_same_text_has_the_same_answer_again_and_from_a_second_tagger(tiny: Tagger, trained: Path) -> None:

@@ -124,7 +124,7 @@ def test_annotated_sentences_change_what_the_synthetic_ones_taught_and_nothing_e
     assert [row.iteration for row in log] == list(range(1, len(log) + 1))
 
 
-def test_a_model_of_annotated_sentences_speaks_of_bio_tags_and_of_their_probability(
+def test_a_model_that_is_adapted_to_annotated_sentences_has_bioes_tags_and_speaks_of_bio_tags(
     synthetic: list[Example], lexicon: list[Entry], train_params: TrainParams, tmp_path: Path
 ) -> None:
     train([*synthetic, *REAL], lexicon, train_params, tmp_path / "both.crfsuite", {})
@@ -132,9 +132,9 @@ def test_a_model_of_annotated_sentences_speaks_of_bio_tags_and_of_their_probabil
     tagger = Tagger.load(tmp_path / "both.crfsuite")
 
     assert {tag[:2] for tag in tagger.weights.tags} == {"O", bio.BEGIN, bio.INSIDE, bio.END, bio.SINGLE}
-    for sentence in tagger.read("Gout is a diet. Pain after aspirin."):
-        assert {*sentence.tags} <= {*bio.TAGS}
-        assert all(0.4 < marginal <= 1.000001 for marginal in sentence.marginals)
+    assert {tag for sentence in tagger.read("Gout is a diet. Pain after aspirin.") for tag in sentence.tags} <= {
+        *bio.TAGS
+    }
 
 
 def test_a_light_weight_leaves_the_synthetic_model_as_it_was(
