@@ -128,8 +128,7 @@ class Api:
         """Count the request, and log it."""
         path = _path(route)
         method = route.method if isinstance(route, Route) else UNMATCHED
-        metrics.REQUESTS.labels(path, method, reply.status).inc()
-        metrics.REQUEST_SECONDS.labels(path).observe(seconds)
+        metrics.count_request(path, method, reply.status, seconds)
         if reply.problem:
             metrics.REJECTS.labels(path, reply.problem.code).inc()
         if self._settings.log_requests and path not in QUIET:

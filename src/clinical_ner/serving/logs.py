@@ -51,8 +51,9 @@ def _places(trace: TracebackType | None) -> str:
 
 def configure(level: str) -> None:
     """Let every logger of this process write such lines to standard output; call it when the process starts."""
-    # No line names its thread or process, so they need not be looked up.
+    # No line names its thread, its process or the place in the code that wrote it, so they need not be looked up.
     logging.logThreads = logging.logMultiprocessing = False
+    logging._srcfile = None  # as Python's logging HOWTO has it
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(EcsFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

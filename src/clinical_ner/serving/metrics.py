@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -49,6 +50,16 @@ for label in LABELS:
     ENTITIES.labels(label)
 for table in ("predictions", "feedback"):
     STORE_FAILURES.labels(table)
+
+requests = cache(REQUESTS.labels)  # looking a series up costs more than counting
+request_seconds = cache(REQUEST_SECONDS.labels)
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count a request that has been answered, and how long it took."""
+    requests(route, method, status).inc()
+    request_seconds(route).observe(seconds)
+
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 LIVE_FILE = re.compile(r"gauge_live\w+_(\d+)\.db")

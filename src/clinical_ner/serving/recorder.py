@@ -5,11 +5,14 @@ While the store is down they wait, as many as the queue holds; what does not fit
 
 from __future__ import annotations
 
-import pickle  # of rows on their way from one thread to another, in memory
 import threading
 from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
 
 from clinical_ner.serving import metrics
 from clinical_ner.serving.logs import FIELDS, logger
@@ -25,7 +28,7 @@ Row = Mapping[str, Any]
 class Recorder:
     """Takes rows from any thread, and writes them in one of its own.
 
-    They wait as bytes: a thousand rows of many small objects each would be a large heap that is hardly touched, and
+    They wait as JSON: a thousand rows of many small objects each would be a large heap that is hardly touched, and
     every request would pay for memory that is not in the processor's cache.
     """
 
@@ -46,7 +49,7 @@ class Recorder:
     def add(self, row: Row) -> None:
         """Let the row be stored soon; if too many wait already, count it as lost."""
         if len(self._waiting) < self._limit:
-            self._waiting.append(pickle.dumps(row))
+            self._waiting.append(to_json(row))
         else:
             metrics.LOST.inc()
 
@@ -67,9 +70,9 @@ class Recorder:
 
     def _write(self) -> bool:
         """Write one batch; whether the store is up. Rows leave the queue only when their fate is known."""
-        batch = [pickle.loads(self._waiting[place]) for place in range(min(BATCH, len(self._waiting)))]  # noqa: S301 - bytes that this process made
+        batch = [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
         try:
-            self._store.add_predictions(batch)
+            self._store.add_predictions([_row(content) for content in batch])
         except StoreDownError as error:
             self._failed("the store is down", error)
             self._down = True
@@ -97,3 +100,11 @@ class Recorder:
         if rows:
             metrics.LOST.inc(rows)
             logger.warning("%d predictions are lost", rows)
+
+
+def _row(content: bytes) -> dict[str, Any]:
+    """The row that waited as JSON."""
+    row: dict[str, Any] = from_json(content)
+    row["prediction_id"] = UUID(row["prediction_id"])
+    row["created_at"] = datetime.fromisoformat(row["created_at"])
+    return row

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
     URL,
@@ -323,7 +324,7 @@ def _engine(url: str) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True, json_serializer=_json)
     file = sqlite_file(url)
     if file:
         event.listen(engine, "do_connect", lambda *_: _make(file))
@@ -383,7 +384,14 @@ def _postgresql(url: URL) -> Engine:
         "tcp_user_timeout": STATEMENT_MILLISECONDS,  # of a server that is gone nothing ends a statement but this
         "keepalives_idle": KEEPALIVE_SECONDS,
     }
-    return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=arguments, hide_parameters=True)
+    return create_engine(
+        url, pool_pre_ping=True, pool_size=2, connect_args=arguments, hide_parameters=True, json_serializer=_json
+    )
+
+
+def _json(content: Any) -> str:
+    """As the standard library does it, at a third of the cost: a prediction has six columns of JSON."""
+    return to_json(content).decode()
 
 
 def _take_time(connection: Connection) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
@@ -35,11 +37,12 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def rows(count: int) -> list[dict[str, int]]:
-    return [{"number": number} for number in range(count)]
+def rows(count: int) -> list[dict[str, Any]]:
+    when = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+    return [{"prediction_id": UUID(int=n), "created_at": when, "rate": n / 7, "key_id": None} for n in range(count)]
 
 
-def record(shelf: Any, given: list[dict[str, int]], limit: int = 10_000) -> None:
+def record(shelf: Any, given: list[dict[str, Any]], limit: int = 10_000) -> None:
     running = Recorder(shelf, limit)
     for row in given:
         running.add(row)
@@ -79,17 +82,17 @@ def test_an_unforeseen_failure_is_counted_without_its_message_and_the_next_rows_
     shelf: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(recorder, "EVERY_SECONDS", 0.01)
-    before = lost(), failures()
+    (first, second), before = rows(2), (lost(), failures())
     shelf.failure = ZeroDivisionError
     running = Recorder(shelf, 10)
-    running.add({"number": 1})
+    running.add(first)
     wait_until(lambda: lost() > before[0])
     shelf.failure = None
 
-    running.add({"number": 2})
+    running.add(second)
     running.stop()
 
-    assert shelf.rows == [{"number": 2}]
+    assert shelf.rows == [second]
     assert (lost() - before[0], failures() - before[1]) == (1, 1)
     assert "ZeroDivisionError" in str([record.__dict__ for record in caplog.records])
     assert "as told" not in str([record.__dict__ for record in caplog.records])
