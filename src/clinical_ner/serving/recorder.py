@@ -18,7 +18,7 @@ from clinical_ner.serving import metrics
 from clinical_ner.serving.logs import FIELDS, logger
 from clinical_ner.serving.store import RejectedError, Store, StoreDownError
 
-BATCH = 500
+BATCH = 100
 EVERY_SECONDS = 1.0  # less often: at 0.25 it takes those that answer a fifth of their time
 AGAIN_SECONDS = 1.0  # after a failure
 
