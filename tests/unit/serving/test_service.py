@@ -21,7 +21,7 @@ print(len(layers), [layer.cls(application, **layer.kwargs) is application for la
 def test_bentoml_keeps_no_timer_for_requests(tmp_path: Path) -> None:
     """One stays for each request until its deadline: in a process of its own, as BentoML's module is changed."""
     model = tmp_path / "tagger.crfsuite"
-    model.touch()
+    model.with_suffix(".manifest.json").touch()
     settings = {"CLINICAL_NER_MODEL": str(model), "CLINICAL_NER_LOCAL": "true", "BENTOML_HOME": str(tmp_path)}
 
     found = subprocess.run(
