@@ -45,6 +45,7 @@ from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyE
 from clinical_ner.core.errors import UserError
 
 BUSY_SECONDS = 5.0  # how long a writer of SQLite waits for another one
+CACHE_KIBIBYTES = 512  # of SQLite's pages; what is written is rarely read again
 WAL_SECONDS = 0.01  # between looks whether it may write ahead
 CONNECT_SECONDS = 2  # a PostgreSQL that does not answer counts as down; less means the same to it
 STATEMENT_MILLISECONDS = 4_000
@@ -355,6 +356,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     _use_wal(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA secure_delete=ON")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
 
 
 def _begin(connection: Connection) -> None:
