@@ -14,7 +14,7 @@ def now() -> datetime:
 
 
 def time_ordered_id() -> UUID:
-    """A UUID of version 7 (RFC 9562): later ones are greater, so that an index of them grows at its end.
+    """A UUID of version 7 (RFC 9562): one of a later millisecond is greater, so that an index grows at its end.
 
     Of random ones every row would be written to another page.
     """

@@ -30,7 +30,8 @@ PROXY.create_proxy_app = None  # type: ignore[attr-defined]
 sys.modules.setdefault(PROXY.__name__, PROXY)
 
 # BentoML's deadline keeps a timer for each request until it is over, however soon the request was answered: thousands
-# of them under load, 10 MB and a third of the time that a short note takes. `Api` has a deadline of its own.
+# of them under load, and memory and time with them. `Api` has a deadline of its own. BentoML imports its own when it
+# makes the application, after this module, and finds this in its place.
 traffic.TimeoutMiddleware = lambda app, timeout: app  # type: ignore[assignment,misc,return-value] # noqa: ARG005
 
 try:

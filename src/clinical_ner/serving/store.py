@@ -392,7 +392,7 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _json(content: Any) -> str:
-    """As the standard library does it, at a third of the cost: a prediction has six columns of JSON."""
+    """What is stored here reads back as from the standard library's JSON, at a third of the cost."""
     return to_json(content).decode()
 
 

@@ -48,6 +48,24 @@ def test_a_refined_crf_reads_as_the_one_it_was_made_of(seed: int) -> None:
     assert best_tags(refined(crf), rows) == best_tags(crf, rows)
 
 
+def test_no_sentence_ends_within_an_entity() -> None:
+    tags = ("O", "B-DISEASE", "S-DISEASE", "I-DISEASE", "E-DISEASE")
+    prefers_to_go_on = Weights(tags, {"w=gout": 0}, np.array([[1.0, 3.0, 0.0, 0.0, 0.0]]), np.zeros((5, 5)))
+
+    assert best_tags(prefers_to_go_on, [[["w=gout"]]]) == [["O"]]
+
+
+def test_sentences_are_as_likely_to_a_refined_crf_as_to_the_one_it_was_made_of() -> None:
+    held = settled(c2=1e9)
+
+    losses = [
+        adapt(crf, ROWS, tags, held)[1][0].loss
+        for crf, tags in ((BEFORE, GOLD), (refined(BEFORE), [bio.to_bioes(sentence) for sentence in GOLD]))
+    ]
+
+    assert losses[0] == pytest.approx(losses[1])
+
+
 def test_a_refined_crf_learns_which_words_end_an_entity() -> None:
     rows = [[["w=acute"], ["w=gout"], ["w=gout"]], [["w=gout"], ["w=gout"]]] * 5
     gold = [bio.to_bioes(["B-DISEASE", "I-DISEASE", "B-DISEASE"]), bio.to_bioes(["B-DISEASE", "B-DISEASE"])] * 5

@@ -16,7 +16,7 @@ def test_names_are_of_version_7_and_none_is_like_another() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_a_later_name_is_greater_and_tells_its_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_of_a_later_millisecond_is_greater_and_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
     times = [1_700_000_000_000, 1_700_000_000_001, 1_800_000_000_000]
     names = []
     for milliseconds in times:

@@ -38,8 +38,16 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    when = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
-    return [{"prediction_id": UUID(int=n), "created_at": when, "rate": n / 7, "key_id": None} for n in range(count)]
+    return [
+        {
+            "prediction_id": UUID(int=number),
+            "created_at": datetime(2026, 11, 22, 12, 0, 0, 123 * number, tzinfo=UTC),
+            "rate": number / 7,
+            "key_id": None,
+            "spans": [[0, number, "DISEASE"]],
+        }
+        for number in range(count)
+    ]
 
 
 def record(shelf: Any, given: list[dict[str, Any]], limit: int = 10_000) -> None:
