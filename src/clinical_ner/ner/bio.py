@@ -61,6 +61,15 @@ def unfinished(tags: Sequence[str]) -> list[bool]:
     return [tag[:2] in LAST and LAST[tag[:2]] + tag[2:] in tags for tag in tags]
 
 
+def ends(tag: str) -> bool:
+    """Whether a BIO or BIOES tag says that its entity ends here.
+
+    >>> ends("E-DISEASE"), ends("I-DISEASE")
+    (True, False)
+    """
+    return tag[:2] in NOT_LAST
+
+
 def goes_on(tag: str, after: str) -> bool:
     """Whether the entity of a BIO tag goes on with the one that follows."""
     return tag != OUTSIDE and after == INSIDE + tag[2:]

@@ -16,11 +16,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clinical_ner.ner import bio
 from clinical_ner.ner.weights import Floats
 
 Integers = NDArray[np.intp]
 Tags = tuple[int, ...]
-LARGEST_DOUBT = 0.49  # below a half, with room for rounding
+CERTAIN = 0.51  # above a half, with room for rounding
 SAFE_EXPONENT = 300.0  # of e: products that stay within lose no precision in double precision
 
 
@@ -141,19 +142,53 @@ def marginals(found: Messages) -> Floats:
     return weights / weights.sum(axis=0)  # type: ignore[no-any-return]
 
 
-def certain_or_best_tags(emissions: Floats, marginal: Floats, chain: Chain, lengths: Integers) -> Integers:
+def certain_or_best_tags(
+    emissions: Floats, found: Messages, marginal: Floats, chain: Chain, lengths: Integers
+) -> Integers:
     """`best_tags`, without looking for them where they are plain.
 
-    If the likeliest tags of a sentence's tokens are wrong with a probability of less than a half in sum, their path
-    has more than half of the probability, and no other path can be better.
+    If the path of a sentence's likeliest tags has more than half of the probability, no other can be better.
     """
     tags: Integers = marginal.argmax(axis=0)
-    doubts = np.add.reduceat(1 - marginal.max(axis=0), lengths.cumsum() - lengths)
-    open_sentences = doubts > LARGEST_DOUBT
+    open_sentences = _path_probabilities(tags, found, marginal, chain, lengths) < CERTAIN
     if open_sentences.any():
         tokens = open_sentences.repeat(lengths)
         tags[tokens] = best_tags(emissions[tokens], chain, plan(lengths[open_sentences]))
     return tags
+
+
+def _path_probabilities(tags: Integers, found: Messages, marginal: Floats, chain: Chain, lengths: Integers) -> Floats:
+    """Of each sentence, that its tokens have these tags, of which none may be impossible."""
+    starts = lengths.cumsum() - lengths
+    places = np.arange(len(tags))
+    chances = found.backward[tags, places]
+    chances[1:] *= chain.moves[tags[:-1], tags[1:]] / found.leaving[tags[:-1], places[:-1]]
+    chances[starts] = marginal[tags[starts], starts]
+    return np.multiply.reduceat(chances, starts)
+
+
+class LabelTags(NamedTuple):
+    """The tags of the tokens of a label's entities: first those of any token but the last, then those of the last."""
+
+    begins: tuple[Tags, Tags]  # of the first token
+    insides: tuple[Tags, Tags]  # of the others
+    may_follow: Tags  # insides that may come after a tag of the last token: of BIO tags all, of BIOES none
+
+
+def label_tags(tags: Sequence[str], label: str) -> LabelTags:
+    """Those of a label among these BIO or BIOES tags."""
+    going_on = [not bio.ends(tag) for tag in tags]
+    ending = [not unfinished for unfinished in bio.unfinished(tags)]
+
+    def chosen(name: str) -> tuple[Tags, Tags]:
+        before, last = (
+            tuple(number for number, tag in enumerate(tags) if may_be[number] and bio.coarser(tag) == name)
+            for may_be in (going_on, ending)
+        )
+        return before, last
+
+    begins, insides = chosen(bio.BEGIN + label), chosen(bio.INSIDE + label)
+    return LabelTags(begins, insides, insides[0] if insides[0] == insides[1] else ())
 
 
 class Sites(NamedTuple):
@@ -163,24 +198,27 @@ class Sites(NamedTuple):
     marginal: Floats
     moves: Sequence[Sequence[float]]
 
-    def probability(self, begins: Tags, insides: Tags, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
-        """That the tokens of `entity`, half-open, are exactly one entity with these tags.
+    def probability(self, tags: LabelTags, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
+        """That the tokens of `entity`, half-open, are exactly one entity of the label with these tags.
 
-        It starts with one of `begins`, or with one of `insides` that continues no entity; then `insides` follow up to
-        its end, and no further.
+        It starts with a tag that begins one, or with one inside that continues no entity; then tags inside follow up
+        to its end, and no further.
         """
         (first, past), (start, end) = entity, sentence
+        last = past - 1
+        begins, insides = tags.begins[first == last], tags.insides[first == last]
         paths = {tag: self.marginal.item(tag, first) for tag in (*begins, *insides)}
         if first > start:
             for tag in insides:
-                paths[tag] *= 1 - self._continued((*begins, *insides), tag, first)
-        for place in range(first, past - 1):
+                paths[tag] *= 1 - self._continued((*tags.begins[False], *tags.insides[False]), tag, first)
+        for place in range(first, last):
             paths = {
-                tag: sum(chance * self._on(before, tag, place) for before, chance in paths.items()) for tag in insides
+                tag: sum(chance * self._on(before, tag, place) for before, chance in paths.items())
+                for tag in tags.insides[place + 1 == last]
             }
-        if past < end:
+        if past < end and tags.may_follow:
             for tag in paths:
-                paths[tag] *= 1 - sum(self._on(tag, inside, past - 1) for inside in insides)
+                paths[tag] *= 1 - sum(self._on(tag, inside, last) for inside in tags.may_follow)
         return min(1.0, max(0.0, sum(paths.values())))
 
     def _continued(self, own: Tags, inside: int, place: int) -> float:

@@ -8,7 +8,7 @@ order, so that they do not depend on what else is in the block.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, pairwise, repeat
 from typing import Final, Generic, TypeVar
 
@@ -38,6 +38,7 @@ from clinical_ner.ner.weights import Floats, Weights
 
 REMEMBERED: Final = 50_000  # words; beyond, everything is forgotten before the next block
 MARGIN: Final = max(map(abs, WORD_OFFSETS))  # of padding before, between and after sentences
+NO_CODE: Final = -(2**61)  # half of a number that is negative with any other half
 NO_WORD: Final = "\n"  # stands for padding among folded words: no term holds it
 
 Integers = NDArray[np.intp]
@@ -53,12 +54,11 @@ class Emissions:
         self._gazetteer = gazetteer
         self._padded_states = np.vstack([weights.states, np.zeros(len(weights.tags))])  # the last: of no attribute
         self._groups = frozenset(groups)
-        of_words = [(pair_prefix(*offsets), *offsets) for offsets in word_pairs(groups)]
-        of_marks = [(joint_prefix(offset), 0, offset) for offset in JOINT_CLUSTERS if "joint" in groups]
-        prefixes = tuple(prefix for prefix, _, _ in (*of_words, *of_marks))
+        of_words = {pair_prefix(*offsets): offsets for offsets in word_pairs(groups)}
+        of_marks = {joint_prefix(offset): (0, offset) for offset in JOINT_CLUSTERS if "joint" in groups}
+        prefixes = (*of_words, *of_marks)
         paired = {name: row for name, row in weights.attributes.items() if name.startswith(prefixes)}
-        self._pairs = _weighty(_Pairs(paired, weights.states, *place) for place in of_words)
-        self._joint = _weighty(_Pairs(paired, weights.states, *place) for place in of_marks)
+        self._pairs, self._joint = (_paired(paired, self._padded_states, places) for places in (of_words, of_marks))
         self._turn = threading.Lock()
         self._forget()
 
@@ -72,15 +72,15 @@ class Emissions:
             if len(self._keys) > REMEMBERED:
                 self._forget()
             types = self._types(padded)
-            total = _added(self._words.scores[types], WORD_OFFSETS)
             marks = self._mark_rows(padded, types, abbreviated)
-            total += _added(self._marks.scores[marks], MARK_OFFSETS)
+            total = np.zeros((len(padded), self._padded_states.shape[1]))
+            _add(total, self._words.scores.take(types, axis=0), WORD_OFFSETS)
+            _add(total, self._marks.scores.take(marks, axis=0), MARK_OFFSETS)
             for pairs in self._pairs:
                 pairs.add_to(total, types, types)
             for pairs in self._joint:
                 pairs.add_to(total, marks, types)
-        is_word: NDArray[np.bool_] = types[MARGIN:-MARGIN] != 0
-        return total[is_word]
+        return total.compress(types != 0, axis=0)
 
     def _forget(self) -> None:
         """Empty the tables; row 0 of each is of padding, and row 1 of the marks of none."""
@@ -157,12 +157,10 @@ def _padded(sentences: Sequence[Sequence[str]]) -> list[str | None]:
     return padded
 
 
-def _added(rows: Floats, offsets: Sequence[int]) -> Floats:
-    """What each token within the margins gets from the rows (tokens, offsets, tags) of its neighbours."""
-    total = np.zeros((len(rows) - 2 * MARGIN, rows.shape[2]))
+def _add(total: Floats, rows: Floats, offsets: Sequence[int]) -> None:
+    """Add to each token within the margins what it gets from the rows (tokens, offsets, tags) of its neighbours."""
     for slot, offset in enumerate(offsets):
-        total += rows[MARGIN + offset : len(rows) - MARGIN + offset, slot]
-    return total
+        total[MARGIN:-MARGIN] += rows[MARGIN + offset : len(rows) - MARGIN + offset, slot]
 
 
 class _Table(Generic[Key]):
@@ -210,29 +208,46 @@ class _Table(Generic[Key]):
         return sums
 
 
-class _Pairs:
-    """What two things at two offsets add together, for the few pairs that have weights: words, or marks and a word."""
+def _paired(paired: Mapping[str, int], states: Floats, places: Mapping[str, tuple[int, int]]) -> list[_Pairs]:
+    """The pairs whose features start with these prefixes, by the distance of the two offsets of each prefix."""
+    distances = dict.fromkeys(right - left for left, right in places.values())
+    apart = [
+        _Pairs(
+            paired,
+            states,
+            distance,
+            {prefix: left for prefix, (left, right) in places.items() if right - left == distance},
+        )
+        for distance in distances
+    ]
+    return [pairs for pairs in apart if pairs]
 
-    def __init__(self, paired: Mapping[str, int], states: Floats, prefix: str, left: int, right: int) -> None:
-        # Where a word holds the separator a string has several readings: it is the feature of each of them.
-        pairs = {
-            (body[:cut], body[cut + 1 :]): row
-            for name, row in paired.items()
-            if name.startswith(prefix)
-            for body in [name.removeprefix(prefix)]
-            for cut in range(len(body))
-            if body[cut] == "|"
-        }
-        rights = dict.fromkeys(right for _, right in pairs)
-        self._left = _Codes(left, dict.fromkeys(left for left, _ in pairs), len(rights) + 1)
-        self._right = _Codes(right, rights, 1)
-        numbers = {self._left.code(left) + self._right.code(right): row for (left, right), row in pairs.items()}
+
+class _Pairs:
+    """What two things at a distance add together, for the few pairs that have weights: words, or marks and a word.
+
+    A pair is looked up once, whatever the offsets are from which tokens see it.
+    """
+
+    def __init__(self, paired: Mapping[str, int], states: Floats, distance: int, offsets: Mapping[str, int]) -> None:
+        self._states = states  # and a last row of zeros
+        self._distance = distance
+        self._offsets = list(offsets.values())  # of the left one
+        slots: dict[tuple[str, str], list[int]] = {}
+        for slot, prefix in enumerate(offsets):
+            for name, row in paired.items():
+                if name.startswith(prefix):
+                    for pair in _readings(name.removeprefix(prefix)):
+                        slots.setdefault(pair, [-1] * len(offsets))[slot] = row
+        self._right = _Codes((right for _, right in slots), 1)
+        self._left = _Codes((left for left, _ in slots), len(self._right))
+        numbers = {self._left.code(left) + self._right.code(right): rows for (left, right), rows in slots.items()}
         self._numbers = np.array([*sorted(numbers), np.iinfo(np.intp).max], np.intp)
-        self._scores = states[[numbers[number] for number in sorted(numbers)]]
+        self._rows = np.array([*(numbers[number] for number in sorted(numbers)), [-1] * len(offsets)], np.intp).T.copy()
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return len(self._scores) > 0
+        return len(self._numbers) > 1
 
     def forget(self) -> None:
         """Know no word of any text."""
@@ -240,31 +255,38 @@ class _Pairs:
         self._right.forget()
 
     def learn(self, lefts: Sequence[str], rights: Sequence[str]) -> None:
-        """Add what may stand at each of the two offsets, in the order of the tables whose rows `add_to` is given."""
+        """Add what may stand on each side, in the order of the tables whose rows `add_to` is given."""
         self._left.learn(lefts)
         self._right.learn(rights)
 
     def add_to(self, total: Floats, lefts: Integers, rights: Integers) -> None:
-        """Add the scores of the pairs to the tokens within the margins."""
-        numbers = self._left.of(lefts) + self._right.of(rights)
+        """Add the scores of the pairs to the tokens that see them."""
+        first, past = MARGIN, len(lefts) - MARGIN
+        numbers = self._left.of(lefts[first:past])
+        numbers += self._right.of(rights[first + self._distance : past + self._distance])
         places = self._numbers.searchsorted(numbers)
-        found = (self._numbers[places] == numbers).nonzero()[0]
-        total[found] += self._scores[places[found]]
+        places[self._numbers.take(places) != numbers] = len(self._numbers) - 1
+        for rows, offset in zip(self._rows, self._offsets, strict=True):
+            total[first - offset : past - offset] += self._states.take(rows.take(places), axis=0)
 
 
-def _weighty(pairs: Iterable[_Pairs]) -> list[_Pairs]:
-    """Those that add anything."""
-    return [each for each in pairs if each]
+def _readings(body: str) -> Iterator[tuple[str, str]]:
+    """The pairs that a feature may be of: several where a word holds the separator, and it is the feature of each."""
+    for cut, character in enumerate(body):
+        if character == "|":
+            yield body[:cut], body[cut + 1 :]
 
 
 class _Codes:
-    """The one half of the numbers of pairs: multiples of `step`, one for each known key and one for all others."""
+    """The one half of the numbers of pairs: multiples of `step`, and for an unknown key one that no pair has."""
 
-    def __init__(self, offset: int, keys: Iterable[str], step: int) -> None:
-        self._offset = offset
-        self._numbers = {key: number * step for number, key in enumerate(keys)}
-        self._other = len(self._numbers) * step
+    def __init__(self, keys: Iterable[str], step: int) -> None:
+        self._numbers = {key: number * step for number, key in enumerate(dict.fromkeys(keys))}
         self.forget()
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._numbers)
 
     def forget(self) -> None:
         """Know no row of any table."""
@@ -273,7 +295,7 @@ class _Codes:
 
     def code(self, key: str) -> int:
         """The number of a key."""
-        return self._numbers.get(key, self._other)
+        return self._numbers.get(key, NO_CODE)
 
     def learn(self, keys: Sequence[str]) -> None:
         """Add rows with these keys."""
@@ -283,8 +305,8 @@ class _Codes:
         self._known = past
 
     def of(self, rows: Integers) -> Integers:
-        """The number of what lies at the offset from each token within the margins."""
-        return self._rows[rows[MARGIN + self._offset : len(rows) - MARGIN + self._offset]]
+        """The number of each row."""
+        return self._rows.take(rows)
 
 
 def _with_room(array: NDArray[Scalar], rows: int) -> NDArray[Scalar]:

@@ -67,9 +67,7 @@ class Tagger:
         self._endings = complete.endings
         self._chain = decoding.Chain(complete.transitions)
         self._moves: list[list[float]] = self._chain.moves.tolist()
-        self._label_tags = {
-            label: (self._numbers(bio.BEGIN + label), self._numbers(bio.INSIDE + label)) for label in LABELS
-        }
+        self._label_tags = {label: decoding.label_tags(complete.tags, label) for label in LABELS}
         self._emissions = Emissions(complete, gazetteer, manifest.params.feature_groups)
         self._words = words
 
@@ -81,9 +79,6 @@ class Tagger:
             UserError: a file is missing, altered or truncated.
         """
         return cls(model.read(path))
-
-    def _numbers(self, name: str) -> decoding.Tags:
-        return tuple(number for number, tag in enumerate(self._tags) if tag == name)
 
     @property
     def weights(self) -> Weights:
@@ -125,7 +120,7 @@ class Tagger:
         emissions[lengths.cumsum() - 1] += self._endings
         found = decoding.messages(emissions, self._chain, decoding.plan(lengths))
         marginal = decoding.marginals(found)
-        best = decoding.certain_or_best_tags(emissions, marginal, self._chain, lengths)
+        best = decoding.certain_or_best_tags(emissions, found, marginal, self._chain, lengths)
         tags = [self._tags[tag] for tag in best.tolist()]
         sites = decoding.Sites(found, marginal, self._moves)
         entities = [self._entities(block, tags[first:past], (first, past), sites) for first, past in spans]
@@ -138,7 +133,7 @@ class Tagger:
         entities = []
         for opening, closing, label in bio.runs(tags):
             first, past = sentence[0] + opening, sentence[0] + closing
-            chance = sites.probability(*self._label_tags[label], (first, past), sentence)
+            chance = sites.probability(self._label_tags[label], (first, past), sentence)
             end = block.starts[past - 1] + len(block.words[past - 1])
             confidence = calibrated(self.manifest.calibration, label, chance)
             entities.append(Entity(block.starts[first], end, label, round(confidence, 4)))
