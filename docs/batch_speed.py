@@ -170,10 +170,8 @@ def by_range(peaks: dict[int, int], notes: int) -> dict[int, float]:
     """Megabytes at most up to each of MARKS within the batch and up to its end, from the mark before on."""
     ranges = {}
     for low, high in pairwise((0, *(mark for mark in MARKS if mark < notes), notes)):
-        ranges[high] = (
-            max((peak for done, peak in peaks.items() if low <= done < high or done == notes == high), default=0)
-            / MEGABYTE
-        )
+        within = [peak for done, peak in peaks.items() if low <= done < high or done == notes == high]
+        ranges[high] = max(within, default=0) / MEGABYTE
     return ranges
 
 

@@ -4,7 +4,8 @@
     python docs/speed.py --texts FOLDER     also the *.txt files of FOLDER
     python docs/speed.py --training 0       without the training, which takes longest
 
-A model that is adapted to annotated notes has BIOES tags, any other BIO tags: of such a one both are measured.
+A model that is adapted to annotated notes has BIOES tags, any other BIO tags: of such a one both are measured, taking
+turns.
 Figures are of processor time, so that what else the machine does weighs less: the best of the runs, and the median.
 A rate of spaCy's NER stands beside them if spaCy is installed; that model has seen a few steps of training and no more,
 so only its speed means anything, not its scores.
@@ -37,6 +38,7 @@ from clinical_ner.ner.tokenize import Block, blocks
 from clinical_ner.notes.charts import POPULATION, record_of
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import lexis
+from clinical_ner.promotion import speed
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
@@ -101,7 +103,9 @@ def reading(name: str, texts: Sequence[str], runs: int) -> None:
     if not any(bio.unfinished(tagger.weights.tags)):
         finer = tagger.reweighted(refined(tagger.weights.with_tags(bio.TAGS)), tagger.manifest.params)
         tag_all(finer, texts)
-        show(f"{name}: text to entities, BIOES tags", tokens, "tokens", timed(partial(tag_all, finer, texts), runs))
+        beside = speed.measure(finer, tagger, texts, runs)
+        rate = f"{beside.challenger:>24,.0f}  tokens a second, {beside.ratio:.2f} of BIO"
+        print(f"{f'{name}: text to entities, BIOES tags':<44}{rate}")
 
 
 def tag_all(tagger: Tagger, texts: Sequence[str]) -> None:
