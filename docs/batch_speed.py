@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -44,7 +44,12 @@ SHORT = 260  # characters of a short note, about
 BARE = 3_000  # notes that the bare tagger reads
 MARKS = (100_000, 1_000_000, 10_000_000)  # notes; memory is told up to each, and up to the last
 PRICE = 0.04  # US dollars an hour of a virtual processor, about what clouds ask
-BIG, NATION = 100_000_000, 340_000_000 * 4  # notes; and four a year of each person of the United States
+PLANNED = (
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    340_000_000 * 4,
+)  # notes; the last: four a year of each person of the USA
 POLL = 0.5  # seconds
 MEGABYTE = 1_000_000
 COMMAND = [sys.executable, "-c", "from clinical_ner.cli import main\nif __name__ == '__main__': main()"]
@@ -60,7 +65,7 @@ class Measured(NamedTuple):
     start_up: float
     worker_megabytes: float  # of the largest
     output_bytes: int
-    growth: dict[int, float]  # the same by stretches of the batch: up to so many notes, megabytes
+    growth: dict[int, float]  # of the largest worker from each mark of MARKS to the next: notes at its end, megabytes
 
     @property
     def rate(self) -> float:
@@ -144,7 +149,7 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
         words = [*COMMAND, "extract-batch", str(source), str(out), "--model", str(MODEL), *options]
         start = time.perf_counter()
         process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        begun, peaks, spent, importing = 0.0, Counter[int](), dict[int, float](), 0.0
+        begun, peaks, spent, importing = 0.0, defaultdict[int, int](int), dict[int, float](), 0.0
         while process.poll() is None:
             done = len(list(out.glob("_shards/*.json")))
             for worker in workers():
@@ -248,9 +253,9 @@ def page(texts: list[str], bare: float, found: list[Measured], loads: tuple[str,
         "before": loads[0],
         "after": loads[1],
         "processors": str(os.cpu_count()),
-        "arithmetic": "\n".join(arithmetic(count, two) for count in (*MARKS[1:], BIG, NATION)),
+        "arithmetic": "\n".join(arithmetic(count, two) for count in PLANNED),
         "price": f"{PRICE:.2f}",
-        "growth": growth(found[-1]),
+        "growth": growth(max(found, key=lambda measured: measured.notes)),
         "most": f"{max(of.notes for of in found):,}",
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda name: figures[name[1]], template)

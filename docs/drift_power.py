@@ -190,9 +190,10 @@ def windows(
 
 
 def alerts(judge: Judge, drawn: Iterator[Matrix]) -> dict[str, float]:
-    """The share of windows that are an alert, and of those that are at least watched."""
+    """How many windows there are, and the shares of those that are an alert, and that are at least watched."""
     verdicts = [judge.verdict(window) for window in drawn]
     return {
+        "windows": len(verdicts),
         "alert": verdicts.count(ALERT) / len(verdicts),
         "watch or alert": 1 - verdicts.count(NONE) / len(verdicts),
     }
@@ -209,22 +210,22 @@ def table(found: dict[str, Any]) -> str:
     """The shares as Markdown: alerts, and in brackets what is watched too."""
     sizes = list(found)
     rows = [
-        f"| shift | share of the notes | {' | '.join(f'{size} notes' for size in sizes)} |",
-        "|---|--:|" + "--:|" * len(sizes),
+        f"| shift | share of the notes | windows | {' | '.join(f'{size} notes' for size in sizes)} |",
+        "|---|--:|--:|" + "--:|" * len(sizes),
     ]
     for row in found[sizes[0]]:
         name, _, share = row.partition("@")
         cells = (f"{found[size][row]['alert']:.1%} ({found[size][row]['watch or alert']:.1%})" for size in sizes)
-        rows.append(f"| {name} | {share} | {' | '.join(cells)} |")
+        rows.append(f"| {name} | {share} | {found[sizes[0]][row]['windows']} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
 def main(
     reference: Annotated[Path, Option(help="Of the stage drift.")] = ROOT / "data/drift",
     model: Annotated[Path, Option()] = ROOT / "models/tagger.crfsuite",
-    sizes: Annotated[str, Option("--windows", help="Notes in a window, with commas.")] = "200,300,1000",
+    sizes: Annotated[str, Option("--windows", help="Notes in a window, with commas.")] = "300,1000",
     undrifted: Annotated[int, Option(help="Windows without a shift.")] = 500,
-    shifted: Annotated[int, Option(help="Windows of each shift.")] = 100,
+    shifted: Annotated[int, Option(help="Windows of each shift.")] = 40,
     out: Annotated[Path, Option()] = ROOT / "docs",
 ) -> None:
     """Print the table and write it to OUT/drift_power.json and OUT/drift_power.md."""

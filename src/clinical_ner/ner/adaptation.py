@@ -101,7 +101,13 @@ def adapt(
 
 
 def refined(weights: Weights) -> Weights:
-    """The same CRF with BIOES tags in place of its BIO tags: with `Weights.endings` all probabilities are the same."""
+    """The same CRF with BIOES tags in place of its BIO tags; one that has them stays as it is.
+
+    With `Weights.endings` all probabilities are the same, as long as no scores of a token are nearly as far apart as
+    `CONTRADICTION`.
+    """
+    if any(bio.unfinished(weights.tags)):
+        return weights
     tags = [(tag, fine) for tag in weights.tags for fine in bio.finer(tag)]
     columns = [weights.tags.index(tag) for tag, _ in tags]
     transitions = weights.transitions[np.ix_(columns, columns)]
@@ -192,7 +198,7 @@ def _fit(given: _Sentences, emissions: Floats, transitions: Floats) -> tuple[flo
     marginal = decoding.marginals(found)
     now, last = given.follows, given.follows - 1
     first, tag, tag_before = given.gold[given.starts], given.gold[now], given.gold[last]
-    onward = moves.moves[tag_before, tag] * found.backward[tag, now] / found.leaving[tag_before, last]
+    onward = decoding.onward(found, moves, tag_before, tag, last)
     loss = -float(np.log(marginal[first, given.starts]).sum() + np.log(onward).sum())
     before, here = found.forward[:, last], found.backward[:, now]
     by_transition = moves.moves * (before / ((moves.moves.T @ before) * here).sum(axis=0) @ here.T)

@@ -61,18 +61,37 @@ def unfinished(tags: Sequence[str]) -> list[bool]:
     return [tag[:2] in LAST and LAST[tag[:2]] + tag[2:] in tags for tag in tags]
 
 
-def ends(tag: str) -> bool:
-    """Whether a BIO or BIOES tag says that its entity ends here.
-
-    >>> ends("E-DISEASE"), ends("I-DISEASE")
-    (True, False)
-    """
-    return tag[:2] in NOT_LAST
-
-
 def goes_on(tag: str, after: str) -> bool:
     """Whether the entity of a BIO tag goes on with the one that follows."""
     return tag != OUTSIDE and after == INSIDE + tag[2:]
+
+
+class EntityTags(NamedTuple):
+    """The numbers of the tags that the tokens of a label's entities have; BIO tags have two places each."""
+
+    single: int  # of an entity of one token
+    first: int
+    inner: int  # of a token between; and of the first one of an entity that starts with an I
+    last: int  # and of such an entity's only one
+
+    @property
+    def tell_the_end(self) -> bool:
+        """Whether they say where an entity ends, as BIOES tags do."""
+        return self.last != self.inner
+
+
+def entity_tags(tags: Sequence[str], label: str) -> EntityTags:
+    """Those of a label among all BIO or all BIOES tags.
+
+    >>> entity_tags(["O", "B-DISEASE", "S-DISEASE", "I-DISEASE", "E-DISEASE"], "DISEASE")
+    EntityTags(single=2, first=1, inner=3, last=4)
+    >>> entity_tags(["O", "B-DISEASE", "I-DISEASE"], "DISEASE")
+    EntityTags(single=1, first=1, inner=2, last=2)
+    """
+    first, inner = tags.index(BEGIN + label), tags.index(INSIDE + label)
+    if SINGLE + label not in tags:
+        return EntityTags(first, first, inner, inner)
+    return EntityTags(tags.index(SINGLE + label), first, inner, tags.index(END + label))
 
 
 class Encoded(NamedTuple):

@@ -16,11 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clinical_ner.ner import bio
+from clinical_ner.ner.bio import EntityTags
 from clinical_ner.ner.weights import Floats
 
 Integers = NDArray[np.intp]
-Tags = tuple[int, ...]
 CERTAIN = 0.51  # above a half, with room for rounding
 SAFE_EXPONENT = 300.0  # of e: products that stay within lose no precision in double precision
 
@@ -139,7 +138,15 @@ def messages(emissions: Floats, chain: Chain, packed: Plan) -> Messages:
 def marginals(found: Messages) -> Floats:
     """The probability of each tag at each token, (tags, tokens)."""
     weights = found.forward * found.leaving
-    return weights / weights.sum(axis=0)  # type: ignore[no-any-return]
+    return weights / over_tags(weights)
+
+
+def over_tags(rows: Floats) -> Floats:
+    """The sum over the tags of (tags, tokens), one tag after the other: NumPy's order depends on how many tokens."""
+    total = np.zeros(rows.shape[1])
+    for row in rows:
+        total += row
+    return total
 
 
 def certain_or_best_tags(
@@ -160,35 +167,15 @@ def certain_or_best_tags(
 def _path_probabilities(tags: Integers, found: Messages, marginal: Floats, chain: Chain, lengths: Integers) -> Floats:
     """Of each sentence, that its tokens have these tags, of which none may be impossible."""
     starts = lengths.cumsum() - lengths
-    places = np.arange(len(tags))
-    chances = found.backward[tags, places]
-    chances[1:] *= chain.moves[tags[:-1], tags[1:]] / found.leaving[tags[:-1], places[:-1]]
+    chances = np.empty(len(tags))
+    chances[1:] = onward(found, chain, tags[:-1], tags[1:], np.arange(len(tags) - 1))
     chances[starts] = marginal[tags[starts], starts]
     return np.multiply.reduceat(chances, starts)
 
 
-class LabelTags(NamedTuple):
-    """The tags of the tokens of a label's entities: first those of any token but the last, then those of the last."""
-
-    begins: tuple[Tags, Tags]  # of the first token
-    insides: tuple[Tags, Tags]  # of the others
-    may_follow: Tags  # insides that may come after a tag of the last token: of BIO tags all, of BIOES none
-
-
-def label_tags(tags: Sequence[str], label: str) -> LabelTags:
-    """Those of a label among these BIO or BIOES tags."""
-    going_on = [not bio.ends(tag) for tag in tags]
-    ending = [not unfinished for unfinished in bio.unfinished(tags)]
-
-    def chosen(name: str) -> tuple[Tags, Tags]:
-        before, last = (
-            tuple(number for number, tag in enumerate(tags) if may_be[number] and bio.coarser(tag) == name)
-            for may_be in (going_on, ending)
-        )
-        return before, last
-
-    begins, insides = chosen(bio.BEGIN + label), chosen(bio.INSIDE + label)
-    return LabelTags(begins, insides, insides[0] if insides[0] == insides[1] else ())
+def onward(found: Messages, chain: Chain, tags: Integers, after: Integers, places: Integers) -> Floats:
+    """The probability of each tag of `after`, given the one of `tags` at the token in the place before."""
+    return chain.moves[tags, after] * found.backward[after, places + 1] / found.leaving[tags, places]
 
 
 class Sites(NamedTuple):
@@ -198,36 +185,33 @@ class Sites(NamedTuple):
     marginal: Floats
     moves: Sequence[Sequence[float]]
 
-    def probability(self, tags: LabelTags, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
+    def probability(self, tags: EntityTags, entity: tuple[int, int], sentence: tuple[int, int]) -> float:
         """That the tokens of `entity`, half-open, are exactly one entity of the label with these tags.
 
-        It starts with a tag that begins one, or with one inside that continues no entity; then tags inside follow up
-        to its end, and no further.
+        Its first token has a tag that begins one, or one inside that continues no entity; tags inside follow up to its
+        end, and no further.
         """
         (first, past), (start, end) = entity, sentence
         last = past - 1
-        begins, insides = tags.begins[first == last], tags.insides[first == last]
-        paths = {tag: self.marginal.item(tag, first) for tag in (*begins, *insides)}
+        begin, inside = (tags.single, tags.last) if first == last else (tags.first, tags.inner)
+        paths = {tag: self.marginal.item(tag, first) for tag in (begin, inside)}
         if first > start:
-            for tag in insides:
-                paths[tag] *= 1 - self._continued((*tags.begins[False], *tags.insides[False]), tag, first)
+            paths[inside] *= 1 - self._continued(tags, inside, first)
         for place in range(first, last):
-            paths = {
-                tag: sum(chance * self._on(before, tag, place) for before, chance in paths.items())
-                for tag in tags.insides[place + 1 == last]
-            }
-        if past < end and tags.may_follow:
+            tag = tags.last if place + 1 == last else tags.inner
+            paths = {tag: sum(chance * self._on(before, tag, place) for before, chance in paths.items())}
+        if past < end and not tags.tell_the_end:
             for tag in paths:
-                paths[tag] *= 1 - sum(self._on(tag, inside, last) for inside in tags.may_follow)
+                paths[tag] *= 1 - self._on(tag, tags.inner, last)
         return min(1.0, max(0.0, sum(paths.values())))
 
-    def _continued(self, own: Tags, inside: int, place: int) -> float:
-        """Given `inside` here, that one of its label's own tags is before it."""
+    def _continued(self, tags: EntityTags, inside: int, place: int) -> float:
+        """Given `inside` here, that a tag of its label which goes on is before it."""
         forward, moves = self.found.forward, self.moves
-        before = sum(forward.item(tag, place - 1) * moves[tag][inside] for tag in own)
+        before = sum(forward.item(tag, place - 1) * moves[tag][inside] for tag in (tags.first, tags.inner))
         return before / self.found.arriving.item(inside, place)
 
-    def _on(self, tag: int, inside: int, place: int) -> float:
-        """Given this tag here, that `inside` is next."""
-        onward = self.moves[tag][inside] * self.found.backward.item(inside, place + 1)
-        return onward / self.found.leaving.item(tag, place)
+    def _on(self, tag: int, after: int, place: int) -> float:
+        """`onward` of a single token."""
+        weight = self.moves[tag][after] * self.found.backward.item(after, place + 1)
+        return weight / self.found.leaving.item(tag, place)

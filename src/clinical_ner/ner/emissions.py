@@ -38,7 +38,7 @@ from clinical_ner.ner.weights import Floats, Weights
 
 REMEMBERED: Final = 50_000  # words; beyond, everything is forgotten before the next block
 MARGIN: Final = max(map(abs, WORD_OFFSETS))  # of padding before, between and after sentences
-NO_CODE: Final = -(2**61)  # half of a number that is negative with any other half
+NO_CODE: Final = -(2**61)  # of an unknown key: with any other code the sum is negative, and two do not overflow
 NO_WORD: Final = "\n"  # stands for padding among folded words: no term holds it
 
 Integers = NDArray[np.intp]
@@ -56,9 +56,8 @@ class Emissions:
         self._groups = frozenset(groups)
         of_words = {pair_prefix(*offsets): offsets for offsets in word_pairs(groups)}
         of_marks = {joint_prefix(offset): (0, offset) for offset in JOINT_CLUSTERS if "joint" in groups}
-        prefixes = (*of_words, *of_marks)
-        paired = {name: row for name, row in weights.attributes.items() if name.startswith(prefixes)}
-        self._pairs, self._joint = (_paired(paired, self._padded_states, places) for places in (of_words, of_marks))
+        rows = _rows_by_prefix(weights.attributes, (*of_words, *of_marks))
+        self._pairs, self._joint = (_tables(rows, self._padded_states, places) for places in (of_words, of_marks))
         self._turn = threading.Lock()
         self._forget()
 
@@ -208,19 +207,24 @@ class _Table(Generic[Key]):
         return sums
 
 
-def _paired(paired: Mapping[str, int], states: Floats, places: Mapping[str, tuple[int, int]]) -> list[_Pairs]:
-    """The pairs whose features start with these prefixes, by the distance of the two offsets of each prefix."""
-    distances = dict.fromkeys(right - left for left, right in places.values())
-    apart = [
-        _Pairs(
-            paired,
-            states,
-            distance,
-            {prefix: left for prefix, (left, right) in places.items() if right - left == distance},
-        )
-        for distance in distances
-    ]
-    return [pairs for pairs in apart if pairs]
+def _rows_by_prefix(attributes: Mapping[str, int], prefixes: tuple[str, ...]) -> dict[str, list[tuple[str, int]]]:
+    """The attributes that start with each prefix, which ends in its first `=`: what follows it, and the row."""
+    found: dict[str, list[tuple[str, int]]] = {prefix: [] for prefix in prefixes}
+    for name, row in attributes.items():
+        if name.startswith(prefixes):
+            prefix, sign, rest = name.partition("=")
+            found[prefix + sign].append((rest, row))
+    return found
+
+
+def _tables(
+    rows: Mapping[str, Sequence[tuple[str, int]]], states: Floats, offsets: Mapping[str, tuple[int, int]]
+) -> list[_Pairs]:
+    """The pairs whose features start with these prefixes: a table for each distance of the two, if it has any."""
+    by_distance: dict[int, list[tuple[int, Sequence[tuple[str, int]]]]] = {}
+    for prefix, (left, right) in offsets.items():
+        by_distance.setdefault(right - left, []).append((left, rows[prefix]))
+    return [table for distance, seen in by_distance.items() if (table := _Pairs(states, distance, seen))]
 
 
 class _Pairs:
@@ -229,21 +233,22 @@ class _Pairs:
     A pair is looked up once, whatever the offsets are from which tokens see it.
     """
 
-    def __init__(self, paired: Mapping[str, int], states: Floats, distance: int, offsets: Mapping[str, int]) -> None:
+    def __init__(self, states: Floats, distance: int, seen: Sequence[tuple[int, Sequence[tuple[str, int]]]]) -> None:
+        """`seen` is for each offset from which a token sees the left one: what the pairs are called, and their rows."""
         self._states = states  # and a last row of zeros
         self._distance = distance
-        self._offsets = list(offsets.values())  # of the left one
-        slots: dict[tuple[str, str], list[int]] = {}
-        for slot, prefix in enumerate(offsets):
-            for name, row in paired.items():
-                if name.startswith(prefix):
-                    for pair in _readings(name.removeprefix(prefix)):
-                        slots.setdefault(pair, [-1] * len(offsets))[slot] = row
-        self._right = _Codes((right for _, right in slots), 1)
-        self._left = _Codes((left for left, _ in slots), len(self._right))
-        numbers = {self._left.code(left) + self._right.code(right): rows for (left, right), rows in slots.items()}
-        self._numbers = np.array([*sorted(numbers), np.iinfo(np.intp).max], np.intp)
-        self._rows = np.array([*(numbers[number] for number in sorted(numbers)), [-1] * len(offsets)], np.intp).T.copy()
+        self._offsets = [left for left, _ in seen]
+        pairs: dict[tuple[str, str], list[int]] = {}
+        for slot, (_, names) in enumerate(seen):
+            for name, row in names:
+                for pair in _readings(name):
+                    pairs.setdefault(pair, [-1] * len(seen))[slot] = row
+        self._right = _Codes((right for _, right in pairs), 1)
+        self._left = _Codes((left for left, _ in pairs), len(self._right))
+        numbers = {self._left.code(left) + self._right.code(right): rows for (left, right), rows in pairs.items()}
+        self._numbers = np.array([*sorted(numbers), np.iinfo(np.intp).max], np.intp)  # the last is of no pair
+        rows = [*(numbers[number] for number in sorted(numbers)), [-1] * len(seen)]
+        self._rows = np.ascontiguousarray(np.array(rows, np.intp).T)  # (offsets, pairs)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -264,17 +269,17 @@ class _Pairs:
         first, past = MARGIN, len(lefts) - MARGIN
         numbers = self._left.of(lefts[first:past])
         numbers += self._right.of(rights[first + self._distance : past + self._distance])
-        places = self._numbers.searchsorted(numbers)
-        places[self._numbers.take(places) != numbers] = len(self._numbers) - 1
+        pairs = self._numbers.searchsorted(numbers)
+        pairs[self._numbers.take(pairs) != numbers] = len(self._numbers) - 1
         for rows, offset in zip(self._rows, self._offsets, strict=True):
-            total[first - offset : past - offset] += self._states.take(rows.take(places), axis=0)
+            total[first - offset : past - offset] += self._states.take(rows.take(pairs), axis=0)
 
 
-def _readings(body: str) -> Iterator[tuple[str, str]]:
-    """The pairs that a feature may be of: several where a word holds the separator, and it is the feature of each."""
-    for cut, character in enumerate(body):
+def _readings(name: str) -> Iterator[tuple[str, str]]:
+    """The pairs that a name may be of: several where a word holds the separator, and it is the name of each."""
+    for cut, character in enumerate(name):
         if character == "|":
-            yield body[:cut], body[cut + 1 :]
+            yield name[:cut], name[cut + 1 :]
 
 
 class _Codes:

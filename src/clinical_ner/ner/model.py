@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.files import sha256
 from clinical_ner.core.params import TrainParams
+from clinical_ner.ner import bio
 from clinical_ner.ner.calibration import Beta
 from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.features import FEATURE_VERSION
@@ -37,7 +38,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1]
+    format: Literal[1, 2]  # 2: its tags are BIOES, which programs that know 1 alone would misread
     feature_version: int
     labels: tuple[str, ...]
     params: TrainParams
@@ -144,11 +145,18 @@ def staged(model: Path) -> Iterator[Path]:
 
 
 def write_manifest(
-    model: Path, params: TrainParams, labels: tuple[str, ...], data: Mapping[str, str], *, sentences: int, tokens: int
+    model: Path,
+    params: TrainParams,
+    labels: tuple[str, ...],
+    tags: Sequence[str],
+    data: Mapping[str, str],
+    *,
+    sentences: int,
+    tokens: int,
 ) -> Manifest:
     """Hash the files of MODEL.crfsuite and write the manifest beside them."""
     manifest = Manifest(
-        format=1,
+        format=2 if any(bio.unfinished(tags)) else 1,
         feature_version=FEATURE_VERSION,
         labels=labels,
         params=params,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import LABELS, Span
@@ -16,7 +17,7 @@ from clinical_ner.ner.calibration import calibrated
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import fold
 from clinical_ner.ner.tokenize import Block, Token, blocks
-from clinical_ner.ner.weights import Weights
+from clinical_ner.ner.weights import Floats, Weights
 
 
 class Entity(NamedTuple):
@@ -46,10 +47,11 @@ class Sentence(NamedTuple):
 
 
 class _Tagged(NamedTuple):
-    """The tags of a block, their marginals, and the entities of each of its sentences."""
+    """The tags of a block and their numbers, the marginals of all, and the entities of each of its sentences."""
 
     tags: list[str]
-    marginals: list[float]
+    numbers: NDArray[np.intp]
+    marginal: Floats  # (tags, tokens)
     entities: list[list[Entity]]
 
 
@@ -67,7 +69,7 @@ class Tagger:
         self._endings = complete.endings
         self._chain = decoding.Chain(complete.transitions)
         self._moves: list[list[float]] = self._chain.moves.tolist()
-        self._label_tags = {label: decoding.label_tags(complete.tags, label) for label in LABELS}
+        self._entity_tags = {label: bio.entity_tags(complete.tags, label) for label in LABELS}
         self._emissions = Emissions(complete, gazetteer, manifest.params.feature_groups)
         self._words = words
 
@@ -109,7 +111,8 @@ class Tagger:
         return kinds(definitions(text), self.gazetteer)
 
     def _sentences(self, block: Block, abbreviated: Mapping[str, str]) -> Iterator[Sentence]:
-        tags, marginals, entities = self._tagged(block, abbreviated)
+        tags, numbers, marginal, entities = self._tagged(block, abbreviated)
+        marginals = decoding.over_tags(self._alike.take(numbers, axis=1) * marginal).tolist()
         for (first, past), own in zip(block.spans(), entities, strict=True):
             yield Sentence(block.tokens(first, past), tags[first:past], marginals[first:past], own)
 
@@ -124,7 +127,7 @@ class Tagger:
         tags = [self._tags[tag] for tag in best.tolist()]
         sites = decoding.Sites(found, marginal, self._moves)
         entities = [self._entities(block, tags[first:past], (first, past), sites) for first, past in spans]
-        return _Tagged(tags, (self._alike.take(best, axis=1) * marginal).sum(axis=0).tolist(), entities)
+        return _Tagged(tags, best, marginal, entities)
 
     def _entities(
         self, block: Block, tags: list[str], sentence: tuple[int, int], sites: decoding.Sites
@@ -133,7 +136,7 @@ class Tagger:
         entities = []
         for opening, closing, label in bio.runs(tags):
             first, past = sentence[0] + opening, sentence[0] + closing
-            chance = sites.probability(self._label_tags[label], (first, past), sentence)
+            chance = sites.probability(self._entity_tags[label], (first, past), sentence)
             end = block.starts[past - 1] + len(block.words[past - 1])
             confidence = calibrated(self.manifest.calibration, label, chance)
             entities.append(Entity(block.starts[first], end, label, round(confidence, 4)))

@@ -122,7 +122,7 @@ def train(
         marisa_trie.Trie(sorted(known_words(examples, params.min_frequency))).save(str(model.part(staged, model.WORDS)))
         tokens = sum(len(example.words) for example in examples)
         (concepts or Concepts.build(())).save(model.part(staged, model.CONCEPTS))
-        model.write_manifest(staged, params, LABELS, data, sentences=len(examples), tokens=tokens)
+        model.write_manifest(staged, params, LABELS, learnt.tags, data, sentences=len(examples), tokens=tokens)
         model.calibrate(staged, fit_calibration(points(Tagger.load(staged), calibration)))
     return log
 

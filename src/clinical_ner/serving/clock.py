@@ -1,4 +1,4 @@
-"""The service's clock, and names in the order of time."""
+"""The service's clock, and identifiers in the order of time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def now() -> datetime:
     return datetime.fromtimestamp(time.time(), UTC)
 
 
-def time_ordered_id() -> UUID:
+def uuid7() -> UUID:
     """A UUID of version 7 (RFC 9562): one of a later millisecond is greater, so that an index grows at its end.
 
     Of random ones every row would be written to another page.

@@ -51,14 +51,14 @@ for label in LABELS:
 for table in ("predictions", "feedback"):
     STORE_FAILURES.labels(table)
 
-requests = cache(REQUESTS.labels)  # looking a series up costs more than counting
-request_seconds = cache(REQUEST_SECONDS.labels)
+_requests = cache(REQUESTS.labels)  # looking a series up costs more than counting
+_request_seconds = cache(REQUEST_SECONDS.labels)
 
 
 def count_request(route: str, method: str, status: int, seconds: float) -> None:
     """Count a request that has been answered, and how long it took."""
-    requests(route, method, status).inc()
-    request_seconds(route).observe(seconds)
+    _requests(route, method, status).inc()
+    _request_seconds(route).observe(seconds)
 
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

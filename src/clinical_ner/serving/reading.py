@@ -10,7 +10,7 @@ from clinical_ner.monitoring.profiles import figures
 from clinical_ner.ner.extraction import Reading, interpret, record
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving import metrics
-from clinical_ner.serving.clock import time_ordered_id
+from clinical_ner.serving.clock import uuid7
 from clinical_ner.serving.contract import Note
 
 COUNTED = {"diseases": DISEASE, "treatments": TREATMENT}
@@ -29,7 +29,7 @@ def read_note(tagger: Tagger, note: Note) -> NoteRead:
     start = time.perf_counter()
     sentences = tagger.read(note.text)
     reading = interpret(note.text, [(each.tokens, each.entities) for each in sentences], tagger.concepts)
-    prediction_id = time_ordered_id()
+    prediction_id = uuid7()
     named = {} if note.id is None else {"id": note.id}
     answer = {**named, "prediction_id": str(prediction_id), **record(note.text, reading)}
     columns = {

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
+from sqlalchemy import Uuid
 
 from clinical_ner.serving import metrics
 from clinical_ner.serving.logs import FIELDS, logger
-from clinical_ner.serving.store import RejectedError, Store, StoreDownError
+from clinical_ner.serving.store import PREDICTIONS, RejectedError, Store, StoreDownError, UtcDateTime
 
 BATCH = 100  # so many as objects at once take little memory
 EVERY_SECONDS = 1.0  # more often costs those that answer more of their time
 AGAIN_SECONDS = 1.0  # after a failure
+
+OF_TYPE: dict[type, Callable[[str], Any]] = {Uuid: UUID, UtcDateTime: datetime.fromisoformat}
+PARSED = {column.name: OF_TYPE[type(column.type)] for column in PREDICTIONS.c if type(column.type) in OF_TYPE}
 
 Row = Mapping[str, Any]
 
@@ -105,6 +109,4 @@ class Recorder:
 def _row(content: bytes) -> dict[str, Any]:
     """The row that waited as JSON."""
     row: dict[str, Any] = from_json(content)
-    row["prediction_id"] = UUID(row["prediction_id"])
-    row["created_at"] = datetime.fromisoformat(row["created_at"])
-    return row
+    return row | {name: parsed(row[name]) for name, parsed in PARSED.items()}

@@ -392,7 +392,7 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _json(content: Any) -> str:
-    """What is stored here reads back as from the standard library's JSON, at a third of the cost."""
+    """What is stored here reads back as from the standard library's JSON, which takes longer."""
     return to_json(content).decode()
 
 

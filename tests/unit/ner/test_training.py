@@ -132,9 +132,8 @@ def test_a_model_that_is_adapted_to_annotated_sentences_has_bioes_tags_and_speak
     tagger = Tagger.load(tmp_path / "both.crfsuite")
 
     assert {tag[:2] for tag in tagger.weights.tags} == {"O", bio.BEGIN, bio.INSIDE, bio.END, bio.SINGLE}
-    assert {tag for sentence in tagger.read("Gout is a diet. Pain after aspirin.") for tag in sentence.tags} <= {
-        *bio.TAGS
-    }
+    assert tagger.manifest.format == 2
+    assert [sentence.tags for sentence in tagger.read("Gout is a diet.")] == [["O", "O", "O", f"B-{TREATMENT}", "O"]]
 
 
 def test_a_light_weight_leaves_the_synthetic_model_as_it_was(

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 LAYERS = """
+import sys
 from types import SimpleNamespace
 from clinical_ner.serving import service
+
+assert "bentoml._internal.server.base_app" not in sys.modules  # it binds what it imports
 from bentoml._internal.server.base_app import BaseAppFactory
 
 application = object()
