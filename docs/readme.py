@@ -177,8 +177,9 @@ def _row(text: str, system: str, scored: dict[str, Any]) -> str:
 def slices(evaluation: dict[str, Any]) -> str:
     """The CRF on what it has seen and on what it has not, per label and micro."""
     lines = ["| held-out synthetic text | label | precision | recall | F1 | entities |", "|---|---|---|---|---|---|"]
-    for by in ("patients", "templates", "terms", "withheld", "repeats"):
-        for name, scored in evaluation["crf"][by].items():
+    by_slice = {by: evaluation["crf"][by] for by in ("patients", "templates", "terms", "withheld", "repeats")}
+    for by, tables in {**by_slice, "same sentences": evaluation["exchanged"]}.items():
+        for name, scored in tables.items():
             shown = f"{by}: {name.replace('_', ', ') if name.startswith(WITHHELD) else spaced(name)}"
             if not scored["micro"]["support"]:
                 lines.append(f"| {shown} | {scored['predicted']} entities found | | | | 0 |")

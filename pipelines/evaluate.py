@@ -40,6 +40,7 @@ def main(
     lighter = ablation.lighter_models(tagger, few, partial, own, train)
     figures = report.evaluate(tagger, unread, written, slices)
     figures |= report.baseline_scores(others, unread.documents)
+    figures["exchanged"] = report.term_scores(tagger, unread, slices, own)
     figures["robustness"] = report.robustness_scores(tagger, texts, written, own)
     figures["ablation"] = ablation.ablations(lighter, texts, slices)
     report.write_plots(plots, figures)

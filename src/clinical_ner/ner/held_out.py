@@ -25,7 +25,9 @@ from clinical_ner.ner.training import Example
 
 SPURIOUS = "spurious"  # the slice of predicted spans that meet no gold one
 SEEN_TEMPLATE = "seen_template"
+SEEN = "seen"  # of terms: trained on
 WITHHELD = "withheld"  # how the slices of concepts that were kept from training begin
+WITHHELD_LISTED, WITHHELD_UNLISTED = f"{WITHHELD}_listed", f"{WITHHELD}_unlisted"
 Stretch = tuple[int, int]  # start and end
 NOTHING = Annotated((), frozenset())
 
@@ -160,7 +162,7 @@ class Slices:
         """
         key = (document.id, span)
         if key not in self._terms:
-            gold = _counterpart(span, document.spans)
+            gold = counterpart(span, document.spans)
             self._terms[key] = self._term(document, gold) if gold else SPURIOUS
         return self._terms[key]
 
@@ -183,11 +185,11 @@ class Slices:
         words = _words(document.text[gold.start : gold.end])
         concept_id = self._origins[document.id].concepts[gold]
         if folded(words) in self._trained:
-            return "seen"
+            return SEEN
         if is_trained_on(concept_id, self._params, self._common):
             return "new_form" if concept_id in self._concepts else "rare_concept"
         whole = any(match.first == 0 and match.past == len(words) for match in self._gazetteer.matches(words))
-        return "withheld_listed" if whole else "withheld_unlisted"
+        return WITHHELD_LISTED if whole else WITHHELD_UNLISTED
 
 
 def _words(text: str) -> list[str]:
@@ -199,7 +201,7 @@ def _shared(span: Span, stretch: Stretch) -> int:
     return min(span.end, stretch[1]) - max(span.start, stretch[0])
 
 
-def _counterpart(span: Span, golds: Iterable[Span]) -> Span | None:
+def counterpart(span: Span, golds: Iterable[Span]) -> Span | None:
     """The gold span that equals it, else the first of those that it shares most characters with, if any."""
     met = [gold for gold in golds if gold.overlaps(span)]
     return max(met, key=lambda gold: (gold == span, _shared(span, (gold.start, gold.end))), default=None)

@@ -15,6 +15,7 @@ from clinical_ner.ner.diagnosis import diagnosis
 from clinical_ner.ner.evaluation import (
     Reader,
     Reading,
+    SliceTable,
     Understood,
     confusion,
     confusion_by_slice,
@@ -27,16 +28,17 @@ from clinical_ner.ner.evaluation import (
     spans_of,
     understand_all,
 )
+from clinical_ner.ner.exchange import exchanged_scores
 from clinical_ner.ner.extraction_metrics import Annotated, Outputs, output_scores, outputs_of, within
 from clinical_ner.ner.golden import GoldenNote
-from clinical_ner.ner.held_out import HeldOut, Slices
+from clinical_ner.ner.held_out import SEEN, WITHHELD, WITHHELD_LISTED, WITHHELD_UNLISTED, HeldOut, Slices
 from clinical_ner.ner.robustness import perturbations, robustness
 from clinical_ner.ner.tagger import Tagger
 
 CRF, DICTIONARY, TOKEN_CLASSIFIER = SYSTEMS = ("crf", "dictionary", "token_classifier")
 HELD_OUT, UNSEEN_TEMPLATES, GOLDEN = TEXTS = ("held_out", "unseen_templates", "golden")
 SLICED_BY = ("patients", "templates", "terms", "repeats", "kinds", "sections", "new_templates", "withheld")
-TERMS_TO_WATCH = ("seen", "withheld", "withheld_listed", "withheld_unlisted")  # of those in unseen templates
+TERMS_TO_WATCH = (SEEN, WITHHELD, WITHHELD_LISTED, WITHHELD_UNLISTED)  # of those in unseen templates
 ABLATED_ON = {"all": "f1", "unseen templates": "f1_unseen_templates", "unlisted terms": "f1_withheld_unlisted_terms"}
 BIN_COLUMNS = ("confidence", "right", "entities")
 Figures = dict[str, Any]
@@ -113,6 +115,11 @@ def baseline_scores(baselines: Mapping[str, Reader], documents: Sequence[Documen
     return {name: {"all": scores(read_all(reader, documents, LABELS))} for name, reader in baselines.items()}
 
 
+def term_scores(tagger: Tagger, unread: HeldOut, slices: Slices, params: EvaluateParams) -> dict[str, SliceTable]:
+    """The strict scores of terms that were trained on, and of others, in the same sentences of unseen templates."""
+    return exchanged_scores(span_reader(tagger), unread, slices, LABELS, params.seed)
+
+
 def robustness_scores(
     tagger: Tagger, held_out: Sequence[Document], golden: Sequence[GoldenNote], params: EvaluateParams
 ) -> dict[str, Figures]:
@@ -131,6 +138,7 @@ def main_figures(figures: Figures) -> Figures:
         "crf_f1": {
             **{by: f1_by_slice(crf[by]) for by in SLICED_BY[:3]},
             "terms_in_unseen_templates": _terms_in_unseen_templates(crf),
+            "terms_in_the_same_sentences": f1_by_slice(figures["exchanged"]),
         },
         **{f"{name}_f1": figures[name]["all"]["micro"]["f1"] for name in (*SYSTEMS[1:], GOLDEN)},
         "ablation_f1": {name: found["f1"] for name, found in figures["ablation"].items()},
@@ -194,6 +202,7 @@ def _plots(figures: Figures) -> dict[str, tuple[tuple[str, ...], Iterable[Sequen
 def _slice_rows(figures: Figures) -> Iterator[tuple[str, float]]:
     for by in SLICED_BY:
         yield from ((f"{by}: {name}", f1) for name, f1 in f1_by_slice(figures[CRF][by]).items())
+    yield from ((f"same sentences: {name}", f1) for name, f1 in f1_by_slice(figures["exchanged"]).items())
 
 
 def _ablation_rows(figures: Figures) -> Iterator[tuple[str, float]]:

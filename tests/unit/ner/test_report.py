@@ -26,6 +26,7 @@ from clinical_ner.ner.report import (
     main_figures,
     robustness_scores,
     system_scores,
+    term_scores,
     write_plots,
 )
 from clinical_ner.ner.tagger import Tagger
@@ -110,6 +111,7 @@ def figures(
     found = evaluate(tiny, unread, golden, slices)
     found |= baseline_scores({"dictionary": nothing, "token_classifier": eager}, unread.documents)
     found["robustness"] = robustness_scores(tiny, unread.documents, golden, settings)
+    found["exchanged"] = term_scores(tiny, unread, slices, settings)
     return {**found, "ablation": ablate()}
 
 
@@ -264,6 +266,7 @@ def test_the_main_figures_are_taken_from_all_of_them(figures: dict[str, Any]) ->
         "templates": {"seen": 1.0, "unseen": 0.0},
         "terms": {"seen": 1.0, "withheld_unlisted": 0.0},
         "terms_in_unseen_templates": {"withheld": 0.0, "withheld_unlisted": 0.0},
+        "terms_in_the_same_sentences": {},
     }
     assert found["ablation_f1"]["all"] == figures["ablation"]["all"]["f1"]
     assert tuple(found["calibration_error"]) == tuple(found["outputs"]) == TEXTS
