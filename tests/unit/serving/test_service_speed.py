@@ -78,3 +78,68 @@ def test_a_missed_bar_ends_the_run_with_1(
         ended = exit_.exit_code
 
     assert ended == code
+
+
+class Server:
+    """A target whose requests take so much processor time, and whose worker holds so much."""
+
+    def __init__(self, speed: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.cost: dict[str, tuple[float, float]] = {}  # milliseconds: of the processor, to the answer
+        self.targets = [speed.Target(name, 0, 0) for name in ("ours", "theirs")]
+        self.megabytes = iter([100.0] * 11)
+
+        async def load(target: Any, _request: bytes, requests: int, _connections: int) -> float:
+            processor, answer = self.cost[target.name]
+            target.seconds += [answer / 1000] * requests
+            return processor
+
+        monkeypatch.setattr(speed, "load", load)
+        monkeypatch.setattr(speed.Target, "worker_bytes", lambda _: (int(next(self.megabytes) * 1e6), 0, 0))
+
+
+@pytest.fixture
+def server(speed: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Server:
+    return Server(speed, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("ours", "missed"),
+    [((2.0, 2.0), None), ((2.1, 1.0), "CPU"), ((1.0, 2.1), "p50")],
+)
+def test_more_than_twice_of_the_bare_application_is_missed(
+    speed: ModuleType, server: Server, capsys: pytest.CaptureFixture[str], ours: tuple[float, float], missed: str | None
+) -> None:
+    server.cost = {"ours": ours, "theirs": (1.0, 1.0)}
+
+    met = speed.compare("a note", "Gout.", server.targets, 800)
+
+    assert met is (missed is None)
+    assert (f"missed: {missed}" in capsys.readouterr().out) is (missed is not None)
+    assert [row["connections"] for row in server.targets[0].ratios] == [1, 8, 32]
+    assert {(row["characters"], row["CPU"], row["p50"]) for row in server.targets[0].ratios} == {(5, *ours)}
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "met"),
+    [([90.0] + [119.0] * 10, True), ([119.0] * 10 + [120.1], False), ([100.0] * 10 + [102.1], False)],
+)
+def test_a_worker_that_is_too_large_or_grows_is_missed(
+    speed: ModuleType, server: Server, megabytes: list[float], met: bool
+) -> None:
+    server.cost = {"ours": (1.0, 1.0)}
+    server.megabytes = iter(megabytes)
+
+    assert speed.endure(server.targets[0], 100) is met
+    assert server.targets[0].megabytes == megabytes
+
+
+def test_a_failure_in_the_long_run_is_missed(
+    speed: ModuleType, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(target: Any, *_: Any) -> float:
+        target.failures += 1
+        return 0.0
+
+    monkeypatch.setattr(speed, "load", fail)
+
+    assert speed.endure(server.targets[0], 100) is False
