@@ -5,8 +5,10 @@
     python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
 
 Speed is told twice: in notes a second of the clock, on which everything else that the machine does weighs, and in
-processor time a note, on which it hardly does; the share of the bare tagger is of processor time. A short note is a
-sentence or two; time goes by tokens, so notes of the usual length take longer. Writes docs/capacity.md.
+processor time a note, on which it hardly does. The bare tagger and the engines take turns; of each the run with the
+median rate is told. A short note is a sentence or two; time goes by tokens, so notes of the usual length take longer.
+Writes docs/capacity.json and, of it, docs/capacity.md; without `--long` the long run that is there stays. A missed bar
+ends it with 1: SPEEDUP, SHARE, MOST_MEGABYTES, MOST_GROWTH.
 """
 
 from __future__ import annotations
@@ -23,15 +25,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Annotated, NamedTuple
 
 import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from typer import Option
+from typer import Exit, Option
 
-from clinical_ner.core import io
+from clinical_ner.core import files, io
 from clinical_ner.core.commands import run
 from clinical_ner.core.schema import NOTES
 from clinical_ner.ner.extraction import understand
@@ -40,18 +43,19 @@ from clinical_ner.ner.tokenize import blocks
 
 ROOT = Path(__file__).parents[1]
 DATA, MODEL, PAGE = ROOT / "data", ROOT / "models/tagger.crfsuite", ROOT / "docs/capacity.md"
+ROUNDS = 3  # in which the engines take turns
+SPEEDUP, SHARE = 1.8, 0.85  # of two processes: times one; of the bare tagger's speed times the processes
+MOST_MEGABYTES, MOST_GROWTH = 400, 1.1  # of a process; and at the end of the long run, times what it had at first
 SHORT = 260  # characters of a short note, about
 BARE = 3_000  # notes that the bare tagger reads
 MARKS = (100_000, 1_000_000, 10_000_000)  # notes; memory is told up to each, and up to the last
 PRICE = 0.04  # US dollars an hour of a virtual processor, about what clouds ask
-PLANNED = (
-    1_000_000,
-    10_000_000,
-    100_000_000,
-    340_000_000 * 4,
-)  # notes; the last: four a year of each person of the USA
+PEOPLE, NOTES_A_YEAR = 340_000_000, 4  # of the United States; of each of them
+PLANNED = (1_000_000, 10_000_000, 100_000_000, PEOPLE * NOTES_A_YEAR)  # notes
 POLL = 0.5  # seconds
 MEGABYTE = 1_000_000
+MET, MISSED = "met", "missed"
+GENERATED = {"population": 40_000, "notes": 4_000}  # command -> people
 COMMAND = [sys.executable, "-c", "from clinical_ner.cli import main\nif __name__ == '__main__': main()"]
 
 
@@ -59,13 +63,15 @@ class Measured(NamedTuple):
     """A batch."""
 
     engine: str
+    workers: int
     notes: int
     seconds: float  # from the first shard on: starting up is apart
     processor_seconds: float  # of the workers, from then on
     start_up: float
-    worker_megabytes: float  # of the largest
+    megabytes: float  # of the largest worker
+    asking_megabytes: float  # of the process that asks
     output_bytes: int
-    growth: dict[int, float]  # of the largest worker from each mark of MARKS to the next: notes at its end, megabytes
+    growth: dict[str, float]  # of the largest worker from each mark of MARKS to the next: notes at its end, megabytes
 
     @property
     def rate(self) -> float:
@@ -84,17 +90,62 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         source = written(texts, notes, Path(scratch) / "notes.parquet")
         before = load()
-        bare = bare_seconds(texts)
-        print(f"the bare tagger: {bare * 1e3:.2f} ms a note")
-        found = [batch(f"{n} process{'es' * (n > 1)}", source, notes, ["--workers", str(n)]) for n in (1, 2)]
-        with cluster(2, Path(scratch)) as address:
-            found.append(batch("Dask, 2 workers", source, notes, ["--scheduler", address]))
+        rounds, bares = [], []
+        for number in range(ROUNDS):
+            bares.append(bare_seconds(texts))
+            own = [batch(f"{n} process{'es' * (n > 1)}", n, source, notes, ["--workers", str(n)]) for n in (1, 2)]
+            with cluster(2, Path(scratch) / f"cluster-{number}") as address:
+                own.append(batch("Dask, 2 workers", 2, source, notes, ["--scheduler", address]))
+            rounds.append(own)
+        engines = [sorted(runs, key=lambda run: run.rate)[len(runs) // 2] for runs in zip(*rounds, strict=True)]
+        made = [generated(noun, people, Path(scratch) / noun) for noun, people in GENERATED.items()]
+        longest = longest_of(out.with_suffix(".json"))
         if long:
             large = written(texts, long, Path(scratch) / "large.parquet")
-            found.append(batch("2 processes", large, long, ["--workers", "2"]))
-    for measured in found:
-        print(row(measured, bare))
-    out.write_text(page(texts, bare, found, (before, load())), encoding="utf-8")
+            longest = batch("2 processes", 2, large, long, ["--workers", "2"])
+    bare, speedup = median(bares), median(two.rate / one.rate for one, two, _ in rounds)
+    lines = judged(bare, speedup, engines[1], longest)
+    found = engines + ([longest] if longest else [])
+    figures = {
+        "table": "\n".join(row(each, bare) for each in found),
+        "generation": "\n".join(generation_row(each) for each in made),
+        "bars": "\n".join(lines),
+    }
+    print(f"the bare tagger: {bare * 1e3:.2f} ms a note", *figures.values(), sep="\n")
+    measured = {"batches": [each._asdict() for each in found], "generation": [each._asdict() for each in made]}
+    files.write_json(out.with_suffix(".json"), {"bare_seconds": bare, **measured})
+    figures |= {"bare": f"{bare * 1e3:.2f}", "before": before, "after": load()}
+    out.write_text(page(texts, found, figures), encoding="utf-8")
+    if any(line.endswith(MISSED) for line in lines):
+        raise Exit(1)
+
+
+def longest_of(file: Path) -> Measured | None:
+    """The long run that an earlier bench wrote, if one did."""
+    batches = json.loads(file.read_text(encoding="utf-8"))["batches"] if file.is_file() else []
+    return next((Measured(**each) for each in batches if len(each["growth"]) > 1), None)
+
+
+def judged(bare: float, speedup: float, two: Measured, longest: Measured | None) -> list[str]:
+    """A line for each bar: what was measured, what is wanted, and whether it is met."""
+    share = two.rate * bare / two.workers
+    largest = max(max(each.megabytes, each.asking_megabytes) for each in (two, longest or two))
+    lines = [
+        verdict(f"2 processes: {speedup:.2f} times one", speedup >= SPEEDUP, f"at least {SPEEDUP}"),
+        verdict(f"2 processes: {share:.0%} of twice the bare tagger's speed", share >= SHARE, f"at least {SHARE:.0%}"),
+        verdict(f"the largest process: {largest:.0f} MB", largest < MOST_MEGABYTES, f"under {MOST_MEGABYTES} MB"),
+    ]
+    if longest:
+        sizes = list(longest.growth.values())
+        times = sizes[-1] / sizes[0]
+        text = f"memory at the end of {longest.notes:,} notes: {times:.2f} times that of the first {MARKS[0]:,}"
+        lines.append(verdict(text, times <= MOST_GROWTH, f"at most {MOST_GROWTH}"))
+    return lines
+
+
+def verdict(measured: str, is_met: bool, wanted: str) -> str:
+    """What was measured, what is wanted, and whether it is met."""
+    return f"- {measured} ({wanted}): {MET if is_met else MISSED}"
 
 
 # --- what is read -----------------------------------------------------------------------------------
@@ -141,7 +192,7 @@ def load() -> str:
 
 
 # --- batches ----------------------------------------------------------------------------------------
-def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured:
+def batch(engine: str, count: int, source: Path, notes: int, options: list[str]) -> Measured:
     """Run the command and watch its processes."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
@@ -149,9 +200,10 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
         words = [*COMMAND, "extract-batch", str(source), str(out), "--model", str(MODEL), *options]
         start = time.perf_counter()
         process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        begun, peaks, spent, importing = 0.0, defaultdict[int, int](int), dict[int, float](), 0.0
+        begun, peaks, spent, importing, asking = 0.0, defaultdict[int, int](int), dict[int, float](), 0.0, 0
         while process.poll() is None:
             done = len(list(out.glob("_shards/*.json")))
+            asking = max(asking, memory(psutil.Process(process.pid)))
             for worker in workers():
                 peaks[done] = max(peaks[done], memory(worker))
                 spent[worker.pid] = max(spent.get(worker.pid, 0.0), processor_seconds(worker))
@@ -166,17 +218,20 @@ def batch(engine: str, source: Path, notes: int, options: list[str]) -> Measured
     size = sum(file["bytes"] for shard in shards for file in shard["files"].values())
     growth = by_range({done * notes // len(shards): peak for done, peak in peaks.items()}, notes)
     took = sum(spent.values()) - importing
-    return Measured(
-        engine, notes, seconds - begun, took, begun, max(peaks.values(), default=0) / MEGABYTE, size, growth
-    )
+    largest = max(peaks.values(), default=0) / MEGABYTE
+    return Measured(engine, count, notes, seconds - begun, took, begun, largest, asking / MEGABYTE, size, growth)
 
 
-def by_range(peaks: dict[int, int], notes: int) -> dict[int, float]:
-    """Megabytes at most up to each of MARKS within the batch and up to its end, from the mark before on."""
+def by_range(peaks: dict[int, int], notes: int) -> dict[str, float]:
+    """Megabytes at most up to each of MARKS within the batch and up to its end, from the mark before on.
+
+    >>> by_range({0: 5_000_000, 90_000: 7_000_000, 110_000: 6_000_000, 200_000: 8_000_000}, 200_000)
+    {'100000': 7.0, '200000': 8.0}
+    """
     ranges = {}
     for low, high in pairwise((0, *(mark for mark in MARKS if mark < notes), notes)):
         within = [peak for done, peak in peaks.items() if low <= done < high or done == notes == high]
-        ranges[high] = max(within, default=0) / MEGABYTE
+        ranges[str(high)] = max(within, default=0) / MEGABYTE
     return ranges
 
 
@@ -213,6 +268,7 @@ def processor_seconds(process: psutil.Process) -> float:
 @contextmanager
 def cluster(size: int, folder: Path) -> Iterator[str]:
     """The address of a scheduler with workers of one thread, as an operator starts them."""
+    folder.mkdir()
     file = folder / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
     to = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -239,19 +295,51 @@ def wait_for(file: Path, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
+# --- generation -------------------------------------------------------------------------------------
+class Made(NamedTuple):
+    """People, or notes about them, written by two processes."""
+
+    noun: str
+    number: int
+    seconds: float  # of the clock, with starting up
+    processor_seconds: float
+    output_bytes: int
+
+
+def generated(noun: str, people: int, out: Path) -> Made:
+    """Run `clinical-ner NOUN generate` for so many people."""
+    start, spent = time.perf_counter(), os.times()
+    words = [*COMMAND, noun, "generate", str(out), "--size", str(people), "--workers", "2"]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
+    seconds, after = time.perf_counter() - start, os.times()
+    took = after.children_user - spent.children_user + after.children_system - spent.children_system
+    tables = list(out.rglob("*.parquet"))
+    rows = [pq.read_metadata(path).num_rows for path in tables if noun in (path.stem, path.parent.name)]
+    return Made(noun, sum(rows) or people, seconds, took, sum(path.stat().st_size for path in tables))
+
+
+def generation_row(made: Made) -> str:
+    """A row of the table of generation, and what a nation would take."""
+    each = made.processor_seconds / made.number
+    nation = PEOPLE * (NOTES_A_YEAR if made.noun == "notes" else 1)
+    hours, size = nation * each / 3600, nation * made.output_bytes / made.number / 1e9
+    return (
+        f"| {made.noun} | {made.number:,} | {made.number / made.seconds:,.0f} | {each * 1e3:.2f} | {hours:,.0f}"
+        f" | {hours * PRICE:,.0f} | {size:,.0f} |"
+    )
+
+
 # --- the page ---------------------------------------------------------------------------------------
-def page(texts: list[str], bare: float, found: list[Measured], loads: tuple[str, str]) -> str:
-    """docs/capacity.md; the loads are those before the bench and after it."""
-    one, two = found[0], found[1]
+def page(texts: list[str], found: list[Measured], figures: dict[str, str]) -> str:
+    """docs/capacity.md."""
+    two = found[1]
     template = (ROOT / "docs/capacity_template.md").read_text(encoding="utf-8")
     figures = {
+        **figures,
         "tokens": f"{mean_tokens(texts):,.0f}",
         "characters": f"{sum(map(len, texts)) / len(texts):,.0f}",
-        "bare": f"{bare * 1e3:.2f}",
-        "table": "\n".join(row(measured, bare) for measured in found),
-        "speedup": f"{two.rate / one.rate:.2f}",
-        "before": loads[0],
-        "after": loads[1],
+        "rounds": str(ROUNDS),
+        "people": f"{PEOPLE:,}",
         "processors": str(os.cpu_count()),
         "arithmetic": "\n".join(arithmetic(count, two) for count in PLANNED),
         "price": f"{PRICE:.2f}",
@@ -272,7 +360,8 @@ def row(measured: Measured, bare: float) -> str:
     a_note = measured.processor_seconds / measured.notes
     return (
         f"| {measured.engine} | {measured.notes:,} | {measured.rate:,.0f} | {a_note * 1e3:.2f} | {bare / a_note:.0%}"
-        f" | {measured.worker_megabytes:.0f} | {measured.start_up:.1f} |"
+        f" | {a_note * 1e6 / 3600 * PRICE:.3f} | {measured.megabytes:.0f} | {measured.asking_megabytes:.0f}"
+        f" | {measured.start_up:.1f} |"
     )
 
 
@@ -280,7 +369,7 @@ def growth(measured: Measured) -> str:
     """How large the largest worker was as a long batch went on; nothing of a short one."""
     if len(measured.growth) < 2:
         return ""
-    ranges = [f"{megabytes:.0f} MB until note {mark:,}" for mark, megabytes in measured.growth.items()]
+    ranges = [f"{megabytes:.0f} MB until note {int(mark):,}" for mark, megabytes in measured.growth.items()]
     held = f"The largest worker of {measured.notes:,} notes held at most {', '.join(ranges)}"
     return f"{held}, each from the mark before it on.\n\n"
 

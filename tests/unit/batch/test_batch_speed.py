@@ -1,0 +1,80 @@
+"""The bench of batches judges what it measures, and its page says so."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "docs/batch_speed.py"
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("batch_speed", SCRIPT)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["batch_speed"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def measured(bench: ModuleType, **changes: Any) -> Any:
+    """A batch of two processes that read 2,000 notes a second."""
+    usual = bench.Measured("2 processes", 2, 20_000, 10.0, 19.0, 3.0, 280.0, 150.0, 1_000_000, {"20000": 280.0})
+    return usual._replace(**changes)
+
+
+def long_run(bench: ModuleType, *megabytes: float) -> Any:
+    marks = ("100000", "1000000", "10000000")
+    return measured(bench, notes=10_000_000, growth=dict(zip(marks, megabytes, strict=True)), megabytes=max(megabytes))
+
+
+@pytest.mark.parametrize(
+    ("speedup", "changes", "missed"),
+    [
+        (1.8, {}, []),
+        (1.79, {}, ["2 processes: 1.79 times one"]),
+        (1.9, {"seconds": 12.0}, ["2 processes: 83% of twice the bare tagger's speed"]),
+        (1.9, {"megabytes": 400.0}, ["the largest process: 400 MB"]),
+        (1.9, {"asking_megabytes": 401.0}, ["the largest process: 401 MB"]),
+    ],
+)
+def test_a_bar_that_is_missed_is_told(
+    bench: ModuleType, speedup: float, changes: dict[str, float], missed: list[str]
+) -> None:
+    lines = bench.judged(0.001, speedup, measured(bench, **changes), None)
+
+    assert [line.removeprefix("- ").split(" (")[0] for line in lines if line.endswith("missed")] == missed
+
+
+def test_memory_that_grows_over_a_long_run_is_missed(bench: ModuleType) -> None:
+    flat, growing = (
+        bench.judged(0.001, 2.0, measured(bench), long_run(bench, 270.0, last, last))[-1] for last in (290, 320)
+    )
+
+    assert flat.endswith(": met")
+    assert growing.startswith("- memory at the end of 10,000,000 notes: 1.19 times that of the first 100,000")
+    assert growing.endswith(": missed")
+
+
+def test_memory_is_told_by_stretches(bench: ModuleType) -> None:
+    peaks = {0: 5_000_000, 90_000: 7_000_000, 110_000: 6_000_000, 200_000: 8_000_000}
+
+    assert bench.by_range(peaks, 200_000) == {"100000": 7.0, "200000": 8.0}
+
+
+def test_the_long_run_of_an_earlier_bench_stays(bench: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "capacity.json"
+    assert bench.longest_of(file) is None
+    batches = [measured(bench), long_run(bench, 270.0, 280.0, 290.0)]
+
+    file.write_text(json.dumps({"batches": [each._asdict() for each in batches]}), encoding="utf-8")
+
+    assert bench.longest_of(file) == batches[1]
