@@ -1,5 +1,6 @@
 #!/bin/sh
-# Start an image as compose.yaml does - read-only, without capabilities - and ask it one question.
+# Start an image as compose.yaml does - read-only, without capabilities - and ask it one question; it must state its user
+# and its health check, and nothing in it may run as root.
 #   BUILDER=docker deploy/container/smoke.sh IMAGE
 # buildah starts containers for building alone: with it the image is asked without these limits, and on this machine's
 # own network.
@@ -21,10 +22,26 @@ while True:
         if time.monotonic() > deadline:
             raise
         time.sleep(0.2)
+assert os.getuid() != 0, "the container runs as root"
 found = [(entity["text"], entity["label"]) for entity in answer["entities"]]
 assert found == [("Asthma", "DISEASE"), ("albuterol", "TREATMENT")], found
 print("the container answers:", found)
 '
+
+fail() {
+    echo "error: $image: $1" >&2
+    exit 1
+}
+
+# Where each tool tells what the image states.
+case $BUILDER in
+    docker) user=.Config.User check=.Config.Healthcheck ;;
+    buildah) user=.Docker.Config.User check=.Docker.Config.Healthcheck ;;
+    *) user=.User check=.HealthCheck ;;
+esac
+stated=$("$BUILDER" inspect --type image --format "{{$user}} {{if $check}}checked{{end}}" "$image")
+case ${stated%% *} in "" | root | root:* | 0 | 0:*) fail "its user is root" ;; esac
+case $stated in *" checked") ;; *) fail "it has no health check" ;; esac
 
 case $BUILDER in
     buildah)
@@ -47,5 +64,6 @@ case $BUILDER in
             "$image" >/dev/null
         trap '"$BUILDER" rm --force "$name" >/dev/null' EXIT
         "$BUILDER" exec "$name" /app/.venv/bin/python -c "$question" || { "$BUILDER" logs "$name"; exit 1; }
+        "$BUILDER" exec "$name" touch /written 2>&1 | grep -q "Read-only file system" || fail "its root can be written to"
         ;;
 esac

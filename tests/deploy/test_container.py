@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from programs import DEPLOY
@@ -19,6 +20,33 @@ ROOT = DEPLOY.parent
 CONTAINER = DEPLOY / "container"
 WANTED = "CLINICAL_NER_TEST_CONTAINER"  # `make test-container` sets it: a build takes minutes
 INVENTORY = ["python bentoml 1.4.39", "python typing_extensions 4.15.0", "deb libc6 2.36-9+deb12u13 amd64", ""]
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the Containerfile and their arguments, each on one line."""
+    text = (CONTAINER / "Containerfile").read_text().replace("\\\n", " ")
+    lines = (line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#"))
+    return [(name, argument) for name, argument in lines]
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    users = [argument for name, argument in instructions() if name == "USER"]
+
+    assert users[-1].split(":")[0] not in {"root", "0"}
+
+
+def test_the_image_has_one_worker() -> None:
+    variables = [variable for name, argument in instructions() if name == "ENV" for variable in argument.split()]
+
+    assert "CLINICAL_NER_WORKERS=1" in variables
+
+
+def test_the_health_check_asks_whether_the_service_is_ready() -> None:
+    (check,) = [argument for name, argument in instructions() if name == "HEALTHCHECK"]
+
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert "'http://127.0.0.1:3000/readyz'" in check
+    assert ["CMD", *json.loads(check.partition("CMD")[2])] == compose["services"]["service"]["healthcheck"]["test"]
 
 
 @pytest.fixture(scope="module")
