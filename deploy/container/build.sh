@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the container's image from the newest Bento, ask it one question, and write down what is inside.
 #   deploy/container/build.sh [IMAGE]
-# Uses the first of docker, podman and buildah that works; the environment names another: BUILDER=podman.
+# Uses the first of docker, podman and buildah that starts a container; the environment names another: BUILDER=podman.
 # Further options for `bentoml containerize`, one word each: CONTAINERIZE="--opt network=host".
 set -eu
 
@@ -9,18 +9,28 @@ image=${1:-clinical-ner:latest}
 here=$(dirname "$0")
 folder=$(bentoml get clinical_ner:latest --output path)
 bento=clinical_ner:$(basename "$folder")
+base=$(sed -n 's/^FROM \([^ ]*\).*/\1/p' "$folder/env/docker/Dockerfile" | head -n 1)
 
+# Whether a builder can start a container: one that is installed may lack its daemon or its runtime.
 works() {
-    case $1 in
-        docker) docker info >/dev/null 2>&1 ;;
-        *) command -v "$1" >/dev/null ;;
-    esac
+    if [ "$1" = buildah ]; then
+        container=$(buildah from "$base") || return
+        status=0
+        buildah run ${ISOLATION:+--isolation=$ISOLATION} "$container" -- true || status=$?
+        buildah rm "$container" >/dev/null
+        return $status
+    fi
+    "$1" run --rm --network none "$base" true
 }
 
 for candidate in ${BUILDER:-docker podman buildah}; do
-    if works "$candidate"; then
+    if ! command -v "$candidate" >/dev/null; then
+        echo "$candidate is not installed" >&2
+    elif works "$candidate" >&2; then
         builder=$candidate
         break
+    else
+        echo "$candidate cannot start a container of $base" >&2
     fi
 done
 if [ -z "${builder:-}" ]; then

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,8 @@ from programs import DEPLOY
 ROOT = DEPLOY.parent
 CONTAINER = DEPLOY / "container"
 WANTED = "CLINICAL_NER_TEST_CONTAINER"  # `make test-container` sets it: a build takes minutes
+BUILDERS = ("docker", "podman", "buildah")
+Build = Callable[..., subprocess.CompletedProcess[str]]
 INVENTORY = ["python bentoml 1.4.39", "python typing_extensions 4.15.0", "deb libc6 2.36-9+deb12u13 amd64", ""]
 
 
@@ -76,26 +79,75 @@ def test_the_bill_is_cyclonedx(sbom: ModuleType) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
 
 
-def test_without_a_builder_the_user_is_told_what_to_do(tmp_path: Path) -> None:
-    bentoml = tmp_path / "bentoml"
-    bentoml.write_text("#!/bin/sh\necho /store/clinical_ner/abc\n")
-    bentoml.chmod(0o755)
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Run build.sh among programs that only say yes; `working` builders start containers. It prints the one it took."""
+    container, programs, bento = (tmp_path / name for name in ("container", "programs", "bento"))
+    (bento / "env/docker").mkdir(parents=True)
+    (bento / "env/docker/Dockerfile").write_text("# Generated\nFROM python:3.11-slim AS base-container\nRUN true\n")
+    container.mkdir()
+    shutil.copy(CONTAINER / "build.sh", container)
 
-    done = subprocess.run(
-        [CONTAINER / "build.sh"],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "BUILDER": "no-such-builder"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "error: none of no-such-builder works here" in done.stderr
+    def program(path: Path, text: str) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def run(working: set[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        for name in BUILDERS:
+            broken = "" if name in working else f"if [ $1 = run ]; then echo {name}: no runtime >&2; exit 125; fi"
+            program(programs / name, broken)
+        program(programs / "bentoml", f"echo {bento}")
+        program(programs / "python", "cat")
+        program(container / "smoke.sh", "exit 0")
+        program(container / "inventory.sh", 'echo "$BUILDER"')
+        return subprocess.run(
+            [container / "build.sh"],
+            env={"PATH": f"{programs}:/usr/bin:/bin", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("taken", BUILDERS)
+def test_a_builder_that_is_installed_and_cannot_start_a_container_is_passed_over(build: Build, taken: str) -> None:
+    done = build(set(BUILDERS[BUILDERS.index(taken) :]))
+
+    assert (done.returncode, done.stdout) == (0, f"{taken}\n"), done.stderr
+    assert [line for line in done.stderr.splitlines() if "cannot start" in line] == [
+        f"{name} cannot start a container of python:3.11-slim" for name in BUILDERS[: BUILDERS.index(taken)]
+    ]
+
+
+def test_the_environment_names_the_builder(build: Build) -> None:
+    done = build(set(BUILDERS), BUILDER="buildah")
+
+    assert (done.returncode, done.stdout) == (0, "buildah\n"), done.stderr
+
+
+@pytest.mark.parametrize("named", ["podman", "no-such-builder"])
+def test_no_other_builder_is_taken_for_the_one_that_was_named(build: Build, named: str) -> None:
+    done = build({"docker", "buildah"}, BUILDER=named)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"error: none of {named} works here" in done.stderr
+
+
+def test_without_a_builder_the_user_is_told_what_was_tried_and_what_to_do(build: Build) -> None:
+    done = build(set())
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: none of docker, podman and buildah works here" in done.stderr
+    assert all(f"{name}: no runtime" in done.stderr for name in BUILDERS)
     assert "remedy:" in done.stderr
 
 
 @pytest.mark.skipif(WANTED not in os.environ, reason="builds an image: make test-container")
 def test_the_image_is_built_answers_and_its_bill_has_what_is_inside(tmp_path: Path) -> None:
-    if not any(map(shutil.which, ("docker", "podman", "buildah"))):
+    if not any(map(shutil.which, BUILDERS)):
         pytest.skip("neither docker, podman nor buildah is installed")
 
     done = subprocess.run(
