@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import OutputFormat, make_outputter
@@ -23,14 +24,21 @@ def bill(image: str, bento: str, inventory: Iterable[str]) -> Bom:
 
 
 def component(words: list[str]) -> Component:
-    """The component of `python NAME VERSION` or `deb NAME VERSION ARCHITECTURE`; equal ones have equal references."""
-    kind, name, version, *architecture = words
-    purl = (
-        PackageURL("pypi", None, name.lower().replace("_", "-"), version)
-        if kind == "python"
-        else PackageURL("deb", "debian", name, version, {"arch": architecture[0]})
-    )
-    return Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
+    """The component that a line of `inventory.py` names; equal ones have equal references."""
+    kind, name, version, *more = words
+    match kind:
+        case "python":
+            type_, purl = ComponentType.LIBRARY, PackageURL("pypi", None, name.lower().replace("_", "-"), version)
+        case "deb":
+            type_, purl = ComponentType.LIBRARY, PackageURL("deb", "debian", name, version, {"arch": more[0]})
+        case "generic":
+            type_, purl = ComponentType.PLATFORM, PackageURL("generic", None, name, version)
+        case "model":
+            type_, purl = ComponentType.MACHINE_LEARNING_MODEL, PackageURL("generic", None, name, version)
+        case _:
+            raise ValueError(f"a line of the inventory starts with {kind}")
+    hashes = [HashType(alg=HashAlgorithm.SHA_256, content=more[0])] if kind == "model" else []
+    return Component(name=name, version=version, type=type_, purl=purl, bom_ref=str(purl), hashes=hashes)
 
 
 def main() -> None:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import yaml
+from cyclonedx.model.component import ComponentType
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from programs import DEPLOY
+
+from clinical_ner.ner.model import MANIFEST, part, read_manifest
 
 ROOT = DEPLOY.parent
 CONTAINER = DEPLOY / "container"
 WANTED = "CLINICAL_NER_TEST_CONTAINER"  # `make test-container` sets it: a build takes minutes
 BUILDERS = ("docker", "podman", "buildah")
 Build = Callable[..., subprocess.CompletedProcess[str]]
-INVENTORY = ["python bentoml 1.4.39", "python typing_extensions 4.15.0", "deb libc6 2.36-9+deb12u13 amd64", ""]
+DIGEST = "ab" * 32
+INVENTORY = [
+    "generic python 3.11.9",
+    "python bentoml 1.4.39",
+    "python typing_extensions 4.15.0",
+    "deb libc6 2.36-9+deb12u13 amd64",
+    f"model clinical-ner 0123456789ab {DIGEST}",
+    "",
+]
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -52,9 +65,9 @@ def test_the_health_check_asks_whether_the_service_is_ready() -> None:
     assert ["CMD", *json.loads(check.partition("CMD")[2])] == compose["services"]["service"]["healthcheck"]["test"]
 
 
-@pytest.fixture(scope="module")
-def sbom() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("sbom", CONTAINER / "sbom.py")
+def script(name: str) -> ModuleType:
+    """A script beside the Containerfile, as a module."""
+    specification = importlib.util.spec_from_file_location(name, CONTAINER / f"{name}.py")
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
@@ -62,14 +75,54 @@ def sbom() -> ModuleType:
     return module
 
 
-def test_the_bill_names_every_package_by_where_it_comes_from(sbom: ModuleType) -> None:
+@pytest.fixture(scope="module")
+def inventory() -> ModuleType:
+    return script("inventory")
+
+
+@pytest.fixture(scope="module")
+def sbom() -> ModuleType:
+    return script("sbom")
+
+
+def test_the_interpreter_and_what_is_installed_for_it_are_listed(inventory: ModuleType, tmp_path: Path) -> None:
+    for path in (
+        "app/.venv/lib/python3.11/site-packages/bentoml-1.4.39",
+        "usr/local/lib/python3.11/site-packages/pip-24.0",
+        "usr/lib/python3/dist-packages/six-1.16.0",  # a package of Debian
+    ):
+        name, version = Path(path).name.rsplit("-", 1)
+        folder = tmp_path / f"{path}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+    listed = list(inventory.python(tmp_path))
+    interpreter = f"generic python {sys.version.split()[0]}"
+    assert listed == [interpreter, "python bentoml 1.4.39", "python pip 24.0"]
+
+
+def test_the_model_is_listed_by_its_version_and_the_digest_of_its_manifest(
+    inventory: ModuleType, model_path: Path, tmp_path: Path
+) -> None:
+    manifest = part(model_path, MANIFEST)
+    (tmp_path / "src/models").mkdir(parents=True)
+    shutil.copy(manifest, tmp_path / "src/models")
+
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    assert inventory.model(tmp_path) == f"model clinical-ner {read_manifest(model_path).version} {digest}"
+
+
+def test_the_bill_names_everything_by_where_it_comes_from(sbom: ModuleType) -> None:
     bill = sbom.bill("clinical-ner:latest", "clinical_ner:abc", INVENTORY)
 
-    assert {str(component.purl) for component in bill.components} == {
-        "pkg:pypi/bentoml@1.4.39",
-        "pkg:pypi/typing-extensions@4.15.0",
-        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u13?arch=amd64",
+    assert {str(component.purl): component.type for component in bill.components} == {
+        "pkg:generic/python@3.11.9": ComponentType.PLATFORM,
+        "pkg:pypi/bentoml@1.4.39": ComponentType.LIBRARY,
+        "pkg:pypi/typing-extensions@4.15.0": ComponentType.LIBRARY,
+        "pkg:deb/debian/libc6@2.36-9%2Bdeb12u13?arch=amd64": ComponentType.LIBRARY,
+        "pkg:generic/clinical-ner@0123456789ab": ComponentType.MACHINE_LEARNING_MODEL,
     }
+    assert [one.content for component in bill.components for one in component.hashes] == [DIGEST]
 
 
 def test_the_bill_is_cyclonedx(sbom: ModuleType) -> None:
@@ -156,6 +209,12 @@ def test_the_image_is_built_answers_and_its_bill_has_what_is_inside(tmp_path: Pa
     assert done.returncode == 0, done.stderr[-3000:]
     assert "the container answers:" in done.stderr
     purls = [component["purl"] for component in json.loads((tmp_path / "sbom.json").read_text())["components"]]
-    for start in ("pkg:pypi/clinical-ner@", "pkg:pypi/bentoml@", "pkg:deb/debian/libc6@"):
+    for start in (
+        "pkg:generic/python@",
+        "pkg:generic/clinical-ner@",
+        "pkg:pypi/clinical-ner@",
+        "pkg:pypi/bentoml@",
+        "pkg:deb/debian/libc6@",
+    ):
         assert any(purl.startswith(start) for purl in purls)
     assert not any(purl.startswith(("pkg:pypi/pandas@", "pkg:pypi/scikit-learn@")) for purl in purls)
