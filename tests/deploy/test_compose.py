@@ -32,6 +32,14 @@ def test_compose_fits_the_specification() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_compose_starts_the_service_and_all_that_stands_around_it() -> None:
+    assert set(SERVICES) == {
+        *("gateway", "service", "store"),
+        *("prometheus", "alertmanager", "blackbox", "grafana"),
+        *("elasticsearch", "elasticsearch-setup", "kibana", "log-shipper"),
+    }
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_each_container_is_confined(name: str) -> None:
     service = SERVICES[name]
@@ -57,6 +65,79 @@ def test_every_file_every_secret_and_every_network_that_is_named_exists() -> Non
         assert {one for one in mounted if not one.startswith(".")} <= set(COMPOSE["volumes"])
         assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
         assert set(service["networks"]) <= set(COMPOSE["networks"])
+
+
+# --- what the configuration names ------------------------------------------------------------------------
+PATH = re.compile(r"""(?:^|[\s"'=])(/[\w.-]+(?:/[\w.-]+)*)""", re.MULTILINE)
+HOST = re.compile(r"""\b([a-z][\w-]*):\d{4,5}\b|\bHost +(\S+)|host=(\w+)|\bnames: \[(\w+)\]""")
+# Made by the container itself, a part of its image, or no file.
+NOT_GIVEN = {"/var/lib/clinical-ner/keys.json", "/tmp/gateway/nginx.conf", "/dev/null", "/probe"}  # noqa: S108
+NOT_GIVEN |= {"/fluent-bit/bin/fluent-bit", "/usr/local/bin/kibana-docker"}
+
+
+def bound(name: str) -> dict[str, Path]:
+    """The files and folders of ours that a service has mounted, by their paths in its container."""
+    pairs = [one.split(":")[:2] for one in SERVICES[name].get("volumes", []) if one.startswith(".")]
+    return {target: DEPLOY / source for source, target in pairs}
+
+
+def configuration(name: str) -> str:
+    """What a service is told: command, environment and mounted files, without comments.
+
+    Of the gateway's template the routes would look like paths; the files that it names are in the environment.
+    """
+    folders = [path for path in bound(name).values() if path.is_dir() and path.name != "rules"]
+    files = [path for path in bound(name).values() if path.is_file() and path.suffix != ".template"]
+    files += [path for folder in folders for path in folder.rglob("*") if path.suffix in {".yml", ".sh"}]
+    stated = {key: SERVICES[name].get(key) for key in ("entrypoint", "command", "environment")}
+    return re.sub(r"(^|\s)#.*", "", "\n".join([yaml.safe_dump(stated, width=1000), *map(Path.read_text, files)]))
+
+
+def is_given(name: str, path: str) -> bool:
+    """Whether a service has a file or a folder of ours at this path, a secret, or a volume of exactly this name."""
+    service = SERVICES[name]
+    rooms = {one.split(":")[1] for one in service.get("volumes", [])} | {"/run/secrets"}
+    rooms |= {one.split(":")[0] for one in service.get("tmpfs", [])}
+    rooms |= {f"/run/secrets/{secret}" for secret in service.get("secrets", [])}
+    of_ours = [
+        source / path[len(target) + 1 :] for target, source in bound(name).items() if path.startswith(f"{target}/")
+    ]
+    return path in rooms or any(one.exists() for one in of_ours)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_path_that_a_configuration_names_is_in_its_container(name: str) -> None:
+    paths = set(PATH.findall(configuration(name))) - NOT_GIVEN
+
+    assert paths
+    assert {path for path in paths if not is_given(name, path)} == set()
+
+
+def test_prometheus_finds_its_rules() -> None:
+    rules = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())["rule_files"]
+
+    assert [is_given("prometheus", f"/etc/prometheus/{Path(one).parent}") for one in rules] == [True]
+
+
+def test_each_host_that_a_configuration_names_is_a_service_on_a_common_network() -> None:
+    texts = {name: configuration(name) for name in SERVICES}
+    texts["service"] += (DEPLOY / "secrets.sh").read_text()  # makes the file that names the store
+    asked = {
+        name: {host for found in HOST.findall(text) for host in found if host} - {"localhost"}
+        for name, text in texts.items()
+    }
+
+    assert {name: hosts for name, hosts in asked.items() if hosts} == {
+        "gateway": {"service"},
+        "service": {"store"},
+        "prometheus": {"service", "gateway", "alertmanager", "blackbox"},
+        "grafana": {"prometheus"},
+        "elasticsearch-setup": {"elasticsearch", "kibana"},
+        "kibana": {"elasticsearch"},
+        "log-shipper": {"elasticsearch"},
+    }
+    for name, hosts in asked.items():
+        assert all(set(SERVICES[name]["networks"]) & set(SERVICES[host]["networks"]) for host in hosts), name
 
 
 def test_no_secret_stands_in_the_environment() -> None:
