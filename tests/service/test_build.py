@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pytest
 
 from clinical_ner.ner.extraction import extract
 from clinical_ner.ner.tagger import Tagger
-from clinical_ner.serving import build, local
+from clinical_ner.serving import build, local, logs
 from clinical_ner.serving.build import MODEL_FILES, PACKED, pack, packed
 from clinical_ner.serving.places import METRICS, WHEEL
 
@@ -143,6 +144,15 @@ def test_the_bento_answers_from_an_empty_folder_with_its_own_wheel_and_model(
         answer = server.ask(TEXT)
 
     assert answer == extract(tagger, TEXT)
+
+
+def test_each_line_that_a_bento_logs_is_of_the_elastic_common_schema(bento: Path, tmp_path: Path) -> None:
+    with local.running(str(bento), tmp_path, tmp_path / "home") as server:
+        server.ask(TEXT)
+
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert "POST /extract 200" in {line["message"] for line in lines}
+    assert {line["ecs.version"] for line in lines} == {logs.ECS_VERSION}
 
 
 def test_a_bento_that_answers_differently_is_no_success(

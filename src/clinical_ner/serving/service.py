@@ -7,6 +7,7 @@ a worker needs is imported where it starts: the process that starts workers impo
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import traceback
@@ -33,6 +34,9 @@ sys.modules.setdefault(PROXY.__name__, PROXY)
 # of them under load, and memory and time with them. `Api` has a deadline of its own. BentoML imports its own when it
 # makes the application, after this module, and finds this in its place.
 traffic.TimeoutMiddleware = lambda app, timeout: app  # type: ignore[assignment,misc,return-value] # noqa: ARG005
+
+# Until `logs.configure` is called BentoML writes lines of its own form: nobody needs those that are no warning.
+logging.getLogger("bentoml").setLevel(logging.WARNING)
 
 try:
     SETTINGS = settings.from_environment(os.environ)
