@@ -24,6 +24,21 @@ from clinical_ner.serving.routes import ROUTES, Route
 ROOT = Path(__file__).parents[2]
 SERVICE = "clinical_ner.serving.service:Service"
 CLOSED = [route for route in ROUTES if not route.is_open]
+OPEN, ANY_KEY = "open", "any key"
+# Stated once more, for the tests below go by the table of the service itself.
+WHO_MAY: dict[tuple[str, str], Role | str] = {
+    ("POST", "/extract"): Role.EXTRACT,
+    ("POST", "/extract/fhir"): Role.EXTRACT,
+    ("POST", "/feedback"): Role.FEEDBACK,
+    ("GET", "/model"): ANY_KEY,
+    ("GET", "/openapi.json"): ANY_KEY,
+    ("GET", "/metrics"): Role.METRICS,
+    ("GET", "/"): Role.EXTRACT,
+    ("GET", "/page/{name}"): Role.EXTRACT,
+    ("GET", "/livez"): OPEN,
+    ("GET", "/healthz"): OPEN,
+    ("GET", "/readyz"): OPEN,
+}
 FEEDBACK = {"prediction_id": str(uuid4()), "rating": 3}
 
 
@@ -35,6 +50,12 @@ def ask(server: Server, route: Route, headers: dict[str, str]) -> httpx.Response
 
 def name_of(route: Route) -> str:
     return f"{route.method} {route.path}"
+
+
+def test_no_path_is_open_and_no_role_is_asked_for_but_as_stated_here() -> None:
+    stated = {(route.method, route.path): OPEN if route.is_open else route.role or ANY_KEY for route in ROUTES}
+
+    assert stated == WHO_MAY
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=name_of)
