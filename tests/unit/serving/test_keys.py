@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +36,26 @@ def test_a_key_is_found_by_its_secret_and_says_when_it_was_revoked(file: Path) -
     assert after is not None
     assert after.revoked == NOON + timedelta(days=1)
     assert keys.read(file).valid == ()
+
+
+@pytest.mark.parametrize("asked", ["the first", "the last", "a wrong one"])
+def test_whichever_key_is_looked_up_it_is_compared_with_all_in_constant_time(
+    file: Path, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [keys.create(file, "n", [Role.ADMIN], NOON) for _ in range(3)]
+    key, secret = {"the first": made[0], "the last": made[-1], "a wrong one": (None, "cner_wrong")}[asked]
+    compared: list[tuple[str, str]] = []
+
+    def compare_digest(one: str, other: str) -> bool:
+        compared.append((one, other))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr(keys, "hmac", SimpleNamespace(compare_digest=compare_digest))
+    found = keys.read(file).find(secret)
+
+    assert found == key
+    assert compared == [(one.sha256, keys.fingerprint(secret)) for one, _ in made]
+    assert {len(digest) for pair in compared for digest in pair} == {64}
 
 
 def test_secrets_have_256_bits_and_are_not_in_the_file(file: Path) -> None:
