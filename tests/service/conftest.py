@@ -20,7 +20,12 @@ from clinical_ner.serving.keys import Role
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "clinical_ner.serving.service:Service"
-POSTGRESQL = Path("/usr/lib/postgresql/15/bin")
+# The programs of the newest PostgreSQL that has a server; of another version there may be its clients alone.
+POSTGRESQL = max(
+    (program.parent for program in Path("/usr/lib/postgresql").glob("[0-9]*/bin/initdb")),
+    key=lambda folder: float(folder.parent.name),
+    default=None,
+)
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +96,7 @@ class Postgresql:
         self.start()
 
     def _call(self, program: str, *arguments: str) -> None:
-        command = [str(POSTGRESQL / program), *arguments]
+        command = [f"{POSTGRESQL}/{program}", *arguments]
         who, cwd = self._owner, self._folder
         done = subprocess.run(command, user=who, group=who, cwd=cwd, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -112,8 +117,8 @@ class Postgresql:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgresql]:
-    if not POSTGRESQL.is_dir():
-        pytest.skip(f"no PostgreSQL in {POSTGRESQL}")
+    if POSTGRESQL is None:
+        pytest.skip("no PostgreSQL in /usr/lib/postgresql")
     with tempfile.TemporaryDirectory(prefix="postgresql-", ignore_cleanup_errors=True) as folder:
         running = Postgresql(Path(folder))
         try:
