@@ -208,6 +208,20 @@ def test_the_filter_hides_what_is_unsure_and_sends_it_all_the_same(site: Site, v
     assert len(site.feedback()[-1]["spans"]) == len(everything)
 
 
+def test_how_sure_the_model_is_of_an_entity_is_shown_in_the_table_and_on_demand_in_the_note(
+    site: Site, visit: Opened
+) -> None:
+    there = visit(site)
+    there.read(NOTE)
+    sure = [f"{entity['confidence']:.2f}" for entity in site.server.ask(NOTE)["entities"]]
+
+    shown = there.page.locator("#entities tbody td[data-name=Confidence]")
+    assert shown.all_inner_texts() == sure
+    assert not any(number in label for number, label in zip(sure, behind_marks(there.page), strict=True))
+    there.page.get_by_label("confidence in the note").check()
+    assert all(number in label for number, label in zip(sure, behind_marks(there.page), strict=True))
+
+
 def test_codes_triggers_and_treatments_are_shown(site: Site, visit: Opened) -> None:
     there = visit(site)
     there.read(NOTE)
@@ -415,7 +429,7 @@ def test_a_key_without_the_role_can_be_replaced_for_this_tab(keyed: Site, visit:
 
     sent(page)
     assert keyed.feedback()[-1]["rating"] == 3
-    assert kept(page) == [0, 0, "", 0]
+    assert kept(page) == [0, 0, "", 0, 0, 0]
 
 
 # --- what stays in the page ------------------------------------------------------------------------
@@ -429,7 +443,7 @@ def test_a_note_leaves_the_page_only_where_it_must(site: Site, visit: Opened) ->
     sent(page)
 
     assert MARK in page.locator("#note").inner_text()
-    assert kept(page) == [0, 0, "", 0]
+    assert kept(page) == [0, 0, "", 0, 0, 0]
     assert there.context.cookies() == []
     assert MARK not in page.url + page.title() + "".join(there.console)
     assert page.evaluate("history.state") is None
@@ -525,12 +539,22 @@ def test_a_key_draws_little_of_a_note_of_100_000_characters_anew(site: Site, vis
 
 # --- what tests above share ------------------------------------------------------------------------
 def kept(page: Page) -> list[Any]:
-    """How much is in the browser's storages: local, of the session, cookies, databases."""
+    """How much is in the browser's storages: local, of the session, cookies, databases, caches, service workers."""
     stores: list[Any] = page.evaluate(
-        """indexedDB.databases().then((databases) =>
-            [localStorage.length, sessionStorage.length, document.cookie, databases.length])"""
+        """async () => [
+            localStorage.length, sessionStorage.length, document.cookie, (await indexedDB.databases()).length,
+            (await caches.keys()).length, (await navigator.serviceWorker.getRegistrations()).length,
+        ]"""
     )
     return stores
+
+
+def behind_marks(page: Page) -> list[str]:
+    """What the style sheet writes behind each entity of the note."""
+    written: list[str] = page.locator("#note .entity").evaluate_all(
+        "marks => marks.map((mark) => getComputedStyle(mark, '::after').content)"
+    )
+    return written
 
 
 def lose_the_answer(route: Route) -> None:
