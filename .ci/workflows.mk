@@ -8,21 +8,24 @@ corpora-of-head:
 	for corpus in build/head/data/annotated/*.dvc; do [ ! -f "$$corpus" ] || cp "$$corpus" data/annotated/; done
 
 MONITORING := build/monitoring
+REQUEST := $(MONITORING)/retraining_request.json
 
-# The decision is an answer, not a failure: 0 none, 10 watch, 20 retrain. Anything else is one.
+# The verdict is an answer, not a failure: 0 none, 10 watch, 20 alert. Anything else is one. Whether to retrain is not the
+# verdict's but the policy's to say (params.yaml, drift.policy): then there is a request.
 watch: data ## Compare the last day with the reference (CLINICAL_NER_STORE=url, or PROFILES=file, in the environment)
 	@set -e; mkdir -p $(MONITORING); decision=0; \
 	if [ -n "$${PROFILES:-}" ]; then set -- --profiles "$$PROFILES"; else set -- --last 24h; fi; \
 	$(BIN)/clinical-ner monitor run "$$@" --out $(MONITORING) || decision=$$?; \
 	case $$decision in 0|10|20) ;; *) exit 1 ;; esac; \
 	$(BIN)/clinical-ner monitor summary $(MONITORING) > $(MONITORING)/summary.md; \
-	echo "decision=$$decision" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
+	if [ -f $(REQUEST) ]; then retrain=true; else retrain=false; fi; \
+	printf 'decision=%s\nretrain=%s\n' "$$decision" "$$retrain" | tee -a "$${GITHUB_OUTPUT:-/dev/null}"
 
 # Never by itself: a pull request with what the pipeline makes of the present inputs, and the request that asked for it.
 proposal: comment
 	rm -rf build/proposal
 	mkdir -p build/proposal/files
-	cp $(MONITORING)/retraining_request.json reports/
+	cp $(REQUEST) reports/
 	git ls-files --modified --others --exclude-standard -z | xargs -0 cp --parents -t build/proposal/files
 	{ cat $(MONITORING)/summary.md; ! git diff --quiet dvc.lock || echo "$$NOTHING_NEW"; cat build/comment/summary.md; } \
 		> build/proposal/comment.md

@@ -175,12 +175,14 @@ esac
 BENTOML = """#!/bin/sh
 echo bento > "$3"
 """
-# Decides what the file `decision` of the stage says.
+# Decides what the file `decision` of the stage says, and asks for retraining if the file `retrain` says true.
 MONITOR = """#!/bin/sh
 case "$2" in
     run)
         while [ "$1" != --out ]; do shift; done
-        echo '{"reasons": ["out_of_vocabulary_rate"]}' > "$2/retraining_request.json"
+        if [ "$(cat "$STAGE/retrain")" = true ]; then
+            echo '{"reasons": ["out_of_vocabulary_rate"]}' > "$2/retraining_request.json"
+        fi
         exit "$(cat "$STAGE/decision")" ;;
     summary) echo "The notes have changed: $(cat "$STAGE/decision")" ;;
 esac

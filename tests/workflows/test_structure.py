@@ -116,6 +116,14 @@ def test_the_release_restores_nothing_that_another_run_has_written() -> None:
     assert "actions/prepare" not in text
 
 
+def test_retraining_follows_the_policy_and_the_issue_the_verdict() -> None:
+    jobs = content(ROOT / ".github/workflows/monitoring.yml")["jobs"]
+
+    assert jobs["retrain"]["if"] == "needs.watch.outputs.retrain == 'true'"
+    assert jobs["issue"]["if"] == "needs.watch.outputs.decision != '0'"
+    assert set(jobs["watch"]["outputs"]) == {"decision", "retrain"}
+
+
 def test_dependabot_moves_the_pins_of_workflows_and_of_the_action_of_ours() -> None:
     updates = content(ROOT / ".github/dependabot.yml")["updates"]
     folders = [update["directories"] for update in updates if update["package-ecosystem"] == "github-actions"]

@@ -107,8 +107,9 @@ def test_a_fork_gets_the_summary_and_no_comment(project: Path, stage: Stage, pul
 
 
 # --- monitoring ----------------------------------------------------------------------------------------
-def looked(stage: Stage, project: Path, decision: int) -> Outcome:
+def looked(stage: Stage, project: Path, decision: int, *, retrain: bool = False) -> Outcome:
     write(stage.folder / "decision", str(decision))
+    write(stage.folder / "retrain", str(retrain).lower())
     return stage.act(project, "monitoring", "schedule", {"repository": {"full_name": "Somebody/Project"}})
 
 
@@ -123,11 +124,11 @@ def test_monitoring_opens_nothing_one_issue_and_on_request_one_pull_request(proj
     quiet = looked(stage, project, 0)
     nothing = stage.github.exists()
     watched = looked(stage, project, 10)
-    asked = looked(stage, project, 20)
+    asked = looked(stage, project, 20, retrain=True)
     (unchanged,) = stage.state()["pulls"]
     set_params(project, {"train": {"max_iterations": 20}})
     commit(project, "this commit will bring an input that nothing has been trained on")
-    again = looked(stage, project, 20)
+    again = looked(stage, project, 20, retrain=True)
 
     assert quiet.jobs == {"watch": "success"}, quiet.printed
     assert not nothing
@@ -143,6 +144,17 @@ def test_monitoring_opens_nothing_one_issue_and_on_request_one_pull_request(proj
     assert "| models/tagger.weights.npy | 15 | 20 | +5 |" in proposed["body"]
     assert {"dvc.lock", "metrics/train.json", "reports/retraining_request.json"} <= files_on(stage, "retraining")
     assert stage.state()["refs"]["refs/heads/main"] == "c0"
+
+
+def test_the_policy_asks_for_retraining_and_not_the_verdict(project: Path, stage: Stage) -> None:
+    alarmed = looked(stage, project, 20)
+    without = stage.state()
+    eager = looked(stage, project, 10, retrain=True)
+
+    assert alarmed.jobs == {"watch": "success", "issue": "success"}, alarmed.printed
+    assert (len(without["issues"]), without["pulls"]) == (1, [])
+    assert eager.jobs == dict.fromkeys(("watch", "issue", "retrain", "propose"), "success"), eager.printed
+    assert len(stage.state()["pulls"]) == 1
 
 
 def test_monitoring_that_cannot_look_is_red_and_tells_nobody_that_all_is_well(project: Path, stage: Stage) -> None:

@@ -140,6 +140,35 @@ def test_broken_notes_end_with_20_and_ask_for_retraining_and_the_store_remembers
     assert (last["verdict"], last["notes"], last["created_at"]) == ("alert", 60, NOON)
 
 
+@pytest.mark.parametrize(
+    ("template", "verdict", "actions", "asked"),
+    [
+        (BROKEN, "alert", ["log", "alert"], False),
+        (USUAL, "none", ["retrain"], True),
+    ],
+)
+def test_another_policy_asks_for_something_else(
+    calibrated: Run,
+    url: str,
+    tiny: Tagger,
+    params_file: Path,
+    tmp_path: Path,
+    template: str,
+    verdict: str,
+    actions: list[str],
+    asked: bool,
+) -> None:
+    content = yaml.safe_load(params_file.read_text(encoding="utf-8"))
+    content["drift"]["policy"][verdict] = actions
+    params_file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    add(url, rows(tiny, template, 60, NOON - timedelta(hours=2)))
+
+    calibrated("run", "--last", "24h")
+
+    assert (written(tmp_path)["verdict"], written(tmp_path)["actions"]) == (verdict, actions)
+    assert (tmp_path / "out/retraining_request.json").exists() is asked
+
+
 def test_a_request_of_an_earlier_run_does_not_outlive_it(
     calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
 ) -> None:
