@@ -140,6 +140,28 @@ def test_broken_notes_end_with_20_and_ask_for_retraining_and_the_store_remembers
     assert (last["verdict"], last["notes"], last["created_at"]) == ("alert", 60, NOON)
 
 
+def test_a_window_that_is_watched_ends_with_10_and_asks_for_nothing(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    predictions = rows(tiny, USUAL, 60, NOON - timedelta(hours=2))
+    add(url, predictions)
+    for each, missed in zip(predictions[:2], ([], [{"start": 0, "end": 3, "label": "DISEASE"}]), strict=True):
+        found = [{"start": start, "end": end, "label": label} for start, end, label in each["spans"]]
+        correct(url, [each], found[1:] + missed)
+
+    done = calibrated("run", "--last", "24h")
+
+    last = store.Store.open(url).last_run()
+    assert done.exit_code == 10, done.output
+    assert done.output.startswith("watch: ")
+    assert written(tmp_path)["labelled"]["f1"] == 0.8  # between drift.alert_agreement and watch_agreement
+    assert (written(tmp_path)["verdict"], written(tmp_path)["actions"]) == ("watch", ["log", "watch"])
+    assert not (tmp_path / "out/retraining_request.json").exists()
+    assert last is not None
+    assert last["verdict"] == "watch"
+    assert "clinical_ner_drift_verdict 1\n" in (tmp_path / "out/monitor.prom").read_text()
+
+
 @pytest.mark.parametrize(
     ("template", "verdict", "actions", "asked"),
     [
