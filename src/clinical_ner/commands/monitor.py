@@ -17,6 +17,7 @@ from clinical_ner.serving.clock import now
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clinical_ner.monitoring.drift import Thresholds
     from clinical_ner.monitoring.feedback import Agreement
     from clinical_ner.monitoring.policy import Window
 
@@ -29,7 +30,7 @@ ParamsFile = Annotated[Path, typer.Option("--params")]
 PARAMS = Path("params.yaml")
 REPORT, PAGE, GAUGES, REQUEST = "monitor.json", "monitor.html", "monitor.prom", "retraining_request.json"
 RUNS = UUID("6e0c1f1e-3a3f-4b8e-9d55-0f6c1d1b7a10")  # the ids of runs are made from it
-EVIDENTLY, THRESHOLDS = "evidently.html", "thresholds.json"
+EVIDENTLY, THRESHOLDS, REFERENCE_FILE = "evidently.html", "thresholds.json", "reference.parquet"
 
 
 @app.command("run")
@@ -44,13 +45,11 @@ def run_monitor(
     params_file: ParamsFile = PARAMS,
 ) -> None:
     """Compare a window of notes with the reference; ends with 0 (no drift), 10 (watch) or 20 (alert)."""
-    from clinical_ner.core import files, io, params
-    from clinical_ner.core.schema import REFERENCE
+    from clinical_ner.core import files, params
     from clinical_ner.monitoring import drift, policy, report
 
     section, at = params.load(params_file).drift, now()
-    thresholds = drift.from_json(_thresholds(reference))
-    known = io.read(REFERENCE, reference)
+    known, thresholds = _calibrated(reference)
     if profiles is None:
         window, current, agreement = _from_store(url, *_span(since, until, last, at))
     else:
@@ -101,9 +100,12 @@ def calibrate(
 
     section = params.load(params_file).drift
     window, history, _ = _from_store(url, *_span(since, until, last, now()))
-    thresholds = drift.calibrate(history, section)
-    io.write(REFERENCE, history, out)
-    files.write_json(out / THRESHOLDS, drift.to_json(thresholds))
+    thresholds = drift.to_json(drift.calibrate(history, section))
+    out.mkdir(parents=True, exist_ok=True)
+    with files.whole_file_of_folder(out / REFERENCE_FILE, files.READABLE) as partial:
+        io.write(REFERENCE, history, partial)
+        told = thresholds | io.digests([REFERENCE], partial)  # before the reference itself: a kill between is noticed
+        files.write_whole(out / THRESHOLDS, files.as_json(told), files.READABLE)
     typer.echo(f"{out}: {window.notes} notes from {window.since.isoformat()} to {window.until.isoformat()}")
 
 
@@ -174,13 +176,30 @@ def _from_file(path: Path) -> tuple[Window, pd.DataFrame, Agreement]:
     return Window(since, until, len(current), 0, ()), current, agreement([])
 
 
-def _thresholds(folder: Path) -> dict[str, Any]:
-    from clinical_ner.core import files
+def _calibrated(folder: Path) -> tuple[pd.DataFrame, list[Thresholds]]:
+    """The reference and the thresholds that were calibrated on it.
+
+    Those of `calibrate` name their reference by its SHA-256; those of the stage drift are one output of DVC's.
+
+    Raises:
+        UserError: one is missing, or they are not of each other.
+    """
+    from clinical_ner.core import files, io
+    from clinical_ner.core.schema import REFERENCE
+    from clinical_ner.monitoring import drift
 
     file = folder / THRESHOLDS
     if not file.is_file():
         raise UserError(f"{file} does not exist", "run 'dvc repro drift', or 'clinical-ner monitor calibrate'")
-    return dict(files.read_json(file))
+    content = files.read_json(file)
+    digest = content.pop(REFERENCE_FILE, None)
+    reference = io.read(REFERENCE, folder)
+    if digest not in {None, files.sha256(folder / REFERENCE_FILE)}:  # of what is there after it was read
+        raise UserError(
+            f"{file} is of another reference than the one beside it",
+            "run 'clinical-ner monitor calibrate' again: the last time it did not come to its end",
+        )
+    return reference, drift.from_json(content)
 
 
 # --- the store -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import Result
-from tests.killing import was_killed_after
+from tests.killing import was_killed_after, was_killed_at
 from typer.testing import CliRunner
 
 from clinical_ner.commands import monitor
@@ -298,6 +299,38 @@ def test_a_run_that_is_killed_at_any_moment_is_run_again_and_is_there_once(
     assert (done.exit_code, len(kept), kept[0]["verdict"]) == (20, 1, "alert")
     assert names[0] == names[1]
     assert (out["killed"] / "monitor.json").read_bytes() == (out["whole"] / "monitor.json").read_bytes()
+
+
+def test_a_calibration_killed_at_any_step_leaves_a_pair_or_what_is_refused(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    reference, old, new = tmp_path / "reference", tmp_path / "old", tmp_path / "new"
+    history = ["--since", "2026-02-01", "--until", "2026-02-25"]
+    add(url, rows(tiny, BROKEN, 60, NOON - timedelta(days=19)))
+    calibrated("calibrate", *history, **{"--out": str(new)})
+    shutil.copytree(reference, old)
+    pipeline = json.loads((old / "thresholds.json").read_text())
+    del pipeline["reference.parquet"]  # the stage drift writes none
+    (old / "thresholds.json").write_text(json.dumps(pipeline))
+    refused, step = 0, 0
+
+    while True:
+        step += 1
+        shutil.rmtree(reference)
+        shutil.copytree(old, reference)
+        if not was_killed_at(step, reference, lambda: calibrated("calibrate", *history, **{"--out": str(reference)})):
+            break
+        if pair(reference) not in {pair(old), pair(new)}:
+            done = calibrated("run", "--last", "24h")
+            assert isinstance(done.exception, UserError)
+            assert "another reference than the one beside it" in str(done.exception)
+            refused += 1
+    assert refused
+    assert pair(reference) == pair(new) != pair(old)
+
+
+def pair(folder: Path) -> tuple[bytes, ...]:
+    return tuple((folder / name).read_bytes() for name in ("reference.parquet", "thresholds.json"))
 
 
 @pytest.mark.parametrize(
