@@ -122,8 +122,8 @@ bench-drift: data ## Measure false alarms of drift and the power to see it, and 
 
 # STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data.
 bento: $(if $(STAGE),$(INSTALLED),data) ## Build the Bento and ask it one question (STAGE=prod: of the released model)
-	$(if $(STAGE),$(BIN)/clinical-ner fetch --stage "$(STAGE)" --out build/release --force)
-	$(BIN)/python -m clinical_ner.serving.build $(if $(STAGE),build/release)
+	$(if $(STAGE),$(BIN)/clinical-ner fetch --stage "$(STAGE)" --out build/promoted --force)
+	$(BIN)/python -m clinical_ner.serving.build $(if $(STAGE),build/promoted)
 
 # BUILDER=docker|podman|buildah chooses one, IMAGE=name:tag names the image.
 IMAGE ?= clinical-ner:latest

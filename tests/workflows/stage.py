@@ -26,8 +26,8 @@ COPIED += ("deploy/container", "pyproject.toml", "requirements.txt", "src", "tes
 REPOSITORY = "Somebody/Project"  # GitHub keeps capitals, its container registry does not
 
 # A stand-in for each action; what is installed, cached or kept between jobs lies in folders of the stage.
-INSTALL = 'rm -rf .venv; cp -r --no-dereference "$STAGE/venv" .venv; touch .venv/.installed'
-RESTORE = '[ "$INPUT_PATH" = .venv ] || { mkdir -p .dvc/cache; ln -sfn "$STAGE/cache" "$INPUT_PATH"; }'
+INSTALL = 'rm -rf .venv; cp -r --no-dereference "$FOLDER/venv" .venv; touch .venv/.installed'
+RESTORE = '[ "$INPUT_PATH" = .venv ] || { mkdir -p .dvc/cache; ln -sfn "$FOLDER/cache" "$INPUT_PATH"; }'
 STUBS: dict[str, tuple[tuple[str, ...], str]] = {  # action: its inputs, what it runs
     # act itself copies the tree, unless another commit is asked for.
     "actions/checkout": (
@@ -38,15 +38,15 @@ STUBS: dict[str, tuple[tuple[str, ...], str]] = {  # action: its inputs, what it
     "actions/cache": (("path", "key", "restore-keys"), RESTORE),
     "actions/upload-artifact": (
         ("name", "path"),
-        'to="$STAGE/artifacts/$INPUT_NAME"; rm -rf "$to"; mkdir -p "$to"; cp -r "$INPUT_PATH/." "$to"',
+        'to="$FOLDER/artifacts/$INPUT_NAME"; rm -rf "$to"; mkdir -p "$to"; cp -r "$INPUT_PATH/." "$to"',
     ),
     "actions/download-artifact": (
         ("name", "path"),
-        'mkdir -p "$INPUT_PATH"; cp -r "$STAGE/artifacts/$INPUT_NAME/." "$INPUT_PATH"',
+        'mkdir -p "$INPUT_PATH"; cp -r "$FOLDER/artifacts/$INPUT_NAME/." "$INPUT_PATH"',
     ),
     "actions/attest-build-provenance": (
         ("subject-name", "subject-digest", "subject-path", "push-to-registry"),
-        'echo "$INPUT_SUBJECT_NAME $INPUT_SUBJECT_DIGEST $INPUT_SUBJECT_PATH" >> "$STAGE/attested"',
+        'echo "$INPUT_SUBJECT_NAME $INPUT_SUBJECT_DIGEST $INPUT_SUBJECT_PATH" >> "$FOLDER/attested"',
     ),
 }
 
@@ -103,7 +103,7 @@ class Stage:
         program(self.programs / "docker", DOCKER)
         overlay(folder / "venv")
         program(folder / "venv/bin/pip-audit", "#!/bin/sh\necho audited\n")
-        program(folder / "venv/bin/clinical-ner", MONITOR)
+        program(folder / "venv/bin/clinical-ner", COMMAND)
         program(folder / "venv/bin/bentoml", BENTOML)
         for action, (inputs, command) in STUBS.items():
             write(folder / "actions" / action / "action.yml", stub(inputs, command))
@@ -119,7 +119,7 @@ class Stage:
         """Run a workflow of the repository, as GitHub would on this event."""
         write(self.folder / "event.json", json.dumps(payload))
         given = {"GITHUB_REPOSITORY": REPOSITORY, "PYTHONPATH": "src", "PROJECT": str(repository)}
-        given |= {"STAGE": str(self.folder), "FAKE_GITHUB": str(self.github)}
+        given |= {"FOLDER": str(self.folder), "FAKE_GITHUB": str(self.github)}
         options = {"--workflows": f".github/workflows/{workflow}.yml", "--platform": "ubuntu-latest=-self-hosted"}
         options |= {"--eventpath": str(self.folder / "event.json"), "--action-cache-path": str(self.folder / "act")}
         options |= {"--concurrent-jobs": "1", "--secret": "GITHUB_TOKEN=none", "--var": "MONITORING=true"}
@@ -165,7 +165,7 @@ def stub(inputs: tuple[str, ...], command: str) -> str:
 
 # Answers like docker where the release asks it.
 DOCKER = """#!/bin/sh
-echo "$*" >> "$STAGE/docker"
+echo "$*" >> "$FOLDER/docker"
 case $1 in
     save) echo image > "$4" ;;
     login) cat > /dev/null ;;
@@ -175,16 +175,18 @@ esac
 BENTOML = """#!/bin/sh
 echo bento > "$3"
 """
+# Fetches nothing, but says what.
 # Decides what the file `decision` of the stage says, and asks for retraining if the file `retrain` says true.
-MONITOR = """#!/bin/sh
+COMMAND = """#!/bin/sh
+[ "$1" != fetch ] || echo "$*" >> "$FOLDER/fetched"
 case "$2" in
     run)
         while [ "$1" != --out ]; do shift; done
-        if [ "$(cat "$STAGE/retrain")" = true ]; then
+        if [ "$(cat "$FOLDER/retrain")" = true ]; then
             echo '{"reasons": ["out_of_vocabulary_rate"]}' > "$2/retraining_request.json"
         fi
-        exit "$(cat "$STAGE/decision")" ;;
-    summary) echo "The notes have changed: $(cat "$STAGE/decision")" ;;
+        exit "$(cat "$FOLDER/decision")" ;;
+    summary) echo "The notes have changed: $(cat "$FOLDER/decision")" ;;
 esac
 """
 # The files of the small project that are not those of the true one.

@@ -116,6 +116,12 @@ def test_the_release_restores_nothing_that_another_run_has_written() -> None:
     assert "actions/prepare" not in text
 
 
+def test_the_release_has_the_tags_that_say_what_is_in_prod() -> None:
+    steps = content(ROOT / ".github/workflows/release.yml")["jobs"]["build"]["steps"]
+
+    assert steps[0]["with"]["fetch-depth"] == 0  # otherwise the tag of the release comes alone
+
+
 def test_retraining_follows_the_policy_and_the_issue_the_verdict() -> None:
     jobs = content(ROOT / ".github/workflows/monitoring.yml")["jobs"]
 

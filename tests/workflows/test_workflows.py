@@ -182,6 +182,20 @@ def test_a_tag_becomes_a_release_with_image_bento_contents_and_attestations(proj
     (release,) = stage.state()["releases"]
     assert release[0] == "v9.1.0"
     assert {"build/release/clinical_ner.bento", "build/release/sbom.json"} <= set(release)
+    assert not (stage.folder / "fetched").exists()  # nothing was ever promoted
+
+
+def test_a_release_is_of_the_model_in_prod(project: Path, stage: Stage) -> None:
+    changelog = (project / "CHANGELOG.md").read_text("utf-8")
+    write(project / "CHANGELOG.md", changelog.replace("## Unreleased", "## 9.1.0\n\n- It is small.\n\n## 9.0.0"))
+    run(project, "git", "tag", "clinical-ner#prod#1")
+    commit(project, "this commit will be a release")
+    run(project, "git", "tag", "v9.1.0")
+
+    outcome = stage.act(project, "release", "push", {"ref": "refs/tags/v9.1.0", "ref_name": "v9.1.0"}, job="build")
+
+    assert outcome.jobs == {"build": "success"}, outcome.printed
+    assert "fetch --stage prod" in (stage.folder / "fetched").read_text("utf-8")
 
 
 # --- the night -------------------------------------------------------------------------------------------
