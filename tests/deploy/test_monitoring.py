@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ import pytest
 import yaml
 from programs import DEPLOY, answering, call, found, is_up, running, wait_until
 
+from clinical_ner.core import params
 from clinical_ner.intake.report import exposition, report
+from clinical_ner.monitoring import kpi_report
+from clinical_ner.monitoring.kpi import Evidence, Indicator, Release, indicators
 from clinical_ner.serving import local
 from clinical_ner.serving.clock import now
 
@@ -25,6 +29,22 @@ RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 TESTS = sorted((DEPLOY / "prometheus/tests").glob("*.yml"))
 BOARDS = {path.stem: json.loads(path.read_text())["panels"] for path in DEPLOY.glob("grafana/dashboards/*.json")}
 PANELS = [panel for board in sorted(BOARDS) for panel in BOARDS[board]]
+
+
+def eight() -> list[Indicator]:
+    """The indicators of a service that has been corrected, has drifted and got a new model a day later."""
+    until = now()
+    row = {"created_at": until - timedelta(days=2), "milliseconds": 3.0}
+    spans = [{"start": 0, "end": 4, "label": "DISEASE"}]
+    said = {"prediction_id": 1, "created_at": until, "rating": 5, "spans": spans, "predicted": [[0, 4, "DISEASE"]]}
+    run = {"created_at": until - timedelta(days=2), "verdict": "alert"}
+    new = Release("v2.0.0", until - timedelta(days=1), {"golden": 0.01}, 3)
+    found = Evidence(until - timedelta(days=9), until, [row], [said], [run], [new], None, None)
+    return indicators(found, params.load(DEPLOY.parent / "params.yaml").kpi)
+
+
+INDICATORS = eight()
+COLLECTED = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["textfiles"]["command"]
 
 
 def read(path: Path) -> Any:
@@ -110,6 +130,14 @@ def test_the_panels_ask_the_provisioned_data_source() -> None:
     assert asked == {source["uid"] for source in provisioned}
 
 
+def test_the_board_of_the_indicators_has_a_panel_of_each_of_the_eight() -> None:
+    promised = {one.title for one in INDICATORS}
+
+    shown = {panel["title"].partition(":")[0] for panel in BOARDS["indicators"]}
+    assert len(promised) == 8
+    assert promised <= shown
+
+
 # --- with all of them ----------------------------------------------------------------------------------
 class Hook(BaseHTTPRequestHandler):
     """Keeps what Alertmanager sends, by the path."""
@@ -155,12 +183,13 @@ def hook() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
 def watch(service, gateway, certificate, secrets, hook, tmp_path_factory) -> Iterator[Watch]:
     """Everything of `deploy/` that watches, with other addresses and without waiting."""
     folder = tmp_path_factory.mktemp("watch")
-    ports = {name: local.free_port() for name in ("prometheus", "alertmanager", "blackbox", "dead")}
+    ports = {name: local.free_port() for name in ("prometheus", "alertmanager", "blackbox", "textfiles", "dead")}
     at = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
     (folder / "key").write_text(secrets["metrics"])
     write(folder / "prometheus.yml", prometheus_config(folder, at, service, gateway))
     write(folder / "rules.yml", impatient_rules())
     write(folder / "alertmanager.yml", alertmanager_config(hook[0]))
+    (folder / "kpi.prom").write_text(kpi_report.exposition(INDICATORS, now()))
     blackbox = read(DEPLOY / "prometheus/blackbox.yml")
     blackbox["modules"]["gateway"]["http"]["tls_config"]["ca_file"] = str(certificate.certificate)
     write(folder / "blackbox.yml", blackbox)
@@ -173,12 +202,16 @@ def watch(service, gateway, certificate, secrets, hook, tmp_path_factory) -> Ite
             *(found("prometheus-blackbox-exporter"), f"--config.file={folder}/blackbox.yml"),
             f"--web.listen-address={at['blackbox']}",
         ],
+        "textfiles": [
+            *(found("prometheus-node-exporter"), f"--web.listen-address={at['textfiles']}"),
+            *(option.replace("=/textfiles", f"={folder}") for option in COLLECTED),
+        ],
         "prometheus": [
             *(found("prometheus"), f"--config.file={folder}/prometheus.yml"),
             *(f"--web.listen-address={at['prometheus']}", f"--storage.tsdb.path={folder}/tsdb"),
         ],
     }
-    probe = {"alertmanager": "/-/ready", "blackbox": "/-/healthy", "prometheus": "/-/ready"}
+    probe = {"alertmanager": "/-/ready", "blackbox": "/-/healthy", "prometheus": "/-/ready", "textfiles": "/"}
     with ExitStack() as stack:
         for name, command in commands.items():
             ready = is_up(f"http://{at[name]}{probe[name]}")
@@ -200,6 +233,7 @@ def prometheus_config(folder: Path, at: dict[str, str], service: local.Server, g
     targets = {
         "clinical-ner": [service.url.removeprefix("http://"), at["dead"]],
         "gateway": [at["blackbox"]],
+        "textfiles": [at["textfiles"]],
         "prometheus": [at["prometheus"]],
         "alertmanager": [at["alertmanager"]],
     }
@@ -251,7 +285,7 @@ def test_prometheus_scrapes_every_job_and_the_service_with_its_key(watch: Watch)
     def answering() -> set[str]:
         return {target["scrapePool"] for target in watch.api("targets")["activeTargets"] if target["health"] == "up"}
 
-    jobs = {"clinical-ner", "gateway", "prometheus", "alertmanager"}
+    jobs = {"clinical-ner", "gateway", "textfiles", "prometheus", "alertmanager"}
     wait_until(lambda: answering() == jobs, 60, "all jobs are up")
     wait_until(lambda: watch.series('up{job="clinical-ner"} == 1'), 30, "a scrape of the service")
     wait_until(lambda: watch.series('probe_success{job="gateway"} == 1'), 30, "a probe of the gateway")

@@ -32,6 +32,7 @@ def kpi(
     benchmark: Annotated[Path, typer.Option(help="What 'make bench-service' wrote.")] = Path("docs/service_speed.json"),
     remote: Annotated[str, typer.Option(help="Of git, of which the registry's tags come.")] = "origin",
     out: Annotated[Path | None, typer.Option(help="Write kpi.json and kpi.html into this folder.")] = None,
+    metrics: Annotated[Path | None, typer.Option(help="Figures for Prometheus, such as DIR/kpi.prom.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
@@ -48,6 +49,8 @@ def kpi(
     if out:
         files.write_json(out / "kpi.json", told)
         files.write_text(out / "kpi.html", kpi_report.page(found, since, until))
+    if metrics:
+        files.write_whole(metrics, kpi_report.exposition(found, until), files.READABLE)
     typer.echo(json.dumps(told, indent=2) if as_json else kpi_report.table(found))
 
 

@@ -14,9 +14,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from programs import answering
+from tests.killing import was_killed_at
 from typer.testing import CliRunner, Result
 
 from clinical_ner.cli import app
+from clinical_ner.commands import kpi as command
 from clinical_ner.commands.kpi import releases
 from clinical_ner.core.errors import UserError
 from clinical_ner.promotion.registry import Event
@@ -86,6 +88,30 @@ def test_table_json_and_page_say_the_same(url: str, tmp_path: Path) -> None:
     assert values(told)["median"] == (3.0, 3)
     assert "median" in done.stdout
     assert "User satisfaction" in (tmp_path / "out/kpi.html").read_text()
+
+
+@pytest.mark.usefixtures("alone")
+def test_whoever_is_killed_leaves_prometheus_the_old_file_or_the_new_one(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = now()
+    monkeypatch.setattr(command, "now", lambda: at)
+    folder = tmp_path / "textfiles"
+    folder.mkdir()
+    file, old = folder / "kpi.prom", "# nothing\n"
+    file.write_text(old)
+    seen, step = [], 1
+
+    while was_killed_at(step, folder, lambda: run("--store", url, "--metrics", str(file))):
+        seen.append(file.read_text())
+        step += 1
+
+    new = file.read_text()
+    assert set(seen) <= {old, new}
+    assert old in seen
+    assert 'figure="median",unit="ms",basis="measured"} 3.0\n' in new
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in folder.iterdir()] == ["kpi.prom"]
 
 
 @pytest.mark.usefixtures("alone")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from clinical_ner.monitoring import kpi_report
-from clinical_ner.monitoring.kpi import MEASURED, Figure, Indicator, missing
+from clinical_ner.monitoring.kpi import ASSUMED, MEASURED, Figure, Indicator, missing
 
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
 FOUND = [
@@ -28,6 +28,18 @@ def test_json_keeps_every_figure_and_the_window() -> None:
     assert told["until"] == "2026-03-01T00:00:00+00:00"
     assert told["indicators"][0]["figures"][0]["n"] == 1200
     assert told["indicators"][1]["figures"][0]["value"] is None
+
+
+def test_prometheus_is_told_what_was_measured_or_assumed_and_nothing_else() -> None:
+    odd = Indicator("Cost", [Figure('the "machine"\n', 2.5, "EUR", ASSUMED, "params.yaml")])
+
+    lines = kpi_report.exposition([*FOUND, odd], UNTIL).splitlines()
+
+    assert [line for line in lines if not line.startswith("#")] == [
+        'clinical_ner_kpi{indicator="Time",figure="median",unit="ms",basis="measured"} 1.234',
+        r'clinical_ner_kpi{indicator="Cost",figure="the \"machine\"\n",unit="EUR",basis="assumption"} 2.5',
+        "clinical_ner_kpi_timestamp_seconds 1772323200",
+    ]
 
 
 def test_the_page_is_one_file_that_asks_for_nothing_and_escapes_what_it_says() -> None:
