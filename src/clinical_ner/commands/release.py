@@ -65,6 +65,7 @@ def promote(
     notes: Annotated[Path, typer.Option()] = Path("data/notes"),
     golden: Annotated[Path, typer.Option()] = Path("tests/golden"),
     annotated: Annotated[Path, typer.Option(help="What was trained on.")] = Path("data/annotated"),
+    held_back: Annotated[Path, typer.Option(help="Corpora, beside any --corpus.")] = Path("data/held_back"),
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Let a model go out if it is better than the one in prod; exits 1, with reasons, if it is not."""
@@ -89,7 +90,7 @@ def promote(
         if not dry_run and rival and rival[1].manifest.version == tagger.manifest.version:
             pushed = versions.push()
             return typer.echo(f"{rival[0]} is this model, and in prod already{_told(pushed)}")
-        corpora = _corpora(corpus or [], corpus_format or [], label_map or [])
+        corpora = _corpora(corpus or [], corpus_format or [], label_map or [], held_back)
         inputs = Inputs(dataset, vocabulary, notes, golden, annotated)
         judged = _judge(tagger, rival, corpora, inputs, settings, {"stage": stage, "commit": commit})
     _write(report, judged)
@@ -129,8 +130,9 @@ def _version(events: Sequence[Event], name: str) -> Event:
     return known[name]
 
 
-def _corpora(paths: list[Path], formats: list[str], label_map: list[str]) -> dict[str, Corpus]:
-    """The annotated corpora by short name."""
+def _corpora(paths: list[Path], formats: list[str], label_map: list[str], held_back: Path) -> dict[str, Corpus]:
+    """The annotated corpora by short name, with those that corrections were held back in."""
+    from clinical_ner.corrections.acceptance import NOTES
     from clinical_ner.ner import corpora
 
     if len(paths) != len(formats):
@@ -140,7 +142,10 @@ def _corpora(paths: list[Path], formats: list[str], label_map: list[str]) -> dic
         raise UserError(f"--format: no format '{unknown[0]}'", f"choose from {', '.join(corpora.Format)}")
     mapping = corpora.parse_map(label_map)
     read = [corpora.read_corpus(path, corpora.Format(name), mapping) for path, name in zip(paths, formats, strict=True)]
-    return dict(zip(corpora.short_names(paths), read, strict=True)) if paths else {}
+    given = {path.resolve() for path in paths}
+    kept = [path for path in sorted(held_back.glob(f"*/{NOTES}")) if path.resolve() not in given]
+    read += [corpora.read_corpus(path, corpora.Format.JSONL) for path in kept]
+    return dict(zip(corpora.short_names([*paths, *kept]), read, strict=True)) if read else {}
 
 
 def _judge(

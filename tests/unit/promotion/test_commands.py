@@ -150,6 +150,41 @@ def test_a_dry_run_compares_any_model_with_any_and_registers_nothing(project, ju
     assert project.remote_tags() == set()
 
 
+def write_notes(path: Path, *texts: str) -> str:
+    """A corpus of notes that begin with a disease; its path."""
+    notes = [{"id": text, "text": text, "entities": [{"start": 0, "end": 4, "label": "DISEASE"}]} for text in texts]
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps(note) + "\n" for note in notes), encoding="utf-8")
+    return str(path)
+
+
+def test_what_was_held_back_judges_beside_every_corpus_that_is_named(project, monkeypatch, tmp_path: Path) -> None:
+    met: list[dict[str, int]] = []
+
+    def judged(_: Tagger, __: Any, corpora: dict[str, Any], *___: Any) -> commands.Judged:
+        met.append({name: len(corpus.documents) for name, corpus in corpora.items()})
+        return commands.Judged(Decision(True, (), ()), {}, "### verdict")
+
+    monkeypatch.setattr(commands, "_judge", judged)
+    more = write_notes(tmp_path / "ours/notes.jsonl", "Gout.")
+    without = promoted("--dry-run")
+    april = write_notes(project.root / "data/../data/held_back/2026-04/notes.jsonl", "Gout is better.")
+    write_notes(project.root / "data/held_back/2026-05/notes.jsonl", "Gout, again.", "Gout went.")
+    held_back = promoted("--dry-run")
+    beside = promoted("--dry-run", "--corpus", more, "--format", "jsonl", "--corpus", april, "--format", "jsonl")
+
+    kept = {"2026-04/notes.jsonl": 1, "2026-05/notes.jsonl": 2}
+    assert [done.exit_code for done in (without, held_back, beside)] == [0, 0, 0], beside.output
+    assert met == [{}, kept, kept | {"ours/notes.jsonl": 1}]
+
+
+def test_what_was_held_back_and_is_trained_on_all_the_same_stops_a_promotion(project) -> None:
+    write_notes(project.root / "data/annotated/2026-05/notes.jsonl", "Gout went.")
+    write_notes(project.root / "data/held_back/2026-05/notes.jsonl", "Gout, again.", "Gout went.")
+
+    assert "notes.jsonl: 1 of its 2 texts are trained on too" in problem(promoted("--dry-run"))
+
+
 def test_a_changed_file_stops_a_promotion(project, judge: Judge) -> None:
     judge(True)
     (project.root / "dvc.yaml").write_text("changed: true\n")
