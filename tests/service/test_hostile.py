@@ -20,7 +20,8 @@ from clinical_ner.serving.local import Server
 from clinical_ner.serving.settings import Settings
 
 BODIES = 1_000
-GROWTH_BYTES = 8_000_000  # of a worker that has seen as many bodies before; a leak of the bodies would be 20 times it
+PATHS = ("/extract", "/extract/fhir", "/feedback")
+GROWTH_BYTES = 25_000_000  # of a worker that has seen as many bodies before; a leak of the bodies would be 6 times it
 # What the document cannot state is left out: that a span starts before it ends, and that of two keys the first counts.
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance"),
@@ -118,11 +119,12 @@ def hostile_bodies() -> Iterator[bytes]:
 
 
 def answered(server: Server) -> list[int]:
+    """Each body goes to two of the paths, and each kind of body to all of them."""
     with httpx.Client(headers={"Content-Type": "application/json"}, timeout=60) as client:
         return [
-            client.post(server.url + path, content=body).status_code
-            for body in hostile_bodies()
-            for path in ("/extract", "/feedback")
+            client.post(server.url + PATHS[number % len(PATHS)], content=body).status_code
+            for place, body in enumerate(hostile_bodies())
+            for number in (place, place + 1)
         ]
 
 
