@@ -14,9 +14,9 @@ PATIENCE = 30.0
 def eventually(holds: Callable[[], bool]) -> bool:
     """Whether it holds within the patience; it is asked again and again."""
     deadline = time.monotonic() + PATIENCE
-    while not holds() and time.monotonic() < deadline:
+    while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return holds()
+    return held
 
 
 def count(url: str, table: Any) -> int:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
+from tests.service.stored import eventually
 
 from clinical_ner.serving import local
 from clinical_ner.serving.local import Server
@@ -96,14 +101,52 @@ def test_every_request_that_was_accepted_is_answered_though_the_server_is_told_t
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
-        while sum(in_hand(server)) < 4:
-            time.sleep(0.02)
+        assert eventually(lambda: sum(in_hand(server)) > 4)  # the four, and the question itself
         os.kill(server.pid, signal.SIGTERM)
         for thread in threads:
             thread.join()
 
     assert statuses == [200] * 4
     assert "Traceback" not in server.log.read_text()
+
+
+def test_what_was_answered_arrives_whole_though_clients_go_on_asking_while_the_server_ends(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    received: set[str] = set()
+    with local.running(SERVICE, ROOT, tmp_path, **settings) as server, ThreadPoolExecutor(8) as clients:
+        asking = [clients.submit(ask_until_it_closes, server, received) for _ in range(8)]
+        assert eventually(lambda: len(received) > 200)
+        os.kill(server.pid, signal.SIGTERM)
+        for one in asking:
+            one.result(60)
+
+    assert answered_by_its_log(server) == received
+    assert "Traceback" not in server.log.read_text()
+
+
+def ask_until_it_closes(server: Server, received: set[str]) -> None:
+    """Ask over one connection as long as it is there, and note the ids of what was answered.
+
+    A connection that is refused or closed ends it if it does so before an answer; an answer that breaks off is raised.
+    """
+    address = httpx.URL(server.url)
+    connection = HTTPConnection(address.host, address.port, timeout=30)
+    while True:
+        request_id = uuid4().hex
+        headers = {"Content-Type": "application/json", "X-Request-ID": request_id}
+        try:
+            connection.request("POST", "/extract", json.dumps({"text": LONG[:1900]}), headers)
+            answer = connection.getresponse()
+        except ConnectionError:
+            return
+        assert json.loads(answer.read())["request_id"] == request_id
+        received.add(request_id)
+
+
+def answered_by_its_log(server: Server) -> set[str]:
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    return {line["http.request.id"] for line in lines if line.get("http.response.status_code") == 200}
 
 
 def in_hand(server: Server) -> list[float]:
