@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
+from tests.unit.batch.running import DEADLINE, dask_cluster
 
-from clinical_ner.batch.engine import EngineDownError, Lost, processes, results
+from clinical_ner.batch.engine import EngineDownError, Lost, cluster, processes, results
 
 
 def doubled(number: int) -> int:
@@ -62,3 +64,17 @@ def test_a_job_whose_worker_is_lost_once_is_done(tmp_path: Path) -> None:
 def test_what_an_engine_raises_is_told_without_its_words() -> None:
     with processes(1) as pool, pytest.raises(EngineDownError, match=r"^the engine failed \(ValueError\)$"):
         dict(results(pool, raises, [7]))
+
+
+def test_a_job_that_kills_the_worker_of_a_cluster_is_named_and_the_next_are_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")  # or four workers in turn have to die
+
+    with dask_cluster(1, tmp_path) as dask, cluster(dask.address, patience=f"{DEADLINE}s") as there:
+        dict(results(there, time.sleep, [0.5]))  # a worker that dies while it starts does not come back
+        ((job, result),) = results(there, os._exit, [1])
+        after = dict(results(there, abs, range(3)))
+
+    assert (job, type(result)) == (1, Lost)
+    assert after == {0: 0, 1: 1, 2: 2}

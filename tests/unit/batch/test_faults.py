@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -31,6 +32,17 @@ from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
 
 FILES, NOTES_A_FILE = 16, 40
+KILLED_BY_SHARD_3 = """
+import os, signal
+from pathlib import Path
+
+def replace_or_die(path, target, replace=Path.replace):
+    if Path(target).name == "part-00003.parquet":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+Path.replace = replace_or_die
+"""
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +94,26 @@ def test_a_worker_that_is_killed_is_replaced(
     code, _, err = ended(process)
 
     assert (code, "set aside" in err) == (0, False), err
+    assert content(out) == undisturbed
+
+
+def test_a_shard_that_loses_its_worker_twice_is_named_and_done_when_the_run_is_continued(
+    source: Path, tiny_model: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", workers_with(KILLED_BY_SHARD_3, tmp_path))
+        code, said, err = ended(extracting(source, out, tiny_model, "--workers", "2"))
+    name = f"shard 3 (003.jsonl, 0 to {(source / '003.jsonl').stat().st_size})"
+    lost = "its worker was lost each time, perhaps for want of memory"
+    assert code == 3, err
+    assert f"{(FILES - 1) * NOTES_A_FILE} notes in {FILES - 1} shards" in said
+    assert f"set aside: {name}: {lost}" in err
+    assert json.loads((out / "manifest.json").read_text())["set_aside"] == {name: lost}
+
+    code, _, _ = ended(extracting(source, out, tiny_model, "--workers", "1"))
+
+    assert code == 0
     assert content(out) == undisturbed
 
 
