@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,6 +142,12 @@ class Draft:
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.written = Written("", 0)
+
+
+def out_of_reach() -> tuple[type[Exception], ...]:
+    """What reading raises where a file or its store cannot be reached; S3 has errors of its own."""
+    botocore = sys.modules.get("botocore.exceptions")  # it is there if anything was read from S3
+    return (OSError, botocore.BotoCoreError, botocore.ClientError) if botocore else (OSError,)
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from clinical_ner.batch.contract import Columns, Row
+from clinical_ner.batch.places import out_of_reach
 from clinical_ner.batch.sources import Source
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ def rows(shard: Shard, columns: Columns) -> Iterator[Row]:
     """The rows of the shard in order.
 
     Raises:
-        UnreadableShardError: the file is gone, or may not be read; not if what it holds is damaged.
+        UnreadableShardError: the file is gone or out of reach, or may not be read; not if what it holds is damaged.
     """
     read = {"parquet": _parquet, "jsonl": _json_lines, "csv": _csv}[shard.source.format]
     try:
         yield from read(shard, columns)
-    except OSError as error:
-        raise UnreadableShardError(f"cannot be read: {error.strerror or type(error).__name__}") from None
+    except out_of_reach() as error:
+        raise UnreadableShardError(
+            f"cannot be read: {getattr(error, 'strerror', '') or type(error).__name__}"
+        ) from None
 
 
 def _is_damage(error: Exception) -> bool:

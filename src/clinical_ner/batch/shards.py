@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
 from clinical_ner.batch.contract import Columns
+from clinical_ner.batch.places import out_of_reach
 from clinical_ner.batch.reading import DAMAGE, byte_lines, csv_rows, opened
 from clinical_ner.batch.sources import Source
 
@@ -67,7 +68,7 @@ def _cuts(source: Source, columns: Columns, rows: int, size: int) -> list[Cut]:
         if source.format == "parquet":
             return _parquet_cuts(source, columns, rows)
         return _csv_cuts(source, columns, size) if source.format == "csv" else _line_cuts(source, size)
-    except (*DAMAGE, OSError) as error:
+    except (*DAMAGE, *out_of_reach()) as error:
         raise UnreadableSourceError(f"cannot be read as {source.format} ({type(error).__name__})") from None
 
 

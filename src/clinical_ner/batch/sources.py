@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from clinical_ner.batch.places import Place
+from clinical_ner.batch.places import Place, out_of_reach
 from clinical_ner.core.errors import UserError
 
 SourceFormat = Literal["parquet", "jsonl", "csv"]
@@ -36,10 +36,17 @@ def sources(inputs: Iterable[str]) -> list[Source]:
     """Every file of the inputs once, in the order in which they are named and then of their names.
 
     Raises:
-        UserError: an input does not exist, or holds nothing of a format that is known.
+        UserError: an input does not exist, is out of reach, or holds nothing of a format that is known.
     """
-    found = {source.place.name: source for name in inputs for source in _of_input(name)}
+    found = {source.place.name: source for name in inputs for source in _reached(name)}
     return list(found.values())
+
+
+def _reached(name: str) -> list[Source]:
+    try:
+        return _of_input(name)
+    except out_of_reach() as error:
+        raise UserError(f"{name} cannot be read: {type(error).__name__}", "see the address and the rights") from None
 
 
 def _of_input(name: str) -> list[Source]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.object_store import KEY, SECRET, serving
-from tests.unit.batch.conftest import content, notes, write
+from tests.unit.batch.conftest import COLUMNS, content, notes, write
 from tests.unit.batch.running import ended, extracting
 
 from clinical_ner.batch import places
+from clinical_ner.batch.shards import Shard, plan
+from clinical_ner.batch.sources import Source, sources
+from clinical_ner.batch.work import ExtractJob, extract_shard, guarded
+from clinical_ner.core.errors import UserError
+from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving.local import free_port
 
 
@@ -50,18 +56,43 @@ def test_a_batch_on_s3_has_the_bytes_of_one_on_a_disk(bucket: Path, tiny_model: 
 
 
 def test_a_pattern_of_keys_is_expanded(bucket: Path) -> None:
-    from clinical_ner.batch.sources import sources
-
     write(notes(1), bucket / "in/a.csv")
     write(notes(1), bucket / "in/b.jsonl")
 
     assert [source.name for source in sources(["s3://bucket/in/*.csv"])] == ["a.csv"]
 
 
-def test_a_store_that_is_gone_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_store(patched: pytest.MonkeyPatch) -> None:
+    """Nobody answers at the address of the store."""
     pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # or the server of another test is asked
-    with_credentials(monkeypatch, f"http://127.0.0.1:{free_port()}")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with_credentials(patched, f"http://127.0.0.1:{free_port()}")
+    patched.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+def test_a_store_that_is_gone_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_store(monkeypatch)
 
     with pytest.raises(places.CannotWriteError, match=r"^s3://bucket/other/a cannot be written: \w+$"):
         places.Place("s3://bucket/other/a").write(b"a")
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/in", "s3://bucket/in/*.csv"])
+def test_an_input_in_a_store_that_is_gone_is_the_users_to_mend(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_store(monkeypatch)
+
+    with pytest.raises(UserError, match=rf"^{re.escape(name)} cannot be read: EndpointConnectionError\n  remedy: "):
+        sources([name])
+
+
+def test_a_store_that_goes_away_after_the_plan_sets_the_shard_aside(
+    tiny_model: Path, tiny: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_store(monkeypatch)
+    source = Source(places.Place("s3://bucket/in/a.csv"), "a.csv", "csv")
+    shard = Shard(0, source, 0, 100, 100, COLUMNS.names)
+    job = ExtractJob(shard, places.Place(str(tmp_path)), COLUMNS, str(tiny_model), tiny.manifest.version, fhir=False)
+
+    outcome = guarded(extract_shard, job)
+
+    assert outcome.set_aside == "cannot be read: EndpointConnectionError"
+    assert plan([source], COLUMNS).unreadable == {"a.csv": "cannot be read as csv (EndpointConnectionError)"}
