@@ -214,7 +214,7 @@ def generate(
     seed: generation.Seed = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; the same bytes for any number.")] = None,
     parts: Annotated[bool, typer.Option("--parts", help="A folder a table; run it again to continue.")] = False,
-    scheduler: Annotated[str | None, typer.Option(help="Of a Dask cluster: --parts, made there.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Of --parts: of a Dask cluster that is there.")] = None,
     force: Annotated[bool, typer.Option(help="Replace files of the same names in OUT.")] = False,
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
@@ -222,8 +222,10 @@ def generate(
     from clinical_ner.core.files import whole_folder
     from clinical_ner.population.writing import write_population
 
+    if scheduler and not parts:
+        raise UserError("--scheduler is of --parts: one file a table is written on this machine alone", "add --parts")
     section = generation.asked(params.load(params_file).population, size, seed)
-    if parts or scheduler:
+    if parts:
         generation.generate_people_in_parts(out, section, workers, scheduler)
         return
     with whole_folder(out, replace=force) as partly:

@@ -13,9 +13,11 @@ from tests.unit.batch.conftest import content, read_table
 from tests.unit.batch.running import HELD_AT, Dask, Popen, done, ended, held, kill_with_workers, launched, until_held
 from tests.unit.notes.conftest import small_vocabulary
 
+from clinical_ner import cli
 from clinical_ner.batch.generation import Stretch, stretches, write_people, write_stretch_of_notes
 from clinical_ner.batch.places import Place
 from clinical_ner.core import io
+from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import NotesParams, PopulationParams
 from clinical_ner.population.sample import sample_population
 
@@ -130,3 +132,10 @@ def test_a_dask_cluster_generates_the_same_bytes(
 
     assert code == 0, err
     assert content(tmp_path / "out") == undisturbed
+
+
+def test_a_cluster_makes_people_in_parts_alone(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--scheduler is of --parts(.|\n)*remedy: add --parts"):
+        cli.generate(tmp_path / "out", scheduler="tcp://127.0.0.1:1")
+
+    assert not (tmp_path / "out").exists()
