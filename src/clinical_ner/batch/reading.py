@@ -79,6 +79,7 @@ def _of_group(file: ParquetFile, group: int, span: tuple[int, int], shard: Shard
             at += batch.num_rows
             if at >= stop:
                 return
+        raise EOFError  # the group has fewer rows than the footer says
     except Exception as error:
         if not _is_damage(error):
             raise

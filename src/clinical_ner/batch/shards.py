@@ -76,6 +76,9 @@ def _parquet_cuts(source: Source, columns: Columns, rows: int) -> list[Cut]:
     with source.place.open() as file:
         parquet = ParquetFile(file)
         total, schema = parquet.metadata.num_rows, parquet.schema_arrow
+        groups = [parquet.metadata.row_group(number).num_rows for number in range(parquet.num_row_groups)]
+        if total != sum(groups):
+            raise UnreadableSourceError("its footer contradicts itself about the number of rows")
         a_row = PACKED * source.place.size() / max(total, 1)
     _require(columns, schema.names)
     kind = schema.field(columns.text).type

@@ -1,8 +1,9 @@
-"""A thousand ways to damage an input: each ends with figures that add up, and no row beside the damage is lost."""
+"""A thousand ways to damage an input, and more: the figures add up, and no row beside the damage is lost."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import sources
 
-CASES = 100  # of each of the ten kinds of damage
+CASES = 100  # of each kind of damage
 COUNT = 12
 GROUP = 4  # rows of Parquet that are damaged together
 Draws = np.random.Generator
@@ -128,6 +129,40 @@ def flipped_parquet(draws: Draws) -> Damaged:
     return Damaged(bytes(content), ids(*range(group * GROUP, group * GROUP + GROUP)))
 
 
+def footer_parquet(draws: Draws) -> Damaged:
+    """A byte of the footer, which no checksum guards: any row may be another, but none may go unsaid."""
+    content = bytearray(parquet(notes(COUNT)))
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    content[-int(draws.integers(1, footer + 1))] ^= int(draws.integers(1, 256))
+    return Damaged(bytes(content), set())
+
+
+def bad_bytes_parquet(draws: Draws) -> Damaged:
+    """Text that is not UTF-8, as a column of bytes and as one that says that it is text."""
+    frame, number = notes(COUNT), int(draws.integers(COUNT))
+    texts = [text.encode() for text in frame["text"]]
+    at = int(draws.integers(len(texts[number])))
+    texts[number] = texts[number][:at] + b"\xff" + texts[number][at:]
+    column = pa.array(texts, pa.binary())
+    if draws.integers(2):
+        column = column.view(pa.string())
+    page = io.BytesIO()
+    pq.write_table(pa.table({"note_id": pa.array(frame["note_id"]), "text": column}), page, row_group_size=GROUP)
+    return Damaged(page.getvalue(), ids(number))
+
+
+def wrong_types_parquet(draws: Draws) -> Damaged:
+    """Texts that are numbers, times or lists: nothing of the file can be read."""
+    values: list[Any] = [list(range(COUNT)), [0.5] * COUNT, [pd.Timestamp("2024-01-01")] * COUNT, [["a"]] * COUNT]
+    return Damaged(parquet(notes(COUNT).assign(text=values[draws.integers(len(values))])), set())
+
+
+# --- packed -----------------------------------------------------------------------------------------
+def cut_gzip(draws: Draws) -> Damaged:
+    packed = gzip.compress(b"".join(json_lines()), mtime=0)
+    return Damaged(packed[: draws.integers(1, len(packed))], set())
+
+
 def nulls_parquet(draws: Draws) -> Damaged:
     frame, number = notes(COUNT), int(draws.integers(COUNT))
     frame.loc[number, str(draws.choice(["note_id", "text"]))] = None
@@ -137,7 +172,9 @@ def nulls_parquet(draws: Draws) -> Damaged:
 DAMAGES: dict[Callable[[Draws], Damaged], str] = {
     **dict.fromkeys((flipped_json, cut_json, wrong_types_json, missing_column_json), "notes.jsonl"),
     **dict.fromkeys((bad_bytes_csv, other_columns_csv, cut_csv), "notes.csv"),
-    **dict.fromkeys((cut_parquet, flipped_parquet, nulls_parquet), "notes.parquet"),
+    **dict.fromkeys((cut_parquet, flipped_parquet, nulls_parquet, footer_parquet), "notes.parquet"),
+    **dict.fromkeys((bad_bytes_parquet, wrong_types_parquet), "notes.parquet"),
+    cut_gzip: "notes.jsonl.gz",
 }
 
 
@@ -164,8 +201,22 @@ def test_no_row_beside_the_damage_is_lost(damage: Callable[[Draws], Damaged], tm
             continue
         by_id = {note.note_id: note.text for note in found}
         assert {i: by_id.get(i) for i in damaged.unharmed} == {i: texts[i] for i in damaged.unharmed}, case
-        if damage not in (cut_json, cut_csv, cut_parquet):
+        if damage not in (cut_json, cut_csv, cut_parquet, cut_gzip):
             assert len(found) + sum(row.rows for row in rejected) == COUNT, case
+
+
+def test_no_byte_of_a_footer_makes_rows_disappear_unsaid(tmp_path: Path) -> None:
+    content, source = parquet(notes(COUNT)), tmp_path / "notes.parquet"
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    for place in range(len(content) - footer, len(content)):
+        for flip in (1, 16, 64):
+            damaged = bytearray(content)
+            damaged[place] ^= flip
+            source.write_bytes(damaged)
+
+            found, rejected, unreadable = judgements(source)
+
+            assert unreadable or len(found) + sum(row.rows for row in rejected) == COUNT, (place, flip)
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
