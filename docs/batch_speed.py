@@ -313,9 +313,9 @@ def generated(noun: str, people: int, out: Path) -> Made:
     subprocess.run(words, cwd=ROOT, check=True, capture_output=True)
     seconds, after = time.perf_counter() - start, os.times()
     took = after.children_user - spent.children_user + after.children_system - spent.children_system
-    tables = list(out.rglob("*.parquet"))
-    rows = [pq.read_metadata(path).num_rows for path in tables if noun in (path.stem, path.parent.name)]
-    return Made(noun, sum(rows) or people, seconds, took, sum(path.stat().st_size for path in tables))
+    notes = sum(pq.read_metadata(path).num_rows for path in (out / "notes").glob("*.parquet"))
+    size = sum(path.stat().st_size for path in out.rglob("*.parquet"))
+    return Made(noun, notes if noun == "notes" else people, seconds, took, size)
 
 
 def generation_row(made: Made) -> str:
