@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.batch.conftest import COLUMNS, Extract, content, notes, quarantined, read_table, write
+from tests.unit.batch.running import ended, extracting
 
 from clinical_ner.batch.contract import Columns, judged
 from clinical_ner.batch.extraction import entity_frames, extraction
@@ -95,6 +96,16 @@ def test_bundles_are_those_of_the_single_command(tiny: Tagger, extract: Extract,
     lines = (tmp_path / "out/fhir/part-00000.ndjson").read_text().splitlines()
     assert lines == extraction(tiny, frame.rename(columns={"person": "subject"}), fhir=True).bundles
     assert ['"reference":"Patient/2"' in line for line in lines] == [False, True, False]
+
+
+def test_the_command_writes_bundles_beside_the_tables(tiny: Tagger, tiny_model: Path, tmp_path: Path) -> None:
+    source, out = write(notes(3), tmp_path / "notes.parquet"), tmp_path / "out"
+
+    code, _, err = ended(extracting(source, out, tiny_model, "--workers", "1", "--fhir"))
+
+    assert code == 0, err
+    assert (out / "fhir/part-00000.ndjson").read_text().splitlines() == extraction(tiny, notes(3), fhir=True).bundles
+    assert len(read_table(out, "extracted_notes")) == 3
 
 
 # --- shards -----------------------------------------------------------------------------------------

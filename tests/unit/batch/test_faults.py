@@ -44,6 +44,27 @@ def replace_or_die(path, target, replace=Path.replace):
 Path.replace = replace_or_die
 """
 
+# The device that is always full stands for the files of one folder.
+FULL_FOR = """
+import os, tempfile
+
+def full(*args, make=tempfile.mkstemp, **options):
+    handle, name = make(*args, **options)
+    if "/{folder}/" in name:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), handle)
+    return handle, name
+
+tempfile.mkstemp = full
+"""
+FULL_AT_LAST = """
+import errno, os
+
+def fsync(_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+os.fsync = fsync
+"""
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -183,22 +204,28 @@ def test_the_workers_are_of_one_kind(tiny_model: Path, tmp_path: Path) -> None:
         extract_batch([str(source), str(tmp_path / "out")], workers=2, scheduler="tcp://127.0.0.1:1", model=tiny_model)
 
 
+@pytest.mark.parametrize("when", ["extracted_entities", "_shards", "fsync"])
 def test_a_full_disk_ends_the_run_and_space_continues_it(
-    source: Path, tiny_model: Path, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    when: str,
+    source: Path,
+    tiny_model: Path,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A disk that is full in earnest takes rights to mount one: here the workers' system calls say that it is.
+    # A disk that is full in earnest takes rights to mount one.
     out = tmp_path / "out"
-    full = "import errno, os\ndef fsync(_): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\nos.fsync = fsync\n"
+    code = FULL_AT_LAST if when == "fsync" else FULL_FOR.format(folder=when)
     with monkeypatch.context() as patched:
-        patched.setenv("PYTHONPATH", workers_with(full, tmp_path))
+        patched.setenv("PYTHONPATH", workers_with(code, tmp_path))
         failed, _, why = ended(extracting(source, out, tiny_model, "--workers", "1"))
     assert failed == 1
     assert "cannot be written: no space is left" in why
     assert not list(out.rglob(".unfinished-*"))
 
-    code, _, _ = ended(extracting(source, out, tiny_model, "--workers", "1"))
+    succeeded, _, _ = ended(extracting(source, out, tiny_model, "--workers", "1"))
 
-    assert code == 0
+    assert succeeded == 0
     assert content(out) == undisturbed
 
 
