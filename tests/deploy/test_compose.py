@@ -35,7 +35,7 @@ def test_compose_fits_the_specification() -> None:
 def test_compose_starts_the_service_and_all_that_stands_around_it() -> None:
     assert set(SERVICES) == {
         *("gateway", "service", "store"),
-        *("prometheus", "alertmanager", "blackbox", "grafana"),
+        *("prometheus", "alertmanager", "blackbox", "textfiles", "grafana"),
         *("elasticsearch", "elasticsearch-setup", "kibana", "log-shipper"),
     }
 
@@ -130,7 +130,7 @@ def test_each_host_that_a_configuration_names_is_a_service_on_a_common_network()
     assert {name: hosts for name, hosts in asked.items() if hosts} == {
         "gateway": {"service"},
         "service": {"store"},
-        "prometheus": {"service", "gateway", "alertmanager", "blackbox"},
+        "prometheus": {"service", "gateway", "alertmanager", "blackbox", "textfiles"},
         "grafana": {"prometheus"},
         "elasticsearch-setup": {"elasticsearch", "kibana"},
         "kibana": {"elasticsearch"},

@@ -128,7 +128,7 @@ def test_a_model_for_other_features_is_refused(copied: Path) -> None:
         (lambda content: content["params"].update(c3=1), "params.c3: "),
         (lambda content: content["params"].pop("c1"), "params.c1: "),
         (lambda content: content.pop("files"), "files: "),
-        (lambda content: content.update(format=2), "format: "),
+        (lambda content: content.update(format=3), "format: "),
         (lambda content: content.update(sentences="many"), "sentences: "),
     ],
 )
