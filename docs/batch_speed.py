@@ -132,7 +132,7 @@ def judged(bare: float, speedup: float, two: Measured, longest: Measured | None)
     largest = max(max(each.megabytes, each.asking_megabytes) for each in (two, longest or two))
     lines = [
         verdict(f"2 processes: {speedup:.2f} times one", speedup >= SPEEDUP, f"at least {SPEEDUP}"),
-        verdict(f"2 processes: {share:.0%} of twice the bare tagger's speed", share >= SHARE, f"at least {SHARE:.0%}"),
+        verdict(f"2 processes: {share:.1%} of twice the bare tagger's speed", share >= SHARE, f"at least {SHARE:.0%}"),
         verdict(f"the largest process: {largest:.0f} MB", largest < MOST_MEGABYTES, f"under {MOST_MEGABYTES} MB"),
     ]
     if longest:

@@ -41,7 +41,7 @@ def long_run(bench: ModuleType, *megabytes: float) -> Any:
     [
         (1.8, {}, []),
         (1.79, {}, ["2 processes: 1.79 times one"]),
-        (1.9, {"seconds": 12.0}, ["2 processes: 83% of twice the bare tagger's speed"]),
+        (1.9, {"seconds": 12.0}, ["2 processes: 83.3% of twice the bare tagger's speed"]),
         (1.9, {"megabytes": 400.0}, ["the largest process: 400 MB"]),
         (1.9, {"asking_megabytes": 401.0}, ["the largest process: 401 MB"]),
     ],
