@@ -115,7 +115,8 @@ def refined(weights: Weights) -> Weights:
         for column, (after, _) in enumerate(tags):
             if before != bio.OUTSIDE and bio.goes_on(before, after) != (fine == before):
                 transitions[row, column] = CONTRADICTION
-    return Weights(tuple(fine for _, fine in tags), weights.attributes, weights.states[:, columns], transitions)
+    states = weights.states.take(columns, axis=1)  # row by row in memory, as rows are read
+    return Weights(tuple(fine for _, fine in tags), weights.attributes, states, transitions)
 
 
 def held_out_f1(
