@@ -1,12 +1,13 @@
 """Measure batches: notes a second and memory with 1 and 2 processes and on a Dask cluster, beside the bare tagger.
 
-    python docs/batch_speed.py                  40,000 short notes: some minutes
+    python docs/batch_speed.py                  100,000 short notes: ten minutes
     python docs/batch_speed.py --long 10000000    also so many in one run: hours; memory must not grow
     python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
 
 Speed is told twice: in notes a second of the clock, on which everything else that the machine does weighs, and in
 processor time a note, on which it hardly does. The bare tagger and the engines take turns; of each the run with the
-median rate is told. A short note is a sentence or two; time goes by tokens, so notes of the usual length take longer.
+median rate is told. A short note is a sentence or two; time goes by tokens, so notes of the usual length take longer. A worker reads its
+first thousands more slowly, as it meets every word for the first time; fewer notes than the default tell of that most.
 Writes docs/capacity.json and, of it, docs/capacity.md; without `--long` the long run that is there stays. A missed bar
 ends it with 1: SPEEDUP, SHARE, MOST_MEGABYTES, MOST_GROWTH.
 """
@@ -80,7 +81,7 @@ class Measured(NamedTuple):
 
 
 def main(
-    notes: Annotated[int, Option(min=100, help="How many.")] = 40_000,
+    notes: Annotated[int, Option(min=100, help="How many.")] = 100_000,
     long: Annotated[int, Option(min=0, help="So many as well, on two processes.")] = 0,
     of_notes: Annotated[bool, Option(help="Notes of the usual length instead of short ones.")] = False,
     out: Annotated[Path, Option(help="The page to write.")] = PAGE,
@@ -122,7 +123,7 @@ def main(
 
 def longest_of(file: Path) -> Measured | None:
     """The long run that an earlier bench wrote, if one did."""
-    batches = json.loads(file.read_text(encoding="utf-8"))["batches"] if file.is_file() else []
+    batches = files.read_json(file)["batches"] if file.is_file() else []
     return next((Measured(**each) for each in batches if len(each["growth"]) > 1), None)
 
 

@@ -1,6 +1,6 @@
 """Measure how often drift is called where there is none, and how often it is missed where there is some.
 
-    python docs/drift_power.py              windows of 200, 300 and 1000 notes; minutes
+    python docs/drift_power.py              windows of 300 and 1000 notes; many minutes
     python docs/drift_power.py --windows 300 --undrifted 100 --shifted 20    a quick look
 
 Windows are drawn from notes of people who are neither in the training data nor in the reference. Of a shifted window

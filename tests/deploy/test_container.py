@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from cyclonedx.model.component import ComponentType
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from programs import DEPLOY
+from tests.scripts import module
 
 from clinical_ner.ner.model import MANIFEST, part, read_manifest
 
@@ -65,24 +65,14 @@ def test_the_health_check_asks_whether_the_service_is_ready() -> None:
     assert ["CMD", *json.loads(check.partition("CMD")[2])] == compose["services"]["service"]["healthcheck"]["test"]
 
 
-def script(name: str) -> ModuleType:
-    """A script beside the Containerfile, as a module."""
-    specification = importlib.util.spec_from_file_location(name, CONTAINER / f"{name}.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def inventory() -> ModuleType:
-    return script("inventory")
+    return module(CONTAINER / "inventory.py")
 
 
 @pytest.fixture(scope="module")
 def sbom() -> ModuleType:
-    return script("sbom")
+    return module(CONTAINER / "sbom.py")
 
 
 def test_the_interpreter_and_what_is_installed_for_it_are_listed(inventory: ModuleType, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,6 @@ from clinical_ner.batch.places import Place
 from clinical_ner.batch.work import Files, Outcome
 from clinical_ner.core import io
 from clinical_ner.core.errors import UserError
-from clinical_ner.core.files import sha256
 from clinical_ner.core.params import NotesParams, PopulationParams
 from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECTIONS, SEGMENTS
 from clinical_ner.notes import charts
@@ -28,14 +28,6 @@ from clinical_ner.population.writing import ROW_GROUP, row_group
 PATIENTS_A_SHARD = 1_000  # of which notes are written; part of the bytes, so no parameter
 ALL = 10**9  # people: of how many a stretch is one does not matter to it, and so not to its bytes
 WRITTEN = (NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS)
-
-
-Digests = tuple[tuple[str, str], ...]  # name and SHA-256 of each table of a vocabulary
-
-
-def digests_of(vocabulary: Path) -> Digests:
-    """Those of the tables in the folder, in the order of their names."""
-    return tuple((path.name, sha256(path)) for path in sorted(vocabulary.glob("*.parquet")))
 
 
 class Stretch(NamedTuple):
@@ -79,10 +71,10 @@ def write_people(job: Stretch) -> Outcome:
     return Outcome(job.weight)
 
 
-def write_stretch_of_notes(notes: NotesParams, vocabulary: str, digests: Digests, job: Stretch) -> Outcome:
+def write_stretch_of_notes(notes: NotesParams, vocabulary: str, digests: Mapping[str, str], job: Stretch) -> Outcome:
     """Write the notes about a stretch of people with their gold entities, segments, relations and sections.
 
-    `vocabulary` is the folder, `digests` are those of its tables; what differs between the jobs of a run comes last.
+    `vocabulary` is the folder, `digests` are its `io.digests`; what differs between the jobs of a run comes last.
 
     Raises:
         UserError: another vocabulary lies there.
@@ -90,7 +82,7 @@ def write_stretch_of_notes(notes: NotesParams, vocabulary: str, digests: Digests
     population = sample_population(job.population, job.start, job.stop)
     refuse_impossible_records(population, job.population.reference_date)
     record = charts.record_of(*(getattr(population, table.name) for table in charts.POPULATION))
-    writing = write_notes(record, _words(vocabulary, digests), notes, job.population.reference_date)
+    writing = write_notes(record, words_of(vocabulary, digests), notes, job.population.reference_date)
     rows: Counter[str] = Counter()
     with Files(job) as files:
         for table, frame in zip(WRITTEN, writing, strict=True):
@@ -100,9 +92,21 @@ def write_stretch_of_notes(notes: NotesParams, vocabulary: str, digests: Digests
     return Outcome(rows[NOTES.name])
 
 
-@lru_cache(maxsize=1)
-def _words(vocabulary: str, digests: Digests) -> Lexis:
-    """The words to write with: the diseases that anybody could have are the frequent ones, whoever is there."""
-    if digests_of(Path(vocabulary)) != digests:
+def words_of(vocabulary: str, digests: Mapping[str, str]) -> Lexis:
+    """The words to write with, which have to be those that the run was begun with.
+
+    Raises:
+        UserError: another vocabulary lies there.
+    """
+    found, words = _words(vocabulary)
+    if found != digests:
         raise UserError(f"{vocabulary} is not the vocabulary that the run was begun with", "put the same everywhere")
-    return lexis(io.read_vocabulary(Path(vocabulary)), {condition.mesh for condition in conditions()})
+    return words
+
+
+@lru_cache(maxsize=1)
+def _words(vocabulary: str) -> tuple[dict[str, str], Lexis]:
+    """The digests, and the words: the diseases that anybody could have are the frequent ones, whoever is there."""
+    folder = Path(vocabulary)
+    words = lexis(io.read_vocabulary(folder), {condition.mesh for condition in conditions()})
+    return io.digests(io.VOCABULARY, folder), words

@@ -32,7 +32,7 @@ def generate_notes(
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Write notes about any number of people, in parts: the same bytes whoever works. Literature is left out."""
-    from clinical_ner.batch.generation import PATIENTS_A_SHARD, digests_of, stretches, write_stretch_of_notes
+    from clinical_ner.batch.generation import PATIENTS_A_SHARD, stretches, write_stretch_of_notes
     from clinical_ner.batch.places import Place
     from clinical_ner.batch.runs import Run
     from clinical_ner.core import io
@@ -41,13 +41,10 @@ def generate_notes(
     people, place = asked(settings.population, size, seed), Place(out)
     of_patients = settings.notes.model_copy(update={"literature_texts": 0})
     io.read_vocabulary(vocabulary)  # what is wrong with it is said now
-    words = digests_of(vocabulary)
+    words = io.digests(io.VOCABULARY, vocabulary)
     work = partial(write_stretch_of_notes, of_patients, str(vocabulary.resolve()), words)
     jobs = stretches(people, place, PATIENTS_A_SHARD)
-    about = described("notes generate", people) | {
-        "notes": of_patients.model_dump(mode="json"),
-        "vocabulary": dict(words),
-    }
+    about = described("notes generate", people) | {"notes": of_patients.model_dump(mode="json"), "vocabulary": words}
     carry_out(Run(work, jobs, place, about, "notes"), workers, scheduler)
 
 

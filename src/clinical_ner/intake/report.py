@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from prometheus_client.core import GaugeMetricFamily
+
+from clinical_ner.core import prometheus
 from clinical_ner.intake.contract import Reason
 from clinical_ner.intake.folder import Taken
 
@@ -41,22 +44,23 @@ def exposition(found: dict[str, Any], at: datetime) -> str:
 
     All outcomes and reasons are there, also at 0: a series that is missing cannot be compared with anything.
     """
-    rows = "".join(f'clinical_ner_ingest_rows{{outcome="{name}"}} {found[name]}\n' for name in OUTCOMES)
-    reasons = "".join(
-        f'clinical_ner_ingest_quarantined_rows{{reason="{reason}"}} {found["reasons"].get(reason.value, 0)}\n'
-        for reason in Reason
-    )
-    return (
-        "# HELP clinical_ner_ingest_rows Rows of the last ingest by what came of them.\n"
-        "# TYPE clinical_ner_ingest_rows gauge\n"
-        f"{rows}"
-        "# HELP clinical_ner_ingest_quarantined_rows Rows that the last ingest put into quarantine, by reason.\n"
-        "# TYPE clinical_ner_ingest_quarantined_rows gauge\n"
-        f"{reasons}"
-        "# HELP clinical_ner_ingest_unreadable_files Files of the last ingest that could not be read to their end.\n"
-        "# TYPE clinical_ner_ingest_unreadable_files gauge\n"
-        f"clinical_ner_ingest_unreadable_files {found['unreadable_files']}\n"
-        "# HELP clinical_ner_ingest_finished_timestamp_seconds When the last ingest ended.\n"
-        "# TYPE clinical_ner_ingest_finished_timestamp_seconds gauge\n"
-        f"clinical_ner_ingest_finished_timestamp_seconds {at.timestamp():.0f}\n"
+    return prometheus.exposition(
+        prometheus.gauge(
+            "clinical_ner_ingest_rows",
+            "Rows of the last ingest by what came of them.",
+            [({"outcome": name}, found[name]) for name in OUTCOMES],
+        ),
+        prometheus.gauge(
+            "clinical_ner_ingest_quarantined_rows",
+            "Rows that the last ingest put into quarantine, by reason.",
+            [({"reason": reason.value}, found["reasons"].get(reason.value, 0)) for reason in Reason],
+        ),
+        GaugeMetricFamily(
+            "clinical_ner_ingest_unreadable_files",
+            "Files of the last ingest that could not be read to their end.",
+            value=found["unreadable_files"],
+        ),
+        GaugeMetricFamily(
+            "clinical_ner_ingest_finished_timestamp_seconds", "When the last ingest ended.", value=at.timestamp()
+        ),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 from typing import Any, Final
 
+from prometheus_client.core import GaugeMetricFamily
+
+from clinical_ner.core import prometheus
 from clinical_ner.monitoring.kpi import Figure, Indicator
 
 STYLE: Final = """
@@ -36,25 +38,25 @@ def as_json(found: Sequence[Indicator], since: datetime, until: datetime) -> dic
 
 def exposition(found: Sequence[Indicator], until: datetime) -> str:
     """The figures as Prometheus's text format, for the textfile collector; one that nobody measured has no series."""
-    rows = "".join(
-        f"clinical_ner_kpi{{{_labels(indicator.title, figure)}}} {figure.value}\n"
-        for indicator in found
-        for figure in indicator.figures
-        if figure.value is not None
-    )
-    return (
-        "# HELP clinical_ner_kpi Figures of the indicators of the business; docs/kpi.md says what each means.\n"
-        "# TYPE clinical_ner_kpi gauge\n"
-        f"{rows}"
-        "# HELP clinical_ner_kpi_timestamp_seconds The end of the window that they are of.\n"
-        "# TYPE clinical_ner_kpi_timestamp_seconds gauge\n"
-        f"clinical_ner_kpi_timestamp_seconds {until.timestamp():.0f}\n"
+    return prometheus.exposition(
+        prometheus.gauge(
+            "clinical_ner_kpi",
+            "Figures of the indicators of the business; docs/kpi.md says what each means.",
+            [
+                (_labels(indicator, figure), figure.value)
+                for indicator in found
+                for figure in indicator.figures
+                if figure.value is not None
+            ],
+        ),
+        GaugeMetricFamily(
+            "clinical_ner_kpi_timestamp_seconds", "The end of the window that they are of.", value=until.timestamp()
+        ),
     )
 
 
-def _labels(title: str, figure: Figure) -> str:
-    labels = {"indicator": title, "figure": figure.name, "unit": figure.unit, "basis": figure.basis}
-    return ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
+def _labels(indicator: Indicator, figure: Figure) -> dict[str, str]:
+    return {"indicator": indicator.title, "figure": figure.name, "unit": figure.unit, "basis": figure.basis}
 
 
 def table(found: Iterable[Indicator]) -> str:

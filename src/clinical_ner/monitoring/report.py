@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from prometheus_client.core import GaugeMetricFamily
+
+from clinical_ner.core.prometheus import exposition
 from clinical_ner.monitoring.gauges import run_gauges
 
 SHOWN = 20  # figures in the page's table
@@ -113,8 +116,8 @@ def summary(assessment: dict[str, Any]) -> str:
     )
 
 
-def gauges(assessment: dict[str, Any], at: datetime) -> dict[str, tuple[str, float]]:
-    """The gauges of a run by name, each with its help; the service and the text file show the same."""
+def text_file(assessment: dict[str, Any], at: datetime) -> str:
+    """The gauges of a run, which the service shows too, as the node exporter's text file collector reads them."""
     free, labelled = assessment["label_free"], assessment["labelled"]
     run = {
         "created_at": at,
@@ -126,13 +129,4 @@ def gauges(assessment: dict[str, Any], at: datetime) -> dict[str, tuple[str, flo
         "judged": labelled["judged"],
         "agreement": labelled["f1"],
     }
-    return run_gauges(run)
-
-
-def text_file(assessment: dict[str, Any], at: datetime) -> str:
-    """The gauges as the node exporter's text file collector reads them."""
-    lines = [
-        f"# HELP {name} {told}\n# TYPE {name} gauge\n{name} {value}\n"
-        for name, (told, value) in gauges(assessment, at).items()
-    ]
-    return "".join(lines)
+    return exposition(*(GaugeMetricFamily(name, told, value=value) for name, (told, value) in run_gauges(run).items()))

@@ -106,7 +106,7 @@ def refined(weights: Weights) -> Weights:
     With `Weights.endings` all probabilities are the same, as long as no scores of a token are nearly as far apart as
     `CONTRADICTION`.
     """
-    if any(bio.unfinished(weights.tags)):
+    if bio.are_bioes(weights.tags):
         return weights
     tags = [(tag, fine) for tag in weights.tags for fine in bio.finer(tag)]
     columns = [weights.tags.index(tag) for tag, _ in tags]

@@ -61,6 +61,15 @@ def unfinished(tags: Sequence[str]) -> list[bool]:
     return [tag[:2] in LAST and LAST[tag[:2]] + tag[2:] in tags for tag in tags]
 
 
+def are_bioes(tags: Iterable[str]) -> bool:
+    """Whether there are tags of BIOES among these that BIO lacks.
+
+    >>> are_bioes(["O", "B-DISEASE", "I-DISEASE"]), are_bioes(["O", "B-DISEASE", "S-DISEASE"])
+    (False, True)
+    """
+    return any(tag[:2] in NOT_LAST for tag in tags)
+
+
 def goes_on(tag: str, after: str) -> bool:
     """Whether the entity of a BIO tag goes on with the one that follows."""
     return tag != OUTSIDE and after == INSIDE + tag[2:]

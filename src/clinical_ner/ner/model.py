@@ -156,7 +156,7 @@ def write_manifest(
 ) -> Manifest:
     """Hash the files of MODEL.crfsuite and write the manifest beside them."""
     manifest = Manifest(
-        format=2 if any(bio.unfinished(tags)) else 1,
+        format=2 if bio.are_bioes(tags) else 1,
         feature_version=FEATURE_VERSION,
         labels=labels,
         params=params,

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.scripts import module
 
 SCRIPT = Path(__file__).parents[3] / "docs/batch_speed.py"
 
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("batch_speed", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["batch_speed"] = module
-    spec.loader.exec_module(module)
-    return module
+    return module(SCRIPT)
 
 
 def measured(bench: ModuleType, **changes: Any) -> Any:

@@ -14,7 +14,7 @@ from tests.unit.batch.running import HELD_AT, Dask, Popen, done, ended, held, ki
 from tests.unit.notes.conftest import small_vocabulary
 
 from clinical_ner import cli
-from clinical_ner.batch.generation import Stretch, digests_of, stretches, write_people, write_stretch_of_notes
+from clinical_ner.batch.generation import Stretch, stretches, write_people, write_stretch_of_notes
 from clinical_ner.batch.places import Place
 from clinical_ner.core import io
 from clinical_ner.core.errors import UserError
@@ -50,7 +50,8 @@ def cut(out: Path, size: int, patients: int = 7) -> list[Stretch]:
 
 def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabulary: str, tmp_path: Path) -> None:
     ended = [
-        write_stretch_of_notes(KNOBS, vocabulary, digests_of(Path(vocabulary)), people) for people in cut(tmp_path, 3)
+        write_stretch_of_notes(KNOBS, vocabulary, io.digests(io.VOCABULARY, Path(vocabulary)), people)
+        for people in cut(tmp_path, 3)
     ]
 
     notes, entities = read_table(tmp_path, "notes"), read_table(tmp_path, "entities")
@@ -64,7 +65,7 @@ def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabu
 def test_the_first_shards_of_many_people_are_those_of_few(vocabulary: str, tmp_path: Path) -> None:
     for name, patients in (("few", 4), ("many", 6)):
         for people in cut(tmp_path / name, 2, patients):
-            write_stretch_of_notes(KNOBS, vocabulary, digests_of(Path(vocabulary)), people)
+            write_stretch_of_notes(KNOBS, vocabulary, io.digests(io.VOCABULARY, Path(vocabulary)), people)
 
     few, many = content(tmp_path / "few"), content(tmp_path / "many")
     assert len(few) == 12
@@ -85,7 +86,7 @@ def test_nobody_of_whom_there_is_nothing_to_say_stops_a_stretch(vocabulary: str,
     (one,) = cut(tmp_path, 1, patients=1)
     few = KNOBS.model_copy(update={"notes_per_patient": 1})
 
-    write_stretch_of_notes(few, vocabulary, digests_of(Path(vocabulary)), one)
+    write_stretch_of_notes(few, vocabulary, io.digests(io.VOCABULARY, Path(vocabulary)), one)
 
     assert len(read_table(tmp_path, "notes")) == 1
     assert len(read_table(tmp_path, "relations")) == 0
@@ -93,10 +94,10 @@ def test_nobody_of_whom_there_is_nothing_to_say_stops_a_stretch(vocabulary: str,
 
 def test_another_vocabulary_than_that_of_the_run_stops_it(vocabulary: str, tmp_path: Path) -> None:
     (one,) = cut(tmp_path, 1, patients=1)
-    (name, _), *others = digests_of(Path(vocabulary))
+    others = io.digests(io.VOCABULARY, Path(vocabulary)) | {"diseases.parquet": "0" * 64}
 
     with pytest.raises(UserError, match="is not the vocabulary that the run was begun with"):
-        write_stretch_of_notes(KNOBS, vocabulary, ((name, "0" * 64), *others), one)
+        write_stretch_of_notes(KNOBS, vocabulary, others, one)
 
     assert content(tmp_path) == {}
 

@@ -86,7 +86,7 @@ def test_the_metrics_count_each_outcome_and_each_reason_for_anybody_to_read(tmp_
 
     text = (tmp_path / "ingest.prom").read_text()
     found = dict(
-        re.findall(r'^clinical_ner_ingest_(?:rows|quarantined_rows)\{\w+="(\w+)"\} (\d+)$', text, re.MULTILINE)
+        re.findall(r'^clinical_ner_ingest_(?:rows|quarantined_rows)\{\w+="(\w+)"\} (\d+)\.0$', text, re.MULTILINE)
     )
     assert found == {"kept": "2", "known": "0", "quarantined": "3"} | {
         reason.value: str(int(reason in {Reason.CONFLICT, Reason.MALFORMED, Reason.UNKNOWN_FIELD})) for reason in Reason

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import typer
+from tests.scripts import module
 
 SCRIPT = Path(__file__).parents[3] / "docs/service_speed.py"
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -18,13 +17,7 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @pytest.fixture(scope="module")
 def speed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("service_speed", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["service_speed"] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
+    return module(SCRIPT)
 
 
 def failures(speed: ModuleType, answers: list[bytes]) -> int:
