@@ -6,10 +6,10 @@
 
 Speed is told twice: in notes a second of the clock, on which everything else that the machine does weighs, and in
 processor time a note, on which it hardly does. The bare tagger and the engines take turns; of each the run with the
-median rate is told. A short note is a sentence or two; time goes by tokens, so notes of the usual length take longer. A worker reads its
-first thousands more slowly, as it meets every word for the first time; fewer notes than the default tell of that most.
-Writes docs/capacity.json and, of it, docs/capacity.md; without `--long` the long run that is there stays. A missed bar
-ends it with 1: SPEEDUP, SHARE, MOST_MEGABYTES, MOST_GROWTH.
+median rate is told. A short note is a sentence or two; time goes by tokens, so notes of the usual length take longer. A
+worker reads its first thousands more slowly, as it meets every word for the first time, and fewer notes tell mostly of
+that. Writes docs/capacity.json and, of it, docs/capacity.md; without `--long` the long run that is there stays. A
+missed bar ends it with 1: SPEEDUP, SHARE, MOST_MEGABYTES, MOST_GROWTH.
 """
 
 from __future__ import annotations
