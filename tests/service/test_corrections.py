@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.killing import was_killed_after
+from tests.killing import was_killed_after, was_killed_at
 from tests.service.stored import count, eventually
 from typer.testing import CliRunner
 
@@ -244,29 +244,35 @@ def test_what_is_held_back_is_never_learnt_from_even_if_accepted_again_without_t
     assert {path.name: path.read_bytes() for path in (kept / "one").iterdir()} == before
 
 
-def test_a_kill_between_the_notes_and_their_provenance_is_mended_by_accepting_again(
-    reviewed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        """Stands for a kill."""
+def test_accepting_again_after_a_kill_at_any_moment_ends_with_the_same_corpora(tmp_path: Path) -> None:
+    out, url = tmp_path / "out", stored(tmp_path, *(f"{AGREED} {number}" for number in range(12)))
+    run("export", "--store", url, "--out", out)
+    run("review", out)
+    names = ("annotated", "held_back")
 
-    def kill(*_: object) -> None:
-        raise Killed
+    def begun(name: str) -> Path:
+        for corpora in names:
+            (tmp_path / name / corpora).mkdir(parents=True)
+        return tmp_path / name
 
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-    accept = ("accept", reviewed, "--name", "n", "--golden", ROOT / "tests/golden", "--annotated")
-    run(*accept, tmp_path / "whole")
-    with monkeypatch.context() as patched:
-        patched.setattr("clinical_ner.commands.feedback.as_json", kill)
-        with pytest.raises(Killed):
-            run(*accept, tmp_path / "killed")
+    def accept(place: Path) -> None:
+        of = ("--golden", ROOT / "tests/golden", "--annotated", place / names[0], "--held-back", place / names[1])
+        run("accept", out, "--name", "n", "--hold-back", "0.3", *of)
 
-    run(*accept, tmp_path / "killed")
+    def content(place: Path) -> dict[Path, bytes]:
+        return {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
-    whole, killed = ({p.name: p.read_bytes() for p in (tmp_path / n / "n").iterdir()} for n in ("whole", "killed"))
-    assert whole == killed
-    assert read_corpus(tmp_path / "killed/n/notes.jsonl", Format.JSONL).documents
+    whole = begun("whole")
+    accept(whole)
+    step = 1
+    while was_killed_at(step, place := begun(f"killed-{step:03d}"), lambda place=place: accept(place)):
+        accept(place)
+        assert content(place) == content(whole)
+        step += 1
+
+    corpora = {corpora: read_corpus(whole / corpora / "n/notes.jsonl", Format.JSONL).documents for corpora in names}
+    assert all(corpora.values())
+    assert step > len(content(whole))
 
 
 def test_corrections_that_came_after_the_review_have_to_be_reviewed(reviewed: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -149,18 +149,23 @@ def folder_of(annotated: Path, name: str) -> Path:
 
 
 def read_corpus(folder: Path) -> Corpus:
-    """The corpus in a folder, empty if it is not there yet.
+    """The corpus in a folder, empty if it is not there yet or was begun and no more.
 
     Raises:
         UserError: there is another one, or a line is no note.
     """
-    if not folder.exists():
+    if not folder.exists() or (folder.is_dir() and not any(_visible(folder))):
         return Corpus({}, [])
     if not (folder / NOTES).is_file():
         raise UserError(f"{folder} is no corpus of corrections", "choose another --name")
     records = read_records(folder / NOTES, "take the corpus from DVC again with 'dvc checkout'")
     batches = read_json(folder / PROVENANCE)["batches"] if (folder / PROVENANCE).is_file() else []
     return Corpus({record["id"]: record for _, record in records}, batches)
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    """Its entries but for what a write that was killed left."""
+    return (entry for entry in folder.iterdir() if not entry.name.startswith("."))
 
 
 def texts_elsewhere(folders: Iterable[Path], own: Path) -> set[str]:
