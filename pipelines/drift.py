@@ -43,7 +43,7 @@ def main(
     comparison = drift.compare(reference, current, thresholds, own.seed)
     io.write(REFERENCE, reference, out)
     io.write(PROFILES, current, out)
-    files.write_json(out / "thresholds.json", drift.to_json(thresholds))
+    files.write_json(out / "thresholds.json", drift.to_json(thresholds, tagger.manifest.version))
     files.write_json(metrics, drift.drift_metrics(reference, current, comparison))
     files.write_csv(plot, ("column", "distance"), sorted(comparison.distances.items()))
     files.write_text(report, comparison.html)

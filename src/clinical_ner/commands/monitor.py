@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from uuid import UUID, uuid5
 
 import typer
@@ -49,14 +49,17 @@ def run_monitor(
     from clinical_ner.monitoring import drift, policy, report
 
     section, at = params.load(params_file).drift, now()
-    known, thresholds = _calibrated(reference)
+    known = _calibrated(reference)
     if profiles is None:
-        window, current, agreement = _from_store(url, *_span(since, until, last, at))
+        window, current, agreement = _from_store(url, *_span(since, until, last, at), known.model_version)
     else:
-        window, current, agreement = _from_file(profiles)
-    comparison = drift.compare(known, current, thresholds, section.seed)
-    assessment = policy.assess(window, (known, current), comparison, agreement, section)
+        asked = _span(since, until, last, at) if since or until or last else None
+        window, current, agreement = _from_file(profiles, asked)
+    comparison = drift.compare(known.reference, current, known.thresholds, section.seed)
+    assessment = policy.assess(window, (known.reference, current), comparison, agreement, section)
     request = policy.retraining_request(assessment)
+    if profiles is None:
+        _remember(url, assessment, at)  # first: a store that takes nothing leaves no reports that it does not know of
     out.mkdir(parents=True, exist_ok=True)
     files.write_whole(out / PAGE, report.page(assessment), files.READABLE)
     files.write_whole(out / EVIDENTLY, comparison.html, files.READABLE)
@@ -64,8 +67,6 @@ def run_monitor(
         files.write_whole(out / REQUEST, files.as_json(request), files.READABLE)
     else:
         (out / REQUEST).unlink(missing_ok=True)  # that of an earlier run
-    if profiles is None:
-        _remember(url, assessment, at)
     files.write_whole(out / GAUGES, report.text_file(assessment, at), files.READABLE)
     files.write_whole(out / REPORT, files.as_json(assessment), files.READABLE)
     typer.echo(f"{assessment['verdict']}: {'; '.join(assessment['reasons']) or 'nothing moved'}")
@@ -93,20 +94,21 @@ def calibrate(
     last: Last = None,
     params_file: ParamsFile = PARAMS,
 ) -> None:
-    """Take a stretch of the service's own history, known to be good, as the reference."""
+    """Take a stretch of the service's own history, known to be good, as the reference; of the newest model in it."""
     from clinical_ner.core import files, io, params
     from clinical_ner.core.schema import REFERENCE
     from clinical_ner.monitoring import drift
 
     section = params.load(params_file).drift
     window, history, _ = _from_store(url, *_span(since, until, last, now()))
-    thresholds = drift.to_json(drift.calibrate(history, section))
+    thresholds = drift.to_json(drift.calibrate(history, section), window.model_version or "")
     out.mkdir(parents=True, exist_ok=True)
     with files.whole_file_of_folder(out / REFERENCE_FILE, files.READABLE) as partial:
         io.write(REFERENCE, history, partial)
         told = thresholds | io.digests([REFERENCE], partial)  # before the reference itself: a kill between is noticed
         files.write_whole(out / THRESHOLDS, files.as_json(told), files.READABLE)
-    typer.echo(f"{out}: {window.notes} notes from {window.since.isoformat()} to {window.until.isoformat()}")
+    span = f"from {window.since.isoformat()} to {window.until.isoformat()}"
+    typer.echo(f"{out}: {window.notes} notes {span}, read by model {window.model_version}; {window.left_out} left out")
 
 
 def _furthest_first(assessment: dict[str, Any]) -> dict[str, Any]:
@@ -136,17 +138,30 @@ def _time(option: str, written: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _from_store(url: str, since: datetime, until: datetime) -> tuple[Window, pd.DataFrame, Agreement]:
-    """The window, its PROFILES and the agreement with the feedback that came in it."""
+def _from_store(
+    url: str, since: datetime, until: datetime, version: str | None = None
+) -> tuple[Window, pd.DataFrame, Agreement]:
+    """The window, its PROFILES and the agreement with the feedback that came in it, of one model: the newest, or this.
+
+    Raises:
+        UserError: other models alone have read the notes; what they are sure of and what they find differs.
+    """
     from clinical_ner.monitoring.feedback import agreement, judged_notes
     from clinical_ner.monitoring.policy import Window
 
     with opened(url) as store:
         rows, judged = store.predictions(since, until), store.feedback(since, until)
-    whole = [row for row in rows if row["concepts"] is not None]
-    versions = tuple(sorted({row["model_version"] for row in whole}))
-    window = Window(since, until, len(whole), len(rows) - len(whole), versions)
-    return window, stored_profiles(whole), agreement(judged_notes(judged))
+    version = version or (rows[-1]["model_version"] if rows else None)
+    own = [row for row in rows if row["model_version"] == version]
+    if rows and not own:
+        raise UserError(
+            f"none of the window's {len(rows)} notes was read by model {version}, of which the reference is",
+            "take a reference of the model that is served: 'clinical-ner monitor calibrate', and --reference",
+        )
+    whole = [row for row in own if row["concepts"] is not None]
+    window = Window(since, until, len(whole), len(rows) - len(whole), version)
+    of_version = [row for row in judged if row["model_version"] == version]
+    return window, stored_profiles(whole), agreement(judged_notes(of_version))
 
 
 def stored_profiles(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -161,23 +176,34 @@ def stored_profiles(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return profile_table(labels, rows)
 
 
-def _from_file(path: Path) -> tuple[Window, pd.DataFrame, Agreement]:
-    """The same of a file of PROFILES; nobody has corrected anything."""
+def _from_file(path: Path, asked: tuple[datetime, datetime] | None) -> tuple[Window, pd.DataFrame, Agreement]:
+    """The same of a file of PROFILES, of those written in the time that is asked for; nobody has corrected anything."""
     from clinical_ner.core import io
     from clinical_ner.core.schema import PROFILES
     from clinical_ner.monitoring.feedback import agreement
     from clinical_ner.monitoring.policy import Window
 
     current = io.read_file(PROFILES, path)
+    if asked:
+        since, until = (time.astimezone(UTC).replace(tzinfo=None) for time in asked)
+        current = current[(current["written_on"] >= since) & (current["written_on"] < until)].reset_index(drop=True)
     if current.empty:
-        raise UserError(f"{path} has no notes", "choose a longer window")
+        raise UserError(f"{path} has no notes{' of that time' if asked else ''}", "choose a longer window")
     days = [current["written_on"].min(), current["written_on"].max() + timedelta(days=1)]
-    since, until = (day.to_pydatetime().replace(tzinfo=UTC) for day in days)
-    return Window(since, until, len(current), 0, ()), current, agreement([])
+    first, past = asked or [day.to_pydatetime().replace(tzinfo=UTC) for day in days]
+    return Window(first, past, len(current), 0, None), current, agreement([])
 
 
-def _calibrated(folder: Path) -> tuple[pd.DataFrame, list[Thresholds]]:
-    """The reference and the thresholds that were calibrated on it.
+class Calibrated(NamedTuple):
+    """A reference, the thresholds that were calibrated on it, and the model that read it."""
+
+    reference: pd.DataFrame
+    thresholds: list[Thresholds]
+    model_version: str | None
+
+
+def _calibrated(folder: Path) -> Calibrated:
+    """The reference of the folder with what belongs to it.
 
     Those of `calibrate` name their reference by its SHA-256; those of the stage drift are one output of DVC's.
 
@@ -199,7 +225,7 @@ def _calibrated(folder: Path) -> tuple[pd.DataFrame, list[Thresholds]]:
             f"{file} is of another reference than the one beside it",
             "run 'clinical-ner monitor calibrate' again: the last time it did not come to its end",
         )
-    return reference, drift.from_json(content)
+    return Calibrated(reference, drift.from_json(content), content.get("model_version"))
 
 
 # --- the store -------------------------------------------------------------------------------------

@@ -76,12 +76,12 @@ def calibrate(reference: pd.DataFrame, params: DriftParams) -> list[Thresholds]:
     promised is the rate of windows like the reference: recalibrate where the reference is no longer typical.
 
     Raises:
-        UserError: the reference is smaller than the largest window.
+        UserError: the reference is smaller than two of the largest windows: one is cut out and told from the rest.
     """
     sizes = sorted(params.windows)
-    if len(reference) < sizes[-1]:
+    if len(reference) < 2 * sizes[-1]:
         raise UserError(
-            f"the reference has {len(reference)} notes, the largest window {sizes[-1]} (drift.windows)",
+            f"the reference has {len(reference)} notes, two of the largest windows {2 * sizes[-1]} (drift.windows)",
             "take a longer history as the reference, or calibrate for smaller windows",
         )
     rates = (params.watch_false_alarms / 2, params.alert_false_alarms / 2)
@@ -110,12 +110,13 @@ def thresholds_for(thresholds: list[Thresholds], notes: int) -> Thresholds:
     return max(known, key=lambda one: one.size)
 
 
-def to_json(thresholds: list[Thresholds]) -> dict[str, Any]:
-    """The thresholds as they are kept: by the size of the window."""
-    return {
+def to_json(thresholds: list[Thresholds], model_version: str) -> dict[str, Any]:
+    """The thresholds as they are kept, by the size of the window, and the model that read the reference."""
+    windows = {
         str(one.size): {"limits": one.limits._asdict(), "separability": one.separability._asdict()}
         for one in thresholds
     }
+    return {"model_version": model_version, "windows": windows}
 
 
 def from_json(content: Mapping[str, Any]) -> list[Thresholds]:
@@ -126,9 +127,9 @@ def from_json(content: Mapping[str, Any]) -> list[Thresholds]:
     """
     found = [
         Thresholds(int(size), Limits(**one["limits"]), Separability(**one["separability"]))
-        for size, one in content.items()
+        for size, one in content.get("windows", {}).items()
     ]
-    if any(set(one.limits.alert) != set(FIGURES) for one in found):
+    if not found or any(set(one.limits.alert) != set(FIGURES) for one in found):
         raise UserError("the thresholds are of other figures than notes have now", "calibrate again")
     return sorted(found, key=lambda one: one.size)
 

@@ -20,13 +20,13 @@ NAMED = 5  # figures beyond their limit that a reason lists
 
 
 class Window(NamedTuple):
-    """The notes that were looked at: from `since` to before `until`; those `left_out` lack figures."""
+    """The notes that were looked at: from `since` to before `until`; the others are `left_out`."""
 
     since: datetime
     until: datetime
     notes: int
     left_out: int
-    model_versions: tuple[str, ...]
+    model_version: str | None  # that read them, if it is known
 
 
 def assess(

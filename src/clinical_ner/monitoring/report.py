@@ -30,15 +30,15 @@ th:first-child, td:first-child { text-align: left }
 def page(assessment: dict[str, Any]) -> str:
     """The assessment as one HTML file that needs no other; what the notes show and what people said stand apart."""
     window, verdict = assessment["window"], assessment["verdict"]
-    versions = ", ".join(window["model_versions"]) or "not known"
+    model = window["model_version"] or "not known"
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in assessment["reasons"]) or "<li>nothing moved</li>"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Monitoring</title>'
         f"<style>{STYLE}</style></head><body>\n"
         f"<h1>Monitoring: {_minute(window['since'])} to {_minute(window['until'])}</h1>\n"
         f'<p class="verdict {verdict}">{TITLES[verdict]}. By the policy: {", ".join(assessment["actions"])}.</p>\n'
-        f'<p class="tell">{window["notes"]} notes, {window["left_out"]} more without all figures; '
-        f"model {escape(versions)}.</p>\n<ul>{reasons}</ul>\n"
+        f'<p class="tell">{window["notes"]} notes, {window["left_out"]} more without all figures or of another model; '
+        f"model {escape(model)}.</p>\n<ul>{reasons}</ul>\n"
         f"{_without_labels(assessment['label_free'])}{_labelled(assessment['labelled'])}</body></html>\n"
     )
 

@@ -222,7 +222,8 @@ class Store:
         return self._between(PREDICTIONS, since, until)
 
     def feedback(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
-        """The feedback from `since` to before `until`, in order of time, each with the `predicted` spans if known.
+        """The feedback from `since` to before `until`, in order of time, each with the `predicted` spans and the
+        `model_version` if known.
 
         The texts stay in the store: what monitors and counts has no use for them.
 
@@ -230,7 +231,8 @@ class Store:
             StoreDownError: the store cannot be read now.
         """
         columns = [column for column in FEEDBACK.c if column.name != "text"]
-        return self._between(FEEDBACK, since, until, *columns, PREDICTIONS.c.spans.label("predicted"))
+        of_prediction = (PREDICTIONS.c.spans.label("predicted"), PREDICTIONS.c.model_version)
+        return self._between(FEEDBACK, since, until, *columns, *of_prediction)
 
     def corrections(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
         """The feedback from `since` to before `until`, in order of time, each with the `model_version` if known.

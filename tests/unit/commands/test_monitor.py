@@ -36,11 +36,13 @@ BROKEN = "Sh\ufffd h\ufffds g\ufffd\ufffdt {} {} {}."
 Run = Callable[..., Result]
 
 
-def rows(tagger: Tagger, template: str, count: int, since: datetime) -> list[dict[str, Any]]:
+def rows(
+    tagger: Tagger, template: str, count: int, since: datetime, model: str = "0123456789ab"
+) -> list[dict[str, Any]]:
     """Predictions a minute apart, of notes that differ."""
     words = ("some", "many", "we", "few", "all")
     texts = [template.format(37 * n % 90, words[n % 5], "so " * (n % 7)) for n in range(count)]  # any stretch is alike
-    labels = {"request_id": "r", "model_version": "0123456789ab", "key_id": None}
+    labels = {"request_id": "r", "model_version": model, "key_id": None}
     return [
         {
             **read_note(tagger, Note(text=text)).figures,
@@ -122,7 +124,7 @@ def test_notes_like_those_of_the_reference_end_with_0_and_a_page(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("monitor.json", "monitor.html", "monitor.prom", "evidently.html"),
     }
-    assert "clinical_ner_drift_verdict 0\n" in (tmp_path / "out/monitor.prom").read_text()
+    assert "clinical_ner_drift_verdict 0.0\n" in (tmp_path / "out/monitor.prom").read_text()
 
 
 def test_broken_notes_end_with_20_and_ask_for_retraining_and_the_store_remembers(
@@ -160,7 +162,7 @@ def test_a_window_that_is_watched_ends_with_10_and_asks_for_nothing(
     assert not (tmp_path / "out/retraining_request.json").exists()
     assert last is not None
     assert last["verdict"] == "watch"
-    assert "clinical_ner_drift_verdict 1\n" in (tmp_path / "out/monitor.prom").read_text()
+    assert "clinical_ner_drift_verdict 1.0\n" in (tmp_path / "out/monitor.prom").read_text()
 
 
 @pytest.mark.parametrize(
@@ -229,19 +231,89 @@ def test_a_window_too_small_is_refused_with_a_remedy_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_of_profiles_is_compared_and_nothing_is_stored(
+def test_notes_and_corrections_of_another_model_than_the_references_are_left_out_and_counted(
     calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
 ) -> None:
-    texts = [BROKEN.format(n, n, n) for n in range(30)]
-    notes = pd.DataFrame({"note_id": map(str, range(30)), "patient_id": None, "text": texts})
-    profiles = profile_notes(tiny, notes.assign(written_on=pd.Timestamp("2026-02-01")))
-    io.write(PROFILES, profiles, tmp_path)
+    own, other = (
+        rows(tiny, template, 60, NOON - timedelta(hours=hours), model)
+        for template, hours, model in ((USUAL, 2, "0123456789ab"), (BROKEN, 4, "ba9876543210"))
+    )
+    add(url, own + other)
+    correct(url, other[:5], [{"start": 0, "end": 3, "label": "DISEASE"}])
 
-    done = calibrated("run", "--profiles", str(tmp_path / "profiles.parquet"))
+    done = calibrated("run", "--last", "24h")
+
+    found = written(tmp_path)
+    assert done.exit_code == 0, done.output
+    assert (found["window"]["notes"], found["window"]["left_out"]) == (60, 60)
+    assert found["window"]["model_version"] == "0123456789ab"
+    assert found["labelled"]["judged"] == 0
+
+
+def test_a_window_that_another_model_alone_has_read_is_refused(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, USUAL, 60, NOON - timedelta(hours=2), "ba9876543210"))
+
+    done = calibrated("run", "--last", "24h")
+
+    assert isinstance(done.exception, UserError)
+    assert "none of the window's 60 notes was read by model 0123456789ab" in str(done.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_history_is_that_of_its_newest_model(run: Run, url: str, tiny: Tagger, tmp_path: Path) -> None:
+    for days, model in ((9, "ba9876543210"), (8, "0123456789ab")):
+        add(url, rows(tiny, USUAL, 100, NOON - timedelta(days=days), model))
+
+    done = run("calibrate", "--since", "2026-02-20", "--until", "2026-02-25", **{"--out": str(tmp_path / "reference")})
+
+    assert "100 notes" in done.output
+    assert "read by model 0123456789ab; 100 left out" in done.output
+    assert json.loads((tmp_path / "reference/thresholds.json").read_text())["model_version"] == "0123456789ab"
+
+
+def test_a_store_that_takes_no_run_leaves_no_report(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise store.StoreDownError
+
+    add(url, rows(tiny, USUAL, 60, NOON - timedelta(hours=2)))
+    monkeypatch.setattr(store.Store, "add_run", refuse)
+
+    done = calibrated("run", "--last", "24h")
+
+    assert isinstance(done.exception, UserError)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("span", "notes"), [((), 60), (("--since", "2026-02-01", "--until", "2026-02-02"), 30)])
+def test_a_file_of_profiles_is_compared_and_nothing_is_stored(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path, span: tuple[str, ...], notes: int
+) -> None:
+    texts = [BROKEN.format(n, n, n) for n in range(60)]
+    days = [pd.Timestamp("2026-02-01") + pd.Timedelta(days=n % 2) for n in range(60)]
+    written_on = {"note_id": map(str, range(60)), "patient_id": None, "text": texts, "written_on": days}
+    io.write(PROFILES, profile_notes(tiny, pd.DataFrame(written_on)), tmp_path)
+
+    done = calibrated("run", "--profiles", str(tmp_path / "profiles.parquet"), *span)
 
     assert done.exit_code == 20, done.output
-    assert written(tmp_path)["window"]["notes"] == 30
+    assert written(tmp_path)["window"]["notes"] == notes
     assert store.Store.open(url).last_run() is None
+
+
+def test_a_history_too_short_to_be_told_from_a_window_of_it_is_refused(
+    run: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, USUAL, 41, NOON - timedelta(days=9)))
+
+    done = run("calibrate", "--since", "2026-02-20", "--until", "2026-02-25", **{"--out": str(tmp_path / "reference")})
+
+    assert isinstance(done.exception, UserError)
+    assert "41 notes, two of the largest windows 80" in str(done.exception)
+    assert not (tmp_path / "reference").exists()
 
 
 def test_the_row_of_the_store_is_the_row_of_the_pipeline(url: str, tiny: Tagger) -> None:

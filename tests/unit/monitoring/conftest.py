@@ -19,7 +19,7 @@ def knobs() -> DriftParams:
     return DriftParams(
         seed=1,
         reference_patients=10,
-        windows=(100, 200),
+        windows=(100, 150),
         resamples=200,
         splits=5,
         watch_false_alarms=0.05,

@@ -56,16 +56,16 @@ def test_unseen_patients_have_notes_of_which_no_other_was_trained_on() -> None:
 def test_each_size_of_windows_has_thresholds_and_smaller_ones_have_wider_limits(thresholds: list[Thresholds]) -> None:
     small, large = thresholds
 
-    assert (small.size, large.size) == (100, 200)
+    assert (small.size, large.size) == (100, 150)
     assert small.limits.alert["tokens"] > large.limits.alert["tokens"]
 
 
 def test_a_reference_smaller_than_the_largest_window_is_refused(batch: pd.DataFrame, knobs: DriftParams) -> None:
-    with pytest.raises(UserError, match=r"has 199 notes, the largest window 200(?s:.*)remedy"):
-        calibrate(batch.head(199), knobs)
+    with pytest.raises(UserError, match=r"has 299 notes, two of the largest windows 300(?s:.*)remedy"):
+        calibrate(batch.head(299), knobs)
 
 
-@pytest.mark.parametrize(("notes", "size"), [(100, 100), (199, 100), (200, 200), (9000, 200)])
+@pytest.mark.parametrize(("notes", "size"), [(100, 100), (149, 100), (150, 150), (9000, 150)])
 def test_a_window_is_judged_by_the_next_smaller_size(thresholds: list[Thresholds], notes: int, size: int) -> None:
     assert thresholds_for(thresholds, notes).size == size
 
@@ -76,14 +76,14 @@ def test_a_window_smaller_than_all_sizes_is_refused(thresholds: list[Thresholds]
 
 
 def test_thresholds_are_read_as_they_were_written(thresholds: list[Thresholds], tmp_path: Path) -> None:
-    files.write_json(tmp_path / "thresholds.json", to_json(thresholds))
+    files.write_json(tmp_path / "thresholds.json", to_json(thresholds, "0123456789ab"))
 
     assert from_json(files.read_json(tmp_path / "thresholds.json")) == thresholds
 
 
 def test_thresholds_of_other_figures_are_refused(thresholds: list[Thresholds]) -> None:
-    content = to_json(thresholds)
-    content["100"]["limits"]["alert"]["of_yesterday"] = 1.0
+    content = to_json(thresholds, "0123456789ab")
+    content["windows"]["100"]["limits"]["alert"]["of_yesterday"] = 1.0
 
     with pytest.raises(UserError, match="calibrate again"):
         from_json(content)
