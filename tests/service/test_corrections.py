@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -21,7 +22,9 @@ from typer.testing import CliRunner
 from clinical_ner.cli import app
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.span import Span
+from clinical_ner.corrections.acceptance import parted
 from clinical_ner.corrections.records import known_by
+from clinical_ner.corrections.review import read_reviewed
 from clinical_ner.ner import annotated
 from clinical_ner.ner.corpora import Format, read_corpus
 from clinical_ner.serving import keys, local, store
@@ -273,6 +276,43 @@ def test_accepting_again_after_a_kill_at_any_moment_ends_with_the_same_corpora(t
     corpora = {corpora: read_corpus(whole / corpora / "n/notes.jsonl", Format.JSONL).documents for corpora in names}
     assert all(corpora.values())
     assert step > len(content(whole))
+
+
+def test_a_corpus_that_dvc_tracks_and_nobody_pulled_stops_accepting(reviewed: Path, tmp_path: Path) -> None:
+    data, kept = tmp_path / "annotated", tmp_path / "held_back"
+    of = ("--golden", ROOT / "tests/golden", "--annotated", data, "--held-back", kept)
+    for folder in (data, kept):
+        folder.mkdir()
+        (folder / "2026-02.dvc").write_text("outs: []")
+
+        with pytest.raises(UserError, match=r"2026-02 is tracked by DVC and not here(?s:.*)dvc pull"):
+            run("accept", reviewed, "--name", "2026-03", *of)
+
+        assert {path.name for path in folder.iterdir()} == {"2026-02.dvc"}
+        (folder / "2026-02.dvc").unlink()
+
+
+def test_what_would_be_held_back_without_an_entity_is_left_out(tmp_path: Path) -> None:
+    url, out = stored(tmp_path, *(f"{AGREED} {number}" for number in range(9))), tmp_path / "out"
+    run("export", "--store", url, "--out", out)
+    run("review", out)
+    (lines,) = [(out / "reviewed.jsonl").read_text().splitlines()]
+    sides = parted(read_reviewed(out / "reviewed.jsonl"), 0.3)
+    without = {note.text for note in sides.held_back}
+    written = [note | {"entities": []} if note["text"] in without else note for note in map(json.loads, lines)]
+    (out / "reviewed.jsonl").write_text("".join(f"{json.dumps(note)}\n" for note in written))
+    review = json.loads((out / "review.json").read_text())
+    digest = hashlib.sha256((out / "reviewed.jsonl").read_bytes()).hexdigest()
+    (out / "review.json").write_text(json.dumps(review | {"reviewed_sha256": digest}))
+    of = ("--golden", ROOT / "tests/golden", "--annotated", tmp_path / "data", "--held-back", tmp_path / "kept")
+    for folder in ("data", "kept"):
+        (tmp_path / folder).mkdir()
+
+    told = run("accept", out, "--name", "n", "--hold-back", "0.3", *of)
+
+    assert without
+    assert f"left out, held back: {len(without)}" in told
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_corrections_that_came_after_the_review_have_to_be_reviewed(reviewed: Path, tmp_path: Path) -> None:

@@ -208,8 +208,7 @@ def test_drift_is_noticed_corrections_make_a_better_model_and_only_that_goes_out
 
     # The challenger is better on notes that it has not seen, worse nowhere, and goes out.
     project.train("evaluate")
-    held_back = ("--corpus", "data/held_back/ward/notes.jsonl", "--format", "jsonl")
-    project.ask("promote", *held_back)
+    project.ask("promote")
     with deployed(project, tmp_path / "second") as hospital:
         assert hospital.release() == "v1.1.0"
         f1_after = f1(unseen, map(spans, hospital.read(unseen)))
@@ -220,7 +219,7 @@ def test_drift_is_noticed_corrections_make_a_better_model_and_only_that_goes_out
     # A worse one does not.
     set_params(project.root, {"train": {"max_iterations": 2}})
     project.train("evaluate")
-    decision = json.loads(project.ask("promote", *held_back, "--json", code=1))
+    decision = json.loads(project.ask("promote", "--json", code=1))
     assert decision["reasons"]
     assert project.in_production() == ["v1.1.0"]
 
@@ -234,4 +233,4 @@ def test_drift_is_noticed_corrections_make_a_better_model_and_only_that_goes_out
     gained = [name for name in told if name.startswith("F1 gained by a release")]
     asked = ["F1", "days from drift to a new model, median", "new terms learnt", *gained]
     assert {told[name]["basis"] for name in asked} == {"measured"}
-    assert told["F1 gained by a release, notes.jsonl"]["value"] > 0
+    assert told["F1 gained by a release, held_back/ward"]["value"] > 0

@@ -16,7 +16,7 @@ from clinical_ner.core.files import OWNER_ONLY, alone_in, as_json, read_json, sh
 from clinical_ner.serving.clock import now
 
 if TYPE_CHECKING:
-    from clinical_ner.corrections.acceptance import Inputs
+    from clinical_ner.corrections.acceptance import Corpus, Inputs
     from clinical_ner.corrections.agreement import Note
     from clinical_ner.corrections.review import Decisions, Resolved
 
@@ -155,21 +155,34 @@ def accept(
     with alone_in(folder):
         sides = parted(read_reviewed(folder / REVIEWED), hold_back)
         targets = {folder_of(annotated, name): sides.learnt}
-        if sides.held_back:
+        if any(note.spans for note in sides.held_back):
             targets[folder_of(held_back, name)] = sides.held_back
-        for target, notes in targets.items():
-            others = len(sides.learnt) + len(sides.held_back) - len(notes)
-            _accept_into(target, notes, folder, golden, corpora, others)
+        all_notes = len(sides.learnt) + len(sides.held_back)
+        accepted = {
+            target: _accepted(target, notes, folder, golden, corpora, all_notes - len(notes))
+            for target, notes in targets.items()
+        }
+        for target, (corpus, is_new) in accepted.items():
+            if is_new:
+                _write_corpus(target, corpus)
+            _show_accepted(target, corpus.batches[-1], is_new=is_new)
     for target in targets:
         _track(target, with_dvc=dvc)
 
 
-def _accept_into(
+def _accepted(
     target: Path, notes: list[Resolved], folder: Path, golden: Path, corpora: tuple[Path, ...], others: int
-) -> None:
-    """Add the notes of a review to a corpus; what the `corpora` have elsewhere stays there."""
-    from clinical_ner.corrections import acceptance, records
+) -> tuple[Corpus, bool]:
+    """The corpus with the notes of a review, and whether that is new; what the `corpora` have elsewhere stays there.
 
+    Raises:
+        UserError: a corpus was not pulled, or none of the notes can be accepted.
+    """
+    from clinical_ner.corrections import acceptance, records
+    from clinical_ner.ner.annotated import require_pulled
+
+    for place in corpora:
+        require_pulled(place)
     before = acceptance.read_corpus(target)
     corpus = acceptance.accept(
         notes,
@@ -181,9 +194,7 @@ def _accept_into(
         others,
     )
     acceptance.require_mentions(corpus)
-    if corpus is not before:
-        _write_corpus(target, corpus.notes.values(), acceptance.provenance(target.name, corpus))
-    _show_accepted(target, corpus.batches[-1], is_new=corpus is not before)
+    return corpus, corpus is not before
 
 
 def _inputs(folder: Path) -> Inputs:
@@ -205,14 +216,14 @@ def _inputs(folder: Path) -> Inputs:
     return Inputs(feedback, reviewed, found["agreement"], found["unresolved"], found["widened"], found["dropped"])
 
 
-def _write_corpus(target: Path, notes: Any, provenance: dict[str, Any]) -> None:
+def _write_corpus(target: Path, corpus: Corpus) -> None:
     """Write the notes, then where they come from: killed in between, it is done again."""
-    from clinical_ner.corrections.acceptance import NOTES, PROVENANCE
+    from clinical_ner.corrections.acceptance import NOTES, PROVENANCE, provenance
     from clinical_ner.corrections.records import lines
 
     target.mkdir(mode=0o700, exist_ok=True)
-    write_whole(target / NOTES, lines(notes), OWNER_ONLY)
-    write_whole(target / PROVENANCE, as_json(provenance), OWNER_ONLY)
+    write_whole(target / NOTES, lines(corpus.notes.values()), OWNER_ONLY)
+    write_whole(target / PROVENANCE, as_json(provenance(target.name, corpus)), OWNER_ONLY)
 
 
 def _show_accepted(target: Path, batch: dict[str, Any], *, is_new: bool) -> None:

@@ -90,6 +90,8 @@ def promote(
         if not dry_run and rival and rival[1].manifest.version == tagger.manifest.version:
             pushed = versions.push()
             return typer.echo(f"{rival[0]} is this model, and in prod already{_told(pushed)}")
+        if not dry_run:
+            _refuse_what_was_taken_back(versions, commit, stage)
         corpora = _corpora(corpus or [], corpus_format or [], label_map or [], held_back)
         inputs = Inputs(dataset, vocabulary, notes, golden, annotated)
         judged = _judge(tagger, rival, corpora, inputs, settings, {"stage": stage, "commit": commit})
@@ -100,6 +102,22 @@ def promote(
     if not dry_run:
         typer.echo(_release(versions, commit, version, stage, judged), err=as_json)
     return None
+
+
+def _refuse_what_was_taken_back(versions: Registry, commit: str, stage: Stage) -> None:
+    """The test sets say of it what they said before; that it was bad, people found out.
+
+    Raises:
+        UserError: the commit's version was in the stage, and a rollback took it out.
+    """
+    from clinical_ner.promotion import registry
+
+    name = versions.version_at(commit)
+    if name in registry.taken_back(versions.events(), stage):
+        raise UserError(
+            f"{name} was in {stage} and was taken back",
+            f"promote another commit, or put it back all the same: 'clinical-ner rollback --to {name}'",
+        )
 
 
 def _champion(
@@ -131,21 +149,31 @@ def _version(events: Sequence[Event], name: str) -> Event:
 
 
 def _corpora(paths: list[Path], formats: list[str], label_map: list[str], held_back: Path) -> dict[str, Corpus]:
-    """The annotated corpora by short name, with those that corrections were held back in."""
+    """The annotated corpora by short name, with those that corrections were held back in, by their folder.
+
+    Raises:
+        UserError: a format or a name cannot be, or something held back was not pulled.
+    """
     from clinical_ner.corrections.acceptance import NOTES
-    from clinical_ner.ner import corpora
+    from clinical_ner.ner.annotated import require_pulled
+    from clinical_ner.ner.corpora import Format, parse_map, read_corpus, short_names
+    from clinical_ner.ner.report import GOLDEN, HELD_OUT, UNSEEN_TEMPLATES
 
     if len(paths) != len(formats):
         raise UserError(f"{len(paths)} --corpus, {len(formats)} --format", "give each corpus its format, in order")
-    unknown = [name for name in formats if name not in list(corpora.Format)]
+    unknown = [name for name in formats if name not in list(Format)]
     if unknown:
-        raise UserError(f"--format: no format '{unknown[0]}'", f"choose from {', '.join(corpora.Format)}")
-    mapping = corpora.parse_map(label_map)
-    read = [corpora.read_corpus(path, corpora.Format(name), mapping) for path, name in zip(paths, formats, strict=True)]
-    given = {path.resolve() for path in paths}
-    kept = [path for path in sorted(held_back.glob(f"*/{NOTES}")) if path.resolve() not in given]
-    read += [corpora.read_corpus(path, corpora.Format.JSONL) for path in kept]
-    return dict(zip(corpora.short_names([*paths, *kept]), read, strict=True)) if read else {}
+        raise UserError(f"--format: no format '{unknown[0]}'", f"choose from {', '.join(Format)}")
+    require_pulled(held_back)
+    kept = {path.resolve(): f"{held_back.name}/{path.parent.name}" for path in sorted(held_back.glob(f"*/{NOTES}"))}
+    others = {path: Format(name) for path, name in zip(paths, formats, strict=True) if path.resolve() not in kept}
+    names = short_names(list(others)) if others else []
+    taken = [name for name in names if name in {HELD_OUT, UNSEEN_TEMPLATES, GOLDEN}]
+    if taken:
+        raise UserError(f"--corpus: '{taken[0]}' is the name of another test set", "rename the file or the folder")
+    mapping = parse_map(label_map)
+    read = {name: read_corpus(path, others[path], mapping) for name, path in zip(names, others, strict=True)}
+    return read | {name: read_corpus(path, Format.JSONL) for path, name in kept.items()}
 
 
 def _judge(
@@ -164,10 +192,10 @@ def _judge(
     from clinical_ner.promotion.comparison import compare
 
     own = settings.promote
-    real = [benchmarks.annotated(name, found) for name, found in corpora.items()]
+    by_hand = [_golden(inputs), *(benchmarks.annotated(name, found) for name, found in corpora.items())]
     trained_on = [joined.corpus for joined in read_folder(inputs.annotated)]
-    benchmarks.require_untrained(real, (document for found in trained_on for document in found.documents))
-    sets = [*_synthetic(tagger, inputs, settings), _golden(inputs), *real]
+    benchmarks.require_untrained(by_hand, (document for found in trained_on for document in found.documents))
+    sets = [*_synthetic(tagger, inputs, settings), *by_hand]
     champion = rival[1] if rival else None
     readers = (cache(span_reader(tagger)), cache(span_reader(champion)) if champion else None)
     compared = [compare(benchmark, *readers, own, len(sets)) for benchmark in sets]
@@ -244,7 +272,7 @@ def rollback(
     versions = registry.Registry.open(HERE, remote)
     events = versions.events()
     present = versions.current(stage)
-    if to is None and present and present.tag in versions.unpushed():
+    if to is None and present and present.decision is None and present.tag in versions.unpushed():
         versions.push()
         return typer.echo(f"{present.version} is in {stage}; an earlier command had not pushed it, now it is")
     wanted = _version(events, to).version if to else registry.previous(events, stage)

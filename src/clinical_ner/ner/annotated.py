@@ -43,12 +43,24 @@ def read_folder(folder: Path) -> list[Joined]:
     """Every corpus in the folder and in the folders below it, in the order of their names; none if it is empty.
 
     Raises:
-        UserError: the folder is missing, a file is no part of a corpus, or `read_corpus` refuses one.
+        UserError: the folder is missing, a corpus was not pulled, a file is part of none, or `read_corpus` refuses it.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", "make it; empty is enough")
+    require_pulled(folder)
     corpora = (read_corpus(*place) for place in corpora_in(folder))
     return [Joined(corpus, prepare(corpus.documents, corpus.labels)) for corpus in corpora]
+
+
+def require_pulled(folder: Path) -> None:
+    """Refuse a folder of which DVC tracks more than lies there: what is made of the rest would pass for the whole.
+
+    Raises:
+        UserError: the first corpus that is missing.
+    """
+    for pointer in sorted(folder.glob("*.dvc")):
+        if not pointer.with_suffix("").exists():
+            raise UserError(f"{pointer.with_suffix('')} is tracked by DVC and not here", f"run 'dvc pull {pointer}'")
 
 
 def corpora_in(folder: Path) -> Iterator[Place]:

@@ -22,6 +22,7 @@ ARTIFACT: Final = "clinical-ner"  # as in dvc.yaml
 DEV, PROD = STAGES = ("dev", "prod")
 FIRST: Final = "v1.0.0"
 MOST_SKEW_SECONDS = 5
+CLOBBER = "would clobber existing tag"  # git's words
 MARK = "\n\n{"  # where the decision begins in the text of a tag
 
 
@@ -55,7 +56,15 @@ class Registry:
             raise UserError(f"{root} is not the top of a git repository", "run from the top of the repository")
         if remote not in git(root, "remote").splitlines():
             return cls(root, None)
-        git(root, "fetch", "--quiet", "--tags", remote)
+        try:
+            git(root, "fetch", "--tags", remote)
+        except UserError as error:
+            if CLOBBER not in str(error):
+                raise
+            raise UserError(
+                f"{remote} has other tags of the same names: somebody else promoted first",
+                f"see what 'git fetch --tags {remote}' rejects, and delete it here: 'git tag --delete'",
+            ) from None
         return cls(root, remote)
 
     def events(self) -> list[Event]:
@@ -132,11 +141,22 @@ def previous(events: Sequence[Event], stage: str) -> str | None:
 
     What was rolled back is not gone back to: after v1, v2, v3 and a rollback to v2 it is v1.
     """
+    stack = _one_upon_another(events, stage)
+    return stack[-2] if len(stack) > 1 else None
+
+
+def taken_back(events: Sequence[Event], stage: str) -> set[str]:
+    """The versions that were in the stage until an earlier one was put back."""
+    return {event.version for event in events if event.stage == stage} - {*_one_upon_another(events, stage)}
+
+
+def _one_upon_another(events: Sequence[Event], stage: str) -> list[str]:
+    """The versions of the stage that each took the place of the one before, the present one last."""
     stack: list[str] = []
     for event in events:
         if event.stage == stage:
             stack = [*itertools.takewhile(lambda version: version != event.version, stack), event.version]  # noqa: B023
-    return stack[-2] if len(stack) > 1 else None
+    return stack
 
 
 def tag_text(title: str, decision: dict[str, Any] | None) -> str:

@@ -20,7 +20,9 @@ from clinical_ner.promotion.decision import Decision
 from clinical_ner.serving.build import RELEASED
 from clinical_ner.serving.endpoints import released_as
 
-PARAMS = str(Path(__file__).parents[3] / "params.yaml")
+ROOT = Path(__file__).parents[3]
+PARAMS, GOLDEN = str(ROOT / "params.yaml"), ROOT / "tests/golden"
+FROZEN = ("--golden", str(GOLDEN))
 Judge = Callable[[bool], list[Any]]
 
 
@@ -173,16 +175,39 @@ def test_what_was_held_back_judges_beside_every_corpus_that_is_named(project, mo
     held_back = promoted("--dry-run")
     beside = promoted("--dry-run", "--corpus", more, "--format", "jsonl", "--corpus", april, "--format", "jsonl")
 
-    kept = {"2026-04/notes.jsonl": 1, "2026-05/notes.jsonl": 2}
+    kept = {"held_back/2026-04": 1, "held_back/2026-05": 2}
     assert [done.exit_code for done in (without, held_back, beside)] == [0, 0, 0], beside.output
-    assert met == [{}, kept, kept | {"ours/notes.jsonl": 1}]
+    assert met == [{}, kept, kept | {"notes.jsonl": 1}]
 
 
 def test_what_was_held_back_and_is_trained_on_all_the_same_stops_a_promotion(project) -> None:
     write_notes(project.root / "data/annotated/2026-05/notes.jsonl", "Gout went.")
     write_notes(project.root / "data/held_back/2026-05/notes.jsonl", "Gout, again.", "Gout went.")
 
-    assert "notes.jsonl: 1 of its 2 texts are trained on too" in problem(promoted("--dry-run"))
+    assert "held_back/2026-05: 1 of its 2 texts are trained on too" in problem(promoted("--dry-run", *FROZEN))
+
+
+def test_a_golden_note_that_is_trained_on_stops_a_promotion(project) -> None:
+    golden = json.loads((GOLDEN / "notes.jsonl").read_text("utf-8").splitlines()[0])["text"]
+    write_notes(project.root / "data/annotated/ours/notes.jsonl", golden, "Gout.")
+
+    assert "golden: 1 of its" in problem(promoted("--dry-run", *FROZEN))
+
+
+def test_what_was_held_back_and_not_pulled_stops_a_promotion(project) -> None:
+    (project.root / "data/held_back").mkdir(parents=True)
+    (project.root / "data/held_back/2026-05.dvc").write_text("outs: []")
+
+    assert "run 'dvc pull data/held_back/2026-05.dvc'" in problem(promoted("--dry-run"))
+
+
+@pytest.mark.usefixtures("project")
+def test_a_corpus_cannot_take_the_name_of_a_test_set_that_has_a_floor(tmp_path: Path) -> None:
+    corpus = write_notes(tmp_path / "ours/golden", "Gout.")
+
+    done = promoted("--dry-run", "--corpus", corpus, "--format", "jsonl")
+
+    assert "'golden' is the name of another test set" in problem(done)
 
 
 def test_a_changed_file_stops_a_promotion(project, judge: Judge) -> None:
@@ -245,6 +270,51 @@ def test_a_rollback_killed_before_its_push_is_ended_by_the_next_and_goes_back_on
     assert done.output == "v1.1.0 is in prod; an earlier command had not pushed it, now it is\n"
     assert stages(project)["prod"] == "v1.1.0"
     assert registry.Registry.open(project.root, "origin").unpushed() == []
+
+
+def test_a_promotion_killed_before_its_push_is_taken_back_and_not_ended(project, judge: Judge, monkeypatch) -> None:
+    judge(True)
+    promoted()
+    project.train("second")
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.Registry, "push", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        promoted()
+
+    done = run("rollback")
+
+    assert done.output.startswith("v1.0.0 is in prod instead of v1.1.0; pushed: ")
+    assert stages(project)["prod"] == "v1.0.0"
+    assert registry.Registry.open(project.root, "origin").unpushed() == []
+
+
+def test_what_was_taken_back_is_not_promoted_again_but_can_be_put_back(project, judge: Judge) -> None:
+    judge(True)
+    promoted()
+    project.train("second")
+    promoted()
+    run("rollback")
+
+    again = promoted()
+
+    assert "v1.1.0 was in prod and was taken back" in problem(again)
+    assert stages(project)["prod"] == "v1.0.0"
+    assert run("rollback", "--to", "v1.1.0").exit_code == 0
+    assert "v1.1.0 is this model, and in prod already" in promoted().output
+
+
+def test_tags_that_somebody_else_pushed_first_are_named_with_a_remedy(
+    project, judge: Judge, monkeypatch, tmp_path: Path
+) -> None:
+    judge(True)
+    registry.git(tmp_path, "clone", "--quiet", str(project.root / "../origin.git"), "other")
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.Registry, "push", lambda _: [])
+        promoted()
+    settings = ("-c", "user.name=a", "-c", "user.email=a@localhost")
+    registry.git(tmp_path / "other", *settings, "tag", "--annotate", "--message", "theirs", "clinical-ner@v1.0.0")
+    registry.git(tmp_path / "other", "push", "--quiet", "origin", "clinical-ner@v1.0.0")
+
+    assert "somebody else promoted first" in problem(promoted())
 
 
 def test_a_rollback_to_a_version_is_done_once(project, judge: Judge) -> None:
