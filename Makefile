@@ -120,9 +120,12 @@ bench-batch: data ## Measure batches on 1 and 2 processes and a Dask cluster, wr
 bench-drift: data ## Measure false alarms of drift and the power to see it, and write docs/drift_power.md
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python docs/drift_power.py $(OPTIONS)
 
-# STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data.
+# STAGE=prod builds it of the model that was promoted, as DVC's remote holds it, and needs no data. REGISTRY is the remote
+# of git whose tags say which one; of one that does not exist nothing is asked, and the tags of the clone hold.
+REGISTRY ?= origin
+
 bento: $(if $(STAGE),$(INSTALLED),data) ## Build the Bento and ask it one question (STAGE=prod: of the released model)
-	$(if $(STAGE),$(BIN)/clinical-ner fetch --stage "$(STAGE)" --out build/promoted --force)
+	$(if $(STAGE),$(BIN)/clinical-ner fetch --stage "$(STAGE)" --out build/promoted --force --remote "$(REGISTRY)")
 	$(BIN)/python -m clinical_ner.serving.build $(if $(STAGE),build/promoted)
 
 # BUILDER=docker|podman|buildah chooses one, IMAGE=name:tag names the image.

@@ -22,6 +22,7 @@ from typing import Any
 
 MARK = "<!-- figures of this pull request -->"
 ACCEPTED = "worse-accepted"  # the label that lets a worse model pass
+PROPOSED = "Proposed by the workflow"  # how its commits end
 LONGEST = 65_000  # characters that a comment may have, less a margin
 FILE, PICTURES = "100644", re.compile(r"\]\(plots/([\w.-]+\.png)\)")
 
@@ -131,19 +132,31 @@ def issue(label: str, title: str, body: Path) -> None:
 
 
 def propose(branch: str, title: str, folder: Path) -> None:
-    """Open a pull request with the files of FOLDER/files and the text of FOLDER/comment.md, or renew the open one."""
+    """Open a pull request with the files of FOLDER/files and the text of FOLDER/comment.md, or renew the open one.
+
+    The branch begins anew each time, unless people have added to it: what they pushed, they bring to its end.
+    """
     base = gh("GET", "")["default_branch"]
     parent = gh("GET", f"git/ref/heads/{base}")["object"]["sha"]
     root = folder / "files"
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    point(f"heads/{branch}", commit(files, title, parent))
-    body = (folder / "comment.md").read_text("utf-8")[:LONGEST]
     owner = repository().split("/")[0]
     opened = [found["number"] for found in pages(f"pulls?head={owner}:{branch}&state=open")]
+    if opened and not is_ours(branch):
+        return print(f"pull request {opened[0]}: {branch} holds commits of others and stays as it is")
+    point(f"heads/{branch}", commit(files, f"{title}\n\n{PROPOSED}", parent))
+    body = (folder / "comment.md").read_text("utf-8")[:LONGEST]
     if opened:
         gh("PATCH", f"pulls/{opened[0]}", {"title": title, "body": body})
     else:
         gh("POST", "pulls", {"title": title, "body": body, "head": branch, "base": base})
+    return None
+
+
+def is_ours(branch: str) -> bool:
+    """Whether the last commit of the branch is a proposal."""
+    head = gh("GET", f"git/ref/heads/{branch}")["object"]["sha"]
+    return str(gh("GET", f"git/commits/{head}")["message"]).endswith(PROPOSED)
 
 
 def main(command: str, *words: str) -> None:

@@ -52,7 +52,8 @@ say-proposal:
 	@$(PYTHON) .ci/github.py propose retraining "Retrain on request of the monitoring" build/proposal
 
 # What a release is made of; TAG=v1.2.0 has a section in CHANGELOG.md. The model is the one in prod, whatever is checked
-# out; the one of this commit goes out only while none was ever promoted.
+# out; the one of this commit goes out only while none was ever promoted. The checkout has all tags, and no credentials to
+# ask for them again.
 RELEASE := build/release
 
 release-files: SBOM = $(RELEASE)/sbom.json
@@ -60,7 +61,7 @@ release-files: ## The Bento, the container's image, what is inside and the text 
 	rm -rf $(RELEASE)
 	mkdir -p $(RELEASE)
 	$(PYTHON) .ci/release_text.py "$(TAG)" > $(RELEASE)/text.md
-	promoted=$$(git tag --list 'clinical-ner#prod#*') && $(MAKE) container SBOM=$(SBOM) STAGE="$${promoted:+prod}"
+	promoted=$$(git tag --list 'clinical-ner#prod#*') && $(MAKE) container SBOM=$(SBOM) STAGE="$${promoted:+prod}" REGISTRY=
 	$(BIN)/bentoml export clinical_ner:latest $(RELEASE)/clinical_ner.bento
 	docker save "$(IMAGE)" --output $(RELEASE)/image.tar
 

@@ -72,7 +72,7 @@ class Github:
             case "POST", "git", ("blobs" | "trees" | "commits") as kind:
                 return self.keep(kind, body)
             case "GET", "git", "commits", sha:
-                return {"tree": {"sha": f"tree of {sha}"}}
+                return {"tree": {"sha": f"tree of {sha}"}, "message": state["commits"].get(sha, {}).get("message", "")}
             case "GET", "git", "ref", *name:
                 return {"object": {"sha": state["refs"]["/".join(["refs", *name])]}}
             case "GET", "git", "matching-refs", *name:

@@ -44,7 +44,7 @@ def run_monitor(
     reference: Annotated[Path, typer.Option(help="Of the stage drift or of calibrate.")] = Path("data/drift"),
     params_file: ParamsFile = PARAMS,
 ) -> None:
-    """Compare a window of notes with the reference; ends with 0 (no drift), 10 (watch) or 20 (alert)."""
+    """Compare a window of notes with the reference; ends with what the policy asks: 0, 10 (watch) or 20 (alert)."""
     from clinical_ner.core import files, params
     from clinical_ner.monitoring import drift, policy, report
 
@@ -70,7 +70,7 @@ def run_monitor(
     files.write_whole(out / GAUGES, report.text_file(assessment, at), files.READABLE)
     files.write_whole(out / REPORT, files.as_json(assessment), files.READABLE)
     typer.echo(f"{assessment['verdict']}: {'; '.join(assessment['reasons']) or 'nothing moved'}")
-    raise typer.Exit(policy.EXIT_CODES[assessment["verdict"]])
+    raise typer.Exit(policy.exit_code(assessment))
 
 
 @app.command()

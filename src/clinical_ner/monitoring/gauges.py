@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from prometheus_client.core import GaugeMetricFamily
+
+from clinical_ner.core.prometheus import gauge
+
 NONE, WATCH, ALERT = VERDICTS = ("none", "watch", "alert")
+ACTIONS = ("log", "watch", "alert", "retrain")  # that a policy can name
 
 
-def run_gauges(run: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
-    """The gauges of a row of `monitoring_runs`."""
-    found = {
+def run_gauges(run: Mapping[str, Any]) -> list[GaugeMetricFamily]:
+    """The gauges of a row of `monitoring_runs` with the `actions` of its report."""
+    figures = {
         "clinical_ner_drift_verdict": ("0 none, 1 watch, 2 alert.", VERDICTS.index(run["verdict"])),
         "clinical_ner_drift_distance": ("Distance of the furthest figure, in its limit.", run["distance"]),
         "clinical_ner_drift_auc": ("Of telling the window from the reference.", run["separation"]),
@@ -18,7 +23,11 @@ def run_gauges(run: Mapping[str, Any]) -> dict[str, tuple[str, float]]:
         "clinical_ner_monitored_confidence": ("Mean confidence of the window.", run["mean_confidence"]),
         "clinical_ner_judged_notes": ("Notes of the window with corrections.", run["judged"]),
         "clinical_ner_monitoring_last_run_timestamp_seconds": ("When it ended well.", run["created_at"].timestamp()),
+        "clinical_ner_agreement_f1": ("Strict F1 against corrections.", run["agreement"]),
     }
-    if run["agreement"] is not None:
-        found["clinical_ner_agreement_f1"] = ("Strict F1 against corrections.", run["agreement"])
-    return found
+    told = "1 if the policy asks for it because of the last run."
+    asked = [({"action": action}, float(action in run["actions"])) for action in ACTIONS]
+    return [
+        gauge("clinical_ner_monitoring_action", told, asked),
+        *(GaugeMetricFamily(name, told, value=value) for name, (told, value) in figures.items() if value is not None),
+    ]

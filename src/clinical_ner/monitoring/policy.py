@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from clinical_ner.monitoring.drift import Comparison
 from clinical_ner.monitoring.feedback import Agreement
 from clinical_ner.monitoring.gauges import ALERT, NONE, VERDICTS, WATCH
 
-EXIT_CODES = {NONE: 0, WATCH: 10, ALERT: 20}
+EXIT_CODES = {WATCH: 10, ALERT: 20}  # of the actions that somebody has to hear of
 RETRAIN = "retrain"
 NAMED = 5  # figures beyond their limit that a reason lists
 
@@ -110,6 +110,11 @@ def with_labels(agreement: Agreement, params: DriftParams) -> dict[str, Any]:
         "alert_below": bars[1],
         **counts,
     }
+
+
+def exit_code(assessment: Mapping[str, Any]) -> int:
+    """By which a program learns what the policy asks for: 20 alert, 10 watch, 0 neither."""
+    return max((EXIT_CODES.get(action, 0) for action in assessment["actions"]), default=0)
 
 
 def retraining_request(assessment: dict[str, Any]) -> dict[str, Any] | None:

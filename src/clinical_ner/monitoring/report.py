@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily
-
 from clinical_ner.core.prometheus import exposition
 from clinical_ner.monitoring.gauges import run_gauges
 
@@ -128,5 +126,6 @@ def text_file(assessment: dict[str, Any], at: datetime) -> str:
         "mean_confidence": free["mean_confidence"],
         "judged": labelled["judged"],
         "agreement": labelled["f1"],
+        "actions": assessment["actions"],
     }
-    return exposition(*(GaugeMetricFamily(name, told, value=value) for name, (told, value) in run_gauges(run).items()))
+    return exposition(*run_gauges(run))

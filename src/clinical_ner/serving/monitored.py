@@ -35,5 +35,4 @@ class LastRun(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """A gauge a figure; none, before the first run."""
-        for name, (told, value) in (run_gauges(self._run) if self._run else {}).items():
-            yield GaugeMetricFamily(name, told, value=value)
+        yield from run_gauges(self._run) if self._run else ()

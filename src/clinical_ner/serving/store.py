@@ -202,13 +202,14 @@ class Store:
             connection.execute(self._insert(MONITORING_RUNS).on_conflict_do_nothing(), row)
 
     def last_run(self) -> dict[str, Any] | None:
-        """The newest monitoring run without its report; none, if there is none.
+        """The newest monitoring run with the `actions` of its report, not all of that; none, if there is none.
 
         Raises:
             StoreDownError: the store cannot be read now.
         """
         columns = [column for column in MONITORING_RUNS.c if column.name != "report"]
-        newest = select(*columns).order_by(MONITORING_RUNS.c.created_at.desc()).limit(1)
+        actions = MONITORING_RUNS.c.report["actions"].label("actions")
+        newest = select(*columns, actions).order_by(MONITORING_RUNS.c.created_at.desc()).limit(1)
         with self._reading() as connection:
             found = connection.execute(newest).mappings().first()
         return dict(found) if found else None

@@ -128,6 +128,18 @@ def test_a_proposal_is_one_pull_request_whose_branch_begins_anew_from_the_defaul
     assert [entry["path"] for entry in tree["tree"]] == ["metrics/train.json"]
 
 
+def test_a_proposal_that_people_have_added_to_stays_as_it_is(state: dict[str, Any], folder: Path) -> None:
+    (folder / "files").mkdir()
+    github.propose("retraining", "Retrain", folder)
+    state["commits"]["theirs"] = {"message": "Add the corrections of March"}
+    state["refs"]["refs/heads/retraining"] = "theirs"
+
+    github.propose("retraining", "Retrain again", folder)
+
+    assert state["refs"]["refs/heads/retraining"] == "theirs"
+    assert [pull["title"] for pull in state["pulls"]] == ["Retrain"]
+
+
 def test_a_refusal_of_github_ends_the_command_and_names_the_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,4 +40,4 @@ def test_a_release_is_of_the_model_in_prod_as_soon_as_there_is_one(tmp_path: Pat
     )
 
     (built,) = [line for line in (tmp_path / "called").read_text().splitlines() if line.startswith("make-container")]
-    assert built == f"make-container container SBOM=build/release/sbom.json {stage}"
+    assert built == f"make-container container SBOM=build/release/sbom.json {stage} REGISTRY="

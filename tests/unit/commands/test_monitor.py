@@ -166,10 +166,13 @@ def test_a_window_that_is_watched_ends_with_10_and_asks_for_nothing(
 
 
 @pytest.mark.parametrize(
-    ("template", "verdict", "actions", "asked"),
+    ("template", "verdict", "actions", "asked", "code"),
     [
-        (BROKEN, "alert", ["log", "alert"], False),
-        (USUAL, "none", ["retrain"], True),
+        (BROKEN, "alert", ["log", "alert"], False, 20),
+        (BROKEN, "alert", ["log", "watch", "retrain"], True, 10),
+        (BROKEN, "alert", ["log"], False, 0),
+        (USUAL, "none", ["retrain"], True, 0),
+        (USUAL, "none", ["log", "alert"], False, 20),
     ],
 )
 def test_another_policy_asks_for_something_else(
@@ -182,16 +185,22 @@ def test_another_policy_asks_for_something_else(
     verdict: str,
     actions: list[str],
     asked: bool,
+    code: int,
 ) -> None:
     content = yaml.safe_load(params_file.read_text(encoding="utf-8"))
     content["drift"]["policy"][verdict] = actions
     params_file.write_text(yaml.safe_dump(content), encoding="utf-8")
     add(url, rows(tiny, template, 60, NOON - timedelta(hours=2)))
 
-    calibrated("run", "--last", "24h")
+    done = calibrated("run", "--last", "24h")
 
+    last, told = store.Store.open(url).last_run(), (tmp_path / "out/monitor.prom").read_text()
+    assert done.exit_code == code, done.output
+    assert last is not None
+    assert (last["verdict"], last["actions"]) == (verdict, actions)
     assert (written(tmp_path)["verdict"], written(tmp_path)["actions"]) == (verdict, actions)
     assert (tmp_path / "out/retraining_request.json").exists() is asked
+    assert set(re.findall(r'^clinical_ner_monitoring_action{action="(\w+)"} 1.0$', told, re.MULTILINE)) == set(actions)
 
 
 def test_a_request_of_an_earlier_run_does_not_outlive_it(

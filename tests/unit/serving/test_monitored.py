@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clinical_ner.monitoring.gauges import ACTIONS
 from clinical_ner.serving import metrics
 from clinical_ner.serving.monitored import LastRun
 from clinical_ner.serving.store import StoreDownError
@@ -21,6 +22,7 @@ RUN = {
     "mean_confidence": 0.9,
     "judged": 40,
     "agreement": 0.8,
+    "actions": ["log", "alert"],
 }
 
 
@@ -51,7 +53,7 @@ def shown(*runs: Any) -> dict[str, float]:
     last = LastRun(Runs(*runs), AtOnce())  # type: ignore[arg-type]
     for _ in runs:
         last.refresh()
-    return {family.name: family.samples[0].value for family in last.collect()}
+    return {"/".join([of.name, *of.labels.values()]): of.value for family in last.collect() for of in family.samples}
 
 
 def test_a_run_is_shown_with_its_verdict_as_a_number_and_its_time() -> None:
@@ -59,6 +61,8 @@ def test_a_run_is_shown_with_its_verdict_as_a_number_and_its_time() -> None:
 
     assert found["clinical_ner_drift_verdict"] == 2
     assert found["clinical_ner_drift_distance"] == 1.5
+    asked = {name: value for name, value in found.items() if name.startswith("clinical_ner_monitoring_action/")}
+    assert asked == {f"clinical_ner_monitoring_action/{n}": n in {"log", "alert"} for n in ACTIONS}
     assert found["clinical_ner_agreement_f1"] == 0.8
     assert found["clinical_ner_monitoring_last_run_timestamp_seconds"] == 1772323200
 
