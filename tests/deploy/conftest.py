@@ -53,7 +53,7 @@ def monitoring_run() -> dict[str, Any]:
     """A row of a run that found nothing."""
     figures = {"distance": 0.4, "separation": 0.5, "mean_confidence": 0.97, "judged": 40, "agreement": 0.9}
     times = {"created_at": now(), "since": now() - timedelta(days=1), "until": now()}
-    return {"run_id": uuid4(), "notes": 300, "verdict": "none", "report": {}, **times, **figures}
+    return {"run_id": uuid4(), "notes": 300, "verdict": "none", "report": {"actions": ["log"]}, **times, **figures}
 
 
 @dataclass(frozen=True)

@@ -294,7 +294,7 @@ def test_prometheus_scrapes_every_job_and_the_service_with_its_key(watch: Watch)
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
 def test_every_query_of_every_panel_returns_a_series(watch: Watch, panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
-        query = target["expr"].replace("$__rate_interval", "20s")
+        query = re.sub(r"\$__(?:rate_interval|range)\b", "20s", target["expr"])
 
         def returned(query: str = query) -> list[dict[str, Any]]:
             watch.load()

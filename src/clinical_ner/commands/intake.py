@@ -38,7 +38,7 @@ def ingest(
     section = params.load(params_file).ingest
     limits = Limits(section.max_note_characters, section.earliest, latest_day())
     with alone_in(out):
-        taken = folder.take_in(list(files_of(inputs)), out, file_format, limits)
+        taken = folder.take_in(files_of(inputs), out, file_format, limits)
         found = report(taken)
         write_whole(out / "report.json", as_json(found), OWNER_ONLY)
     if metrics:
@@ -55,8 +55,15 @@ def latest_day() -> date:
     return now().date() + timedelta(days=1)
 
 
-def files_of(inputs: Iterable[Path]) -> Iterator[Path]:
-    """The files, and those in the folders in the order of their names; what is hidden is left out."""
+def files_of(inputs: Iterable[Path]) -> list[Path]:
+    """The files, and those in the folders in the order of their names, each once; what is hidden is left out."""
+    found: dict[Path, Path] = {}
+    for path in _named(inputs):
+        found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _named(inputs: Iterable[Path]) -> Iterator[Path]:
     for path in inputs:
         if path.is_dir():
             below = (file for file in sorted(path.rglob("*")) if file.is_file())

@@ -189,24 +189,24 @@ def _judge(
     from clinical_ner.ner.annotated import read_folder
     from clinical_ner.ner.evaluation import span_reader
     from clinical_ner.promotion import benchmarks, decision, speed
-    from clinical_ner.promotion.comparison import compare
+    from clinical_ner.promotion.comparison import compare, terms_learnt
 
     own = settings.promote
     by_hand = [_golden(inputs), *(benchmarks.annotated(name, found) for name, found in corpora.items())]
-    trained_on = [joined.corpus for joined in read_folder(inputs.annotated)]
-    benchmarks.require_untrained(by_hand, (document for found in trained_on for document in found.documents))
+    known = [document for joined in read_folder(inputs.annotated) for document in joined.corpus.documents]
+    benchmarks.require_untrained(by_hand, known)
     sets = [*_synthetic(tagger, inputs, settings), *by_hand]
     champion = rival[1] if rival else None
     readers = (cache(span_reader(tagger)), cache(span_reader(champion)) if champion else None)
     compared = [compare(benchmark, *readers, own, len(sets)) for benchmark in sets]
-    learnt = [compare(benchmarks.annotated("annotated", found), *readers, own).new_terms for found in trained_on]
+    learnt = None if readers[1] is None else terms_learnt(known, readers[0], readers[1])
     texts = [each.text for each in ablation.sampled(sets[0].documents, own.speed_texts, own.seed, "speed")]
     measured = speed.measure(tagger, champion, texts, own.speed_rounds)
     decided = decision.decide(compared, measured, own)
     models = {
         "challenger": {"model_version": tagger.manifest.version},
         "champion": rival and {"version": rival[0], "model_version": rival[1].manifest.version},
-        "new_terms": sum(filter(None, learnt)) if rival else None,
+        "new_terms": None if learnt is None else len(learnt),
     }
     title = f"Model {tagger.manifest.version} against {rival[0] if rival else 'the floors'}"
     return Judged(

@@ -26,7 +26,8 @@ def run_gauges(run: Mapping[str, Any]) -> list[GaugeMetricFamily]:
         "clinical_ner_agreement_f1": ("Strict F1 against corrections.", run["agreement"]),
     }
     told = "1 if the policy asks for it because of the last run."
-    asked = [({"action": action}, float(action in run["actions"])) for action in ACTIONS]
+    actions = run["actions"] or ()  # null in a row that something else has written
+    asked = [({"action": action}, float(action in actions)) for action in ACTIONS]
     return [
         gauge("clinical_ner_monitoring_action", told, asked),
         *(GaugeMetricFamily(name, told, value=value) for name, (told, value) in figures.items() if value is not None),

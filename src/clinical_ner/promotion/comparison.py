@@ -79,8 +79,9 @@ def compare(
         else [_kept(benchmark, document, champion(document.text)) for document in benchmark.documents]
     )
     rows = _rows(benchmark, counts(benchmark, new), None if old is None else counts(benchmark, old), params, among)
-    learnt = None if old is None else len(new_terms(benchmark, new, old))
-    return Comparison(benchmark.name, benchmark.digest, len(benchmark.documents), tuple(rows), learnt)
+    documents = benchmark.documents
+    learnt = None if old is None else len(_right_terms(documents, new) - _right_terms(documents, old))
+    return Comparison(benchmark.name, benchmark.digest, len(documents), tuple(rows), learnt)
 
 
 def _kept(benchmark: Benchmark, document: Document, spans: Iterable[Span]) -> set[Span]:
@@ -161,14 +162,15 @@ def _paired_differences(sums: NDArray[np.int64]) -> NDArray[np.float64]:
     return difference
 
 
-def new_terms(benchmark: Benchmark, new: Sequence[set[Span]], old: Sequence[set[Span]]) -> set[str]:
-    """The written forms, in any case or number, of gold spans that the new readings have and the old ones never."""
+def terms_learnt(documents: Sequence[Document], challenger: Reader, champion: Reader) -> set[str]:
+    """The written forms, in any case or number, of gold spans that the challenger finds and the champion never does."""
+    new, old = ([set(read(document.text)) for document in documents] for read in (challenger, champion))
+    return _right_terms(documents, new) - _right_terms(documents, old)
 
-    def found(readings: Sequence[set[Span]]) -> set[str]:
-        return {
-            folded(token.text for token in tokens(document.text[span.start : span.end]))
-            for document, spans in zip(benchmark.documents, readings, strict=True)
-            for span in spans & set(document.spans)
-        }
 
-    return found(new) - found(old)
+def _right_terms(documents: Sequence[Document], readings: Sequence[set[Span]]) -> set[str]:
+    return {
+        folded(token.text for token in tokens(document.text[span.start : span.end]))
+        for document, spans in zip(documents, readings, strict=True)
+        for span in spans & set(document.spans)
+    }

@@ -241,7 +241,8 @@ def feedback_row(given: Feedback, exchange: Exchange) -> dict[str, Any]:
 
 def count_feedback(given: Feedback) -> None:
     """Count stored feedback by what it says."""
-    kind = "both" if given.spans is not None and given.rating else "spans" if given.rating is None else "rating"
+    rating, spans, both = metrics.FEEDBACK_KINDS
+    kind = both if given.spans is not None and given.rating else spans if given.rating is None else rating
     metrics.FEEDBACK.labels(kind).inc()
     if given.rating:
         metrics.RATINGS.labels(str(given.rating)).inc()

@@ -22,6 +22,7 @@ from clinical_ner.core.span import LABELS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1)
+FEEDBACK_KINDS, MOST_STARS = ("rating", "spans", "both"), 5
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1)
 
 REQUESTS = Counter("clinical_ner_requests", "Requests answered.", ["route", "method", "status"])
@@ -36,7 +37,7 @@ EMPTY = Counter("clinical_ner_empty_results", "Notes without any entity.")
 CONFIDENCE = Histogram("clinical_ner_mean_confidence", "Mean confidence of a note's tags.", buckets=CONFIDENCES)
 UNKNOWN = Histogram("clinical_ner_out_of_vocabulary_rate", "Share of a note's tokens never seen.", buckets=SHARES)
 
-FEEDBACK = Counter("clinical_ner_feedback", "Feedback stored.", ["kind"])  # rating, spans, both
+FEEDBACK = Counter("clinical_ner_feedback", "Feedback stored.", ["kind"])
 RATINGS = Counter("clinical_ner_ratings", "Ratings given.", ["rating"])
 STORE_FAILURES = Counter("clinical_ner_store_failures", "Writes to the store that failed.", ["table"])
 LOST = Counter("clinical_ner_predictions_lost", "Predictions answered and not stored: the gap.")
@@ -50,6 +51,10 @@ for label in LABELS:
     ENTITIES.labels(label)
 for table in ("predictions", "feedback"):
     STORE_FAILURES.labels(table)
+for kind in FEEDBACK_KINDS:
+    FEEDBACK.labels(kind)
+for rating in range(1, MOST_STARS + 1):
+    RATINGS.labels(str(rating))
 
 _requests = cache(REQUESTS.labels)  # looking a series up costs more than counting
 _request_seconds = cache(REQUEST_SECONDS.labels)

@@ -70,6 +70,17 @@ def test_it_ends_with_zero_if_every_row_is_good_and_again_when_all_are_known(tmp
     assert codes == [0, 0]
 
 
+def test_a_file_that_is_named_twice_is_counted_once(tmp_path: Path, inputs: Path) -> None:
+    (other := tmp_path / "again").symlink_to(inputs)
+
+    run(inputs, inputs / "a.jsonl", other, "--out", tmp_path / "twice")
+    run(inputs, "--out", tmp_path / "once")
+
+    reports = [json.loads((tmp_path / out / "report.json").read_text()) for out in ("twice", "once")]
+    assert reports[0]["quarantined"] == reports[1]["quarantined"] > 0
+    assert [each["file"] for each in reports[0]["files"]] == [each["file"] for each in reports[1]["files"]]
+
+
 def test_it_ends_with_two_if_nothing_can_be_read_and_with_three_if_something_can(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")
     (tmp_path / "good.jsonl").write_text(json.dumps(GOOD))

@@ -67,6 +67,10 @@ def test_a_run_is_shown_with_its_verdict_as_a_number_and_its_time() -> None:
     assert found["clinical_ner_monitoring_last_run_timestamp_seconds"] == 1772323200
 
 
+def test_a_row_without_actions_breaks_no_scrape() -> None:
+    assert shown(RUN | {"actions": None})["clinical_ner_monitoring_action/alert"] == 0
+
+
 def test_before_the_first_run_nothing_is_shown() -> None:
     assert shown(None) == {}
 
