@@ -48,8 +48,8 @@ def rows(shard: Shard, columns: Columns) -> Iterator[Row]:
 
 
 def _is_damage(error: Exception) -> bool:
-    """Whether the content is to blame; what the system says of a file has a number, what Arrow says of it has none."""
-    return isinstance(error, DAMAGE) or (isinstance(error, OSError) and error.errno is None)
+    """Whether the content is to blame: what Arrow says of it is an `OSError` of no kind and number."""
+    return isinstance(error, DAMAGE) or (type(error) is OSError and error.errno is None)
 
 
 def _unreadable(position: int, count: int, error: Exception) -> Row:

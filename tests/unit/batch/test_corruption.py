@@ -15,10 +15,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.batch.conftest import COLUMNS, Extract, notes, quarantined
+from tests.unit.batch.conftest import COLUMNS, Extract, notes, quarantined, write
 
+from clinical_ner.batch import reading
 from clinical_ner.batch.contract import Note, Rejected, judged
-from clinical_ner.batch.reading import rows
+from clinical_ner.batch.places import Place
+from clinical_ner.batch.reading import UnreadableShardError, rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import sources
 
@@ -237,3 +239,42 @@ def test_a_batch_of_damaged_notes_ends_with_figures_that_add_up(
         assert sum(outcome.rows for outcome in ended) == len(found) - twice
         assert sum(outcome.quarantined for outcome in ended) == sum(row["rows"] for row in quarantined(out))
         assert sum(outcome.quarantined for outcome in ended) == sum(row.rows for row in rejected) + twice
+
+
+# --- out of reach: no damage ------------------------------------------------------------------------
+class Expiring(io.FileIO):
+    """A file that cannot be read in its middle, as in a store whose token has expired."""
+
+    def __init__(self, path: str, error: Exception) -> None:
+        super().__init__(path)
+        self.error, self.middle = error, Path(path).stat().st_size // 2
+
+    def readinto(self, buffer: Any) -> int:
+        if self.tell() <= self.middle < self.tell() + len(buffer):
+            raise self.error
+        return super().readinto(buffer) or 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = bytearray(1 << 30 if size is None or size < 0 else size)
+        return bytes(content[: self.readinto(content)])
+
+
+# What s3fs raises has no number.
+@pytest.mark.parametrize(
+    "error", [PermissionError("expired"), TimeoutError(), FileNotFoundError("NoSuchKey")], ids=repr
+)
+@pytest.mark.parametrize("name", ["notes.jsonl", "notes.csv", "notes.parquet"])
+def test_a_file_that_goes_out_of_reach_in_its_middle_is_no_damage(
+    name: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write(notes(6000), tmp_path / name)
+    if name.endswith("parquet"):  # packed, it is so small that the footer is read with it
+        pq.write_table(pq.read_table(source), source, compression="none", use_dictionary=False, row_group_size=500)
+    (shard,) = plan(sources([str(source)]), COLUMNS, rows=6000, size=1 << 30).shards
+    monkeypatch.setattr(reading, "BUFFER", 1 << 10)
+    monkeypatch.setattr(Place, "open", lambda place: Expiring(place.name, error))
+    read = rows(shard, COLUMNS)
+
+    assert judged(next(read), COLUMNS)[0] == "n000000"
+    with pytest.raises(UnreadableShardError, match=type(error).__name__):
+        list(read)
