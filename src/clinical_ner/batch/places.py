@@ -101,7 +101,7 @@ class Place:
         Raises:
             CannotWriteError: the disk is full, the folder may not be written, or the store is out of reach.
         """
-        with _writable(self.name):
+        with writable(self.name):
             folder = self.local.parent if self.local else None
             if folder:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -165,8 +165,12 @@ def _located(name: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _writable(name: str) -> Iterator[None]:
-    """Say why the output cannot be written; what an object store raises is its own."""
+def writable(name: str) -> Iterator[None]:
+    """Say why the output cannot be written; what an object store raises is its own.
+
+    Raises:
+        CannotWriteError: of this machine's files.
+    """
     try:
         yield
     except OSError as error:

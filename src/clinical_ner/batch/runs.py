@@ -13,6 +13,7 @@ of one that was not.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from clinical_ner.batch.engine import Engine, Lost, results
-from clinical_ner.batch.places import UNFINISHED, Place
+from clinical_ner.batch.places import UNFINISHED, Place, writable
 from clinical_ner.batch.progress import Advance
 from clinical_ner.batch.work import RECEIPTS, Job, Outcome, encoded, guarded
 from clinical_ner.core.errors import UserError
@@ -131,17 +132,22 @@ def folder_of(out: Place, description: Mapping[str, Any]) -> Iterator[bool]:
     Raises:
         UserError: it holds something else, another run, or a run that is under way.
     """
-    begun = out / DESCRIPTION
-    continued = begun.exists()
-    if continued:
-        _compare(out, json.loads(begun.read()), json.loads(encoded(description)))
-    elif out.exists() and out.files():
-        raise UserError(f"{out} holds something that is no run", "name a new folder")
-    else:
-        begun.write(encoded(description))
-    with _locked(begun):
+    with _locked(out):
+        begun = out / DESCRIPTION
+        continued = begun.exists()
+        if continued:
+            _compare(out, json.loads(begun.read()), json.loads(encoded(description)))
+        elif out.exists() and any(not _is_draft(out, place) for place in out.files()):
+            raise UserError(f"{out} holds something that is no run", "name a new folder")
+        else:
+            begun.write(encoded(description))
         _sweep(out)
         yield continued
+
+
+def _is_draft(out: Place, place: Place) -> bool:
+    """Whether it is what a run that was killed while it began has left."""
+    return place.name.startswith(f"{out}/{UNFINISHED}")
 
 
 def _compare(out: Place, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -154,18 +160,23 @@ def _compare(out: Place, before: Mapping[str, Any], now: Mapping[str, Any]) -> N
 
 
 @contextmanager
-def _locked(begun: Place) -> Iterator[None]:
-    if begun.local is None:
+def _locked(out: Place) -> Iterator[None]:
+    if out.local is None:
         yield
         return
     import fcntl
 
-    with begun.local.open("rb") as file:
+    with writable(out.name):
+        out.local.mkdir(parents=True, exist_ok=True)
+        folder = os.open(out.local, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{begun.local.parent} has a run that is under way", "wait, or end it") from None
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{out} has a run that is under way", "wait, or end it") from None
         yield
+    finally:
+        os.close(folder)
 
 
 def _sweep(out: Place) -> None:

@@ -6,6 +6,10 @@ import json
 import os
 import re
 import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -160,6 +164,62 @@ def test_two_runs_cannot_be_in_one_folder(tmp_path: Path) -> None:
 
     with folder_of(out, run), pytest.raises(UserError, match="has a run that is under way"), folder_of(out, run):
         pass
+
+
+def test_of_two_runs_that_begin_at_once_in_a_new_folder_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, met = Place(str(tmp_path / "out")), threading.Barrier(2)
+    looked, written = Place.exists, Place.write
+
+    def looks_with_the_other(place: Place) -> bool:
+        found = looked(place)
+        with suppress(threading.BrokenBarrierError):
+            met.wait(1)
+        return found
+
+    def writes_at_leisure(place: Place, what: bytes) -> None:
+        time.sleep(0.5 if b"1" in what else 0)
+        written(place, what)
+
+    def begin(number: int) -> str:
+        try:
+            with folder_of(out, {"number": number}):
+                time.sleep(2)
+        except UserError as error:
+            return str(error)
+        return ""
+
+    monkeypatch.setattr(Place, "exists", looks_with_the_other)
+    monkeypatch.setattr(Place, "write", writes_at_leisure)
+    with ThreadPoolExecutor() as threads:
+        entered, refused = sorted(threads.map(begin, range(2)))
+
+    assert entered == ""
+    assert "has a run that is under way" in refused
+
+
+def test_a_run_that_was_killed_while_it_began_can_be_begun_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".unfinished-abc").touch()
+
+    with folder_of(Place(str(out)), {"command": "extract-batch"}) as continued:
+        pass
+
+    assert not continued
+    assert list(content(out)) == ["_run.json"]
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "other/.unfinished-abc"])
+def test_a_folder_with_something_else_is_refused_and_left_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+
+    with pytest.raises(UserError, match="holds something that is no run"), folder_of(Place(str(tmp_path)), {}):
+        pass
+
+    assert list(content(tmp_path)) == [name]
 
 
 def test_another_run_is_refused_with_what_differs(tmp_path: Path) -> None:
