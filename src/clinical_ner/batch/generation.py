@@ -40,6 +40,11 @@ class Stretch(NamedTuple):
     population: PopulationParams
 
     @property
+    def part(self) -> str:
+        """Its number, with as many digits as the number of any other."""
+        return f"{self.number:08d}"
+
+    @property
     def weight(self) -> int:
         """How many people."""
         return self.stop - self.start
@@ -47,7 +52,7 @@ class Stretch(NamedTuple):
     @property
     def about(self) -> str:
         """Which people."""
-        return f"shard {self.number} (patients {self.start} to {self.stop})"
+        return f"shard {self.part} (patients {self.start} to {self.stop})"
 
 
 def stretches(params: PopulationParams, out: Place, size: int) -> list[Stretch]:

@@ -1,7 +1,8 @@
 """A run: a folder that says what it is a run of, receipts of what is done, and at the end a manifest of all.
 
     OUT/_run.json           what the run is of: another run is refused
-    OUT/TABLE/part-N.*      what shard N became; it appears when it is whole
+    OUT/TABLE/part-N.*      what shard N became; it appears when it is whole. N is the number of the source among the
+                            inputs and that of the shard in the source: a source out of reach moves no other
     OUT/_quarantine/        rows that could not be read, with their text: the owner's alone
     OUT/_shards/N.json      the receipt of shard N, written last: figures, sizes and SHA-256 of its files
     OUT/manifest.json       the receipts in order, and what was set aside
@@ -85,7 +86,7 @@ def carry_out(run: Run[JobType], jobs: Sequence[JobType], engine: Engine, advanc
 def unfinished(jobs: Sequence[JobType], out: Place) -> list[JobType]:
     """The jobs without a receipt, or whose files are not as long as it says."""
     done = {receipt["shard"] for receipt in receipts(out) if _is_there(out, receipt)}
-    return [job for job in jobs if job.number not in done]
+    return [job for job in jobs if job.part not in done]
 
 
 def receipts(out: Place) -> Iterator[dict[str, Any]]:
@@ -136,7 +137,11 @@ def folder_of(out: Place, description: Mapping[str, Any]) -> Iterator[bool]:
         begun = out / DESCRIPTION
         continued = begun.exists()
         if continued:
-            _compare(out, json.loads(begun.read()), json.loads(encoded(description)))
+            before, now = json.loads(begun.read()), json.loads(encoded(description))
+            told = _with_content(before, now)
+            _compare(out, told, _with_content(now, before))
+            if told != before:
+                begun.write(encoded(told))
         elif out.exists() and any(not _is_draft(out, place) for place in out.files()):
             raise UserError(f"{out} holds something that is no run", "name a new folder")
         else:
@@ -148,6 +153,11 @@ def folder_of(out: Place, description: Mapping[str, Any]) -> Iterator[bool]:
 def _is_draft(out: Place, place: Place) -> bool:
     """Whether it is what a run that was killed while it began has left."""
     return place.name.startswith(f"{out}/{UNFINISHED}")
+
+
+def _with_content(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The description with the fingerprints that only the other has: what cannot be read has none, and no shard."""
+    return one | {"content": other["content"] | one["content"]} if "content" in one.keys() & other.keys() else one
 
 
 def _compare(out: Place, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

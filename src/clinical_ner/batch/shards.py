@@ -23,7 +23,7 @@ LETTERS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.
 class Shard(NamedTuple):
     """A stretch of a source: rows of Parquet, bytes of text; of what is packed it is everything."""
 
-    number: int
+    part: str  # the number of the source among all, and its own among those of the source
     source: Source
     start: int
     stop: int | None
@@ -32,10 +32,14 @@ class Shard(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The shards, and the sources that cannot be read at all, with the reason."""
+    """The shards, the sources that cannot be read at all, with the reason, and the fingerprints of the others.
+
+    The shards of a source are called the same whatever can be read beside it.
+    """
 
     shards: list[Shard]
     unreadable: dict[str, str]
+    fingerprints: dict[str, str]
 
 
 class UnreadableSourceError(Exception):
@@ -46,13 +50,22 @@ def plan(found: Sequence[Source], columns: Columns, rows: int = SHARD_ROWS, size
     """Cut every source into shards of so many rows, or of about so many bytes."""
     shards: list[Shard] = []
     unreadable: dict[str, str] = {}
-    for source in found:
+    fingerprints: dict[str, str] = {}
+    for place, source in enumerate(found):
         try:
             cuts = _cuts(source, columns, rows, size)
-            shards += [Shard(number, source, *cut) for number, cut in enumerate(cuts, len(shards))]
+            fingerprints[source.name] = _fingerprint(source)
+            shards += [Shard(f"{place:08d}-{number:06d}", source, *cut) for number, cut in enumerate(cuts)]
         except UnreadableSourceError as error:
             unreadable[source.name] = str(error)
-    return Plan(shards, unreadable)
+    return Plan(shards, unreadable, fingerprints)
+
+
+def _fingerprint(source: Source) -> str:
+    try:
+        return source.place.fingerprint()
+    except out_of_reach() as error:
+        raise UnreadableSourceError(f"cannot be read ({type(error).__name__})") from None
 
 
 Cut = tuple[int, int | None, int, tuple[str, ...]]  # start, stop, weight, header

@@ -50,8 +50,8 @@ class Job(Protocol):
         """The folder of the run."""
 
     @property
-    def number(self) -> int:
-        """From 0 on; its files and its receipt have it in their names."""
+    def part(self) -> str:
+        """What its files and its receipt are called, by which they are in order."""
 
     @property
     def weight(self) -> int:
@@ -95,7 +95,7 @@ class Files:
 
     def draft(self, folder: str, suffix: str, *, private: bool = False) -> Draft:
         """A file of the job in this folder of the run."""
-        name = f"{folder}/part-{self._job.number:05d}{suffix}"
+        name = f"{folder}/part-{self._job.part}{suffix}"
         self._drafts[name] = self._open.enter_context((self._job.out / name).writing(private=private))
         return self._drafts[name]
 
@@ -108,8 +108,8 @@ class Files:
         """Close the files and say what they are."""
         self._open.close()
         files = {name: draft.written._asdict() for name, draft in sorted(self._drafts.items())}
-        content = {"shard": self._job.number, **figures, "files": files}
-        (self._job.out / f"{RECEIPTS}/{self._job.number:05d}.json").write(encoded(content))
+        content = {"shard": self._job.part, **figures, "files": files}
+        (self._job.out / f"{RECEIPTS}/{self._job.part}.json").write(encoded(content))
 
 
 def encoded(content: Any) -> bytes:
@@ -129,9 +129,9 @@ class ExtractJob(NamedTuple):
     fhir: bool
 
     @property
-    def number(self) -> int:
+    def part(self) -> str:
         """Of the shard."""
-        return self.shard.number
+        return self.shard.part
 
     @property
     def weight(self) -> int:
@@ -142,7 +142,7 @@ class ExtractJob(NamedTuple):
     def about(self) -> str:
         """The source, and the stretch of it."""
         stop = "the end" if self.shard.stop is None else str(self.shard.stop)
-        return f"shard {self.number} ({self.shard.source.name}, {self.shard.start} to {stop})"
+        return f"shard {self.part} ({self.shard.source.name}, {self.shard.start} to {stop})"
 
 
 def extract_shard(job: ExtractJob) -> Outcome:

@@ -53,7 +53,7 @@ def extract_batch(
     columns, out = Columns(id_column, text_column, subject_column), Place(inputs[-1])
     version = read_manifest(model).version
     found = sources(inputs[:-1])
-    shards, unreadable = plan(found, columns)
+    shards, unreadable, content = plan(found, columns)
     if not shards and unreadable:
         name, reason = next(iter(unreadable.items()))
         raise UserError(f"nothing can be read: {name}: {reason}", "--id-column and --text-column name other columns")
@@ -62,7 +62,8 @@ def extract_batch(
         "command": "extract-batch",
         "clinical_ner": __version__,
         "model": version,
-        "input": [{"name": source.name, "fingerprint": source.place.fingerprint()} for source in found],
+        "input": [source.name for source in found],
+        "content": content,
         "options": {"columns": columns._asdict(), "fhir": fhir},
     }
     carry_out(Run(extract_shard, jobs, out, description, "notes", unreadable), workers, scheduler)

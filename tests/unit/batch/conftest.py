@@ -77,7 +77,7 @@ def extract(tiny_model: Path, tiny: Tagger) -> Extract:
     def run(
         out: Path, *inputs: Path, rows: int = 10, size: int = 1000, fhir: bool = False, columns: Columns = COLUMNS
     ) -> tuple[list[Outcome], dict[str, str]]:
-        shards, unreadable = plan(sources(map(str, inputs)), columns, rows, size)
+        shards, unreadable, _ = plan(sources(map(str, inputs)), columns, rows, size)
         jobs = [ExtractJob(s, Place(str(out)), columns, str(tiny_model), tiny.manifest.version, fhir) for s in shards]
         return [guarded(extract_shard, job) for job in jobs], unreadable
 

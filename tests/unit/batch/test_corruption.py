@@ -182,7 +182,7 @@ DAMAGES: dict[Callable[[Draws], Damaged], str] = {
 
 def judgements(source: Path) -> tuple[list[Note], list[Rejected], dict[str, str]]:
     """The notes of a file, what is rejected, and why it cannot be read at all."""
-    shards, unreadable = plan(sources([str(source)]), COLUMNS, rows=5, size=300)
+    shards, unreadable, _ = plan(sources([str(source)]), COLUMNS, rows=5, size=300)
     judged_rows = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
     found = [row for row in judged_rows if isinstance(row, Note)]
     return found, [row for row in judged_rows if isinstance(row, Rejected)], unreadable

@@ -93,7 +93,7 @@ def test_bundles_are_those_of_the_single_command(tiny: Tagger, extract: Extract,
 
     extract(tmp_path / "out", source, fhir=True, columns=Columns("note_id", "text", "person"))
 
-    lines = (tmp_path / "out/fhir/part-00000.ndjson").read_text().splitlines()
+    lines = (tmp_path / "out/fhir/part-00000000-000000.ndjson").read_text().splitlines()
     assert lines == extraction(tiny, frame.rename(columns={"person": "subject"}), fhir=True).bundles
     assert ['"reference":"Patient/2"' in line for line in lines] == [False, True, False]
 
@@ -104,7 +104,9 @@ def test_the_command_writes_bundles_beside_the_tables(tiny: Tagger, tiny_model: 
     code, _, err = ended(extracting(source, out, tiny_model, "--workers", "1", "--fhir"))
 
     assert code == 0, err
-    assert (out / "fhir/part-00000.ndjson").read_text().splitlines() == extraction(tiny, notes(3), fhir=True).bundles
+    assert (out / "fhir/part-00000000-000000.ndjson").read_text().splitlines() == extraction(
+        tiny, notes(3), fhir=True
+    ).bundles
     assert len(read_table(out, "extracted_notes")) == 3
 
 
@@ -117,7 +119,7 @@ def test_shards_cover_a_source_without_gap_or_overlap(name: str, count: int, siz
 
     shards = plan(sources([str(source)]), COLUMNS, rows=size, size=size).shards
 
-    assert [shard.number for shard in shards] == list(range(len(shards)))
+    assert [shard.part for shard in shards] == [f"00000000-{number:06d}" for number in range(len(shards))]
     assert all(before.stop == after.start for before, after in pairwise(shards))
     if not name.endswith(".gz") and count:
         assert shards[-1].stop == (count if name.endswith(".parquet") else source.stat().st_size)
@@ -198,8 +200,8 @@ def test_the_quarantine_is_its_owners_alone(extract: Extract, tmp_path: Path) ->
     extract(tmp_path / "out", tmp_path / "notes.jsonl")
 
     holding = {name for name, found in content(tmp_path / "out").items() if b"Quokkafieber" in found}
-    assert holding == {"_quarantine/part-00000.jsonl"}
-    assert stat.S_IMODE((tmp_path / "out/_quarantine/part-00000.jsonl").stat().st_mode) == 0o600
+    assert holding == {"_quarantine/part-00000000-000000.jsonl"}
+    assert stat.S_IMODE((tmp_path / "out/_quarantine/part-00000000-000000.jsonl").stat().st_mode) == 0o600
 
 
 def test_a_note_on_which_the_tagger_fails_takes_no_other_with_it(

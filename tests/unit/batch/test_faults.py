@@ -41,7 +41,7 @@ import os, signal
 from pathlib import Path
 
 def replace_or_die(path, target, replace=Path.replace):
-    if Path(target).name == "part-00003.parquet":
+    if Path(target).name == "part-00000003-000000.parquet":
         os.kill(os.getpid(), signal.SIGKILL)
     return replace(path, target)
 
@@ -129,7 +129,7 @@ def test_a_shard_that_loses_its_worker_twice_is_named_and_done_when_the_run_is_c
     with monkeypatch.context() as patched:
         patched.setenv("PYTHONPATH", workers_with(KILLED_BY_SHARD_3, tmp_path))
         code, said, err = ended(extracting(source, out, tiny_model, "--workers", "2"))
-    name = f"shard 3 (003.jsonl, 0 to {(source / '003.jsonl').stat().st_size})"
+    name = f"shard 00000003-000000 (003.jsonl, 0 to {(source / '003.jsonl').stat().st_size})"
     lost = "its worker was lost each time, perhaps for want of memory"
     assert code == 3, err
     assert f"{(FILES - 1) * NOTES_A_FILE} notes in {FILES - 1} shards" in said
@@ -246,6 +246,42 @@ def test_a_bad_row_and_a_bad_file_end_with_3_and_without_their_text(tiny_model: 
     assert "quarantined: 1 rows: the line is not JSON" in err
     assert "set aside: c.parquet: cannot be read as parquet" in err
     assert "Quokkafieber" not in out + err
+
+
+@pytest.mark.parametrize("damaged", ["b.parquet", "c.csv"])
+def test_a_source_that_is_mended_is_read_then_and_moves_no_other(
+    damaged: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for number, name in enumerate(("a.jsonl", "b.parquet", "c.csv", "d.jsonl")):
+        write(notes(3, 3 * number), folder / name)
+    assert ended(extracting(folder, tmp_path / "undisturbed", tiny_model, "--workers", "1"))[0] == 0
+    whole = (folder / damaged).read_bytes()
+    (folder / damaged).write_bytes(b"damaged")
+
+    before, _, _ = ended(extracting(folder, out, tiny_model, "--workers", "1"))
+    read_before = len(read_table(out, "extracted_notes"))
+    (folder / damaged).write_bytes(whole)
+    mended, _, _ = ended(extracting(folder, out, tiny_model, "--workers", "1"))
+
+    assert (before, read_before, mended) == (3, 9, 0)
+    assert content(out) == content(tmp_path / "undisturbed")
+
+    (folder / damaged).write_bytes(b"damaged")
+    again, said, _ = ended(extracting(folder, out, tiny_model, "--workers", "1"))
+
+    assert (again, "12 notes" in said) == (3, True)
+
+
+def test_a_source_that_has_changed_is_refused(tmp_path: Path) -> None:
+    out = Place(str(tmp_path))
+    for known in ({"a": "1"}, {"b": "2"}, {"a": "1"}):
+        with folder_of(out, {"content": known}):
+            pass
+
+    assert json.loads((tmp_path / "_run.json").read_text()) == {"content": {"a": "1", "b": "2"}}
+    with pytest.raises(UserError, match="differs in: content"), folder_of(out, {"content": {"b": "3"}}):
+        pass
 
 
 def test_what_holds_nothing_to_read_is_the_users_mistake(tiny_model: Path, tmp_path: Path) -> None:

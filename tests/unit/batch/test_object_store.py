@@ -89,7 +89,7 @@ def test_a_store_that_goes_away_after_the_plan_sets_the_shard_aside(
 ) -> None:
     without_store(monkeypatch)
     source = Source(places.Place("s3://bucket/in/a.csv"), "a.csv", "csv")
-    shard = Shard(0, source, 0, 100, 100, COLUMNS.names)
+    shard = Shard("00000000-000000", source, 0, 100, 100, COLUMNS.names)
     job = ExtractJob(shard, places.Place(str(tmp_path)), COLUMNS, str(tiny_model), tiny.manifest.version, fhir=False)
 
     outcome = guarded(extract_shard, job)
