@@ -209,7 +209,7 @@ def train(
 
 @population.command()
 def generate(
-    out: Annotated[Path, typer.Argument(help="The folder to write the tables to.")],
+    out: Annotated[str, typer.Argument(help="The folder to write the tables to; with --parts also s3://.")],
     size: generation.Size = None,
     seed: generation.Seed = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; the same bytes for any number.")] = None,
@@ -224,11 +224,15 @@ def generate(
 
     if scheduler and not parts:
         raise UserError("--scheduler is of --parts: one file a table is written on this machine alone", "add --parts")
+    if "://" in out and not parts:
+        raise UserError(f"{out}: one file a table is written to a folder of this machine alone", "add --parts")
+    if force and parts:
+        raise UserError("--force is not of --parts, which continues a run and replaces none", "name a new folder")
     section = generation.asked(params.load(params_file).population, size, seed)
     if parts:
         generation.generate_people_in_parts(out, section, workers, scheduler)
         return
-    with whole_folder(out, replace=force) as partly:
+    with whole_folder(Path(out), replace=force) as partly:
         rows = write_population(section, partly, workers=workers or 1, progress=True)
     typer.echo(f"{out}: {', '.join(f'{count} {table}' for table, count in rows.items())}")
 

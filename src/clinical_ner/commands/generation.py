@@ -48,14 +48,14 @@ def generate_notes(
     carry_out(Run(work, jobs, place, about, "notes"), workers, scheduler)
 
 
-def generate_people_in_parts(out: Path, people: PopulationParams, workers: int | None, scheduler: str | None) -> None:
+def generate_people_in_parts(out: str, people: PopulationParams, workers: int | None, scheduler: str | None) -> None:
     """Write the records of the people as a folder a table, of parts; a run that was killed is continued."""
     from clinical_ner.batch.generation import stretches, write_people
     from clinical_ner.batch.places import Place
     from clinical_ner.batch.runs import Run
     from clinical_ner.population.writing import ROW_GROUP
 
-    place = Place(str(out))
+    place = Place(out)
     jobs = stretches(people, place, ROW_GROUP)
     carry_out(Run(write_people, jobs, place, described("population generate", people), "people"), workers, scheduler)
 

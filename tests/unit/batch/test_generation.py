@@ -150,6 +150,29 @@ def test_a_dask_cluster_generates_the_same_bytes(
 
 def test_a_cluster_makes_people_in_parts_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--scheduler is of --parts(.|\n)*remedy: add --parts"):
-        cli.generate(tmp_path / "out", scheduler="tcp://127.0.0.1:1")
+        cli.generate(str(tmp_path / "out"), scheduler="tcp://127.0.0.1:1")
 
     assert not (tmp_path / "out").exists()
+
+
+def test_one_file_a_table_is_not_written_to_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UserError, match=r"^s3://bucket/out: one file a table(.|\n)*remedy: add --parts"):
+        cli.generate("s3://bucket/out", params_file=ROOT / "params.yaml")
+
+    assert content(tmp_path) == {}
+
+
+def test_parts_replace_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--force is not of --parts"):
+        cli.generate(str(tmp_path / "out"), parts=True, force=True)
+
+
+def test_people_in_parts_are_written_to_the_place_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr("clinical_ner.commands.generation.carry_out", lambda run, *_: written.append(str(run.out)))
+
+    cli.generate("memory://bucket/out", size=1, parts=True, params_file=ROOT / "params.yaml")
+
+    assert written == ["memory://bucket/out"]
