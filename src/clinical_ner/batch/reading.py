@@ -7,8 +7,10 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import pyarrow as pa
@@ -119,9 +121,13 @@ def _json_lines(shard: Shard, columns: Columns) -> Iterator[Row]:
             if isinstance(line, Row):
                 yield line
             elif line.content is None:
-                yield Row(line.start, None, f"the line has more than {LONGEST_LINE} bytes")
+                yield _too_long(line.start)
             elif line.content.strip():
                 yield _of_json(line.start, line.content, columns)
+
+
+def _too_long(position: int) -> Row:
+    return Row(position, None, f"the line has more than {LONGEST_LINE} bytes")
 
 
 def _of_json(position: int, content: bytes, columns: Columns) -> Row:
@@ -138,11 +144,11 @@ def _of_json(position: int, content: bytes, columns: Columns) -> Row:
 
 # --- CSV ------------------------------------------------------------------------------------------
 class CsvRow(NamedTuple):
-    """A record of CSV: the cells, still as bytes read as Latin-1, or None if it cannot be parsed."""
+    """A record of CSV: the cells, still as bytes read as Latin-1, or None if it cannot be parsed; as `Line` beside."""
 
     start: int
     stop: int
-    content: bytes
+    content: bytes | None
     cells: list[str] | None
 
 
@@ -150,41 +156,53 @@ def _csv(shard: Shard, columns: Columns) -> Iterator[Row]:
     with opened(shard.source) as file:
         stopped: list[Row] = []
         for record in csv_rows(_only_lines(_lines(file, shard), stopped)):
-            if record.content.strip():
-                yield _of_csv(record, shard.header, columns)
+            if record.content is None:
+                yield _too_long(record.start)
+            elif record.content.strip():
+                yield _of_csv(record, record.content, shard.header, columns)
         yield from stopped
 
 
-def _of_csv(record: CsvRow, header: tuple[str, ...], columns: Columns) -> Row:
+def _of_csv(record: CsvRow, content: bytes, header: tuple[str, ...], columns: Columns) -> Row:
     if record.cells is None or len(record.cells) != len(header):
-        return Row(record.start, None, "the row has not the columns of the first line", record.content)
+        return Row(record.start, None, "the row has not the columns of the first line", content)
     fields = dict(zip(header, (cell.encode("latin-1") for cell in record.cells), strict=True))
     return Row(record.start, {name: fields[name] for name in columns.names})
 
 
-def csv_rows(lines: Iterator[Line]) -> Iterator[CsvRow]:
-    """The records of the lines; one that cannot be parsed ends with the line at which that is found out."""
-    taken: list[Line] = []
+def csv_rows(found: Iterable[Line]) -> Iterator[CsvRow]:
+    """The records of the lines; one that cannot be parsed is its first line alone, and the others are parsed anew.
+
+    Behind each of its lines but the last a quotation was open. One of those that leaves a quotation open by itself
+    would come to the same end, so it is not looked for again.
+    """
+    lines, again, taken, alone = iter(found), deque[Line](), list[Line](), 0
 
     def text() -> Iterator[str]:
-        for line in lines:
+        while line := again.popleft() if again else next(lines, None):
             taken.append(line)
-            yield (line.content or b"").decode("latin-1")  # a byte a character: quotes and commas are where they are
+            if line.content is None:
+                raise csv.Error
+            yield line.content.decode("latin-1")  # a byte a character: quotes and commas are where they are
 
-    csv.field_size_limit(LONGEST_FIELD)
+    csv.field_size_limit(LONGEST_FIELD)  # so far is looked for a closing quotation mark, and no further
     reader = csv.reader(text(), strict=True)  # or a file that ends within a note would pass
     while True:
         taken.clear()
         cells: list[str] | None
         try:
-            cells = next(reader)
+            cells = next(csv.reader(islice(text(), 1), strict=True) if alone else reader)
         except StopIteration:
             return
         except csv.Error:
             cells = None
-        if any(line.content is None for line in taken):
-            cells = None
-        yield CsvRow(taken[0].start, taken[-1].stop, b"".join(line.content or b"" for line in taken), cells)
+            again.extendleft(reversed(taken[1:]))
+            alone = max(alone, len(taken) - 1)
+            del taken[1:]
+            reader = csv.reader(text(), strict=True)
+        alone = max(alone - 1, 0)
+        content = [line.content for line in taken if line.content is not None]
+        yield CsvRow(taken[0].start, taken[-1].stop, b"".join(content) if content else None, cells)
 
 
 def _only_lines(found: Iterator[Line | Row], stopped: list[Row]) -> Iterator[Line]:

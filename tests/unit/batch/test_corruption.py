@@ -6,7 +6,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from tests.unit.batch.conftest import COLUMNS, Extract, notes, quarantined, writ
 from clinical_ner.batch import reading
 from clinical_ner.batch.contract import Note, Rejected, judged
 from clinical_ner.batch.places import Place
-from clinical_ner.batch.reading import UnreadableShardError, rows
+from clinical_ner.batch.reading import LONGEST_LINE, UnreadableShardError, rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import sources
 
@@ -101,6 +101,22 @@ def other_columns_csv(draws: Draws) -> Damaged:
     return Damaged(of_csv(rows), ids(number))
 
 
+def flipped_csv(draws: Draws) -> Damaged:
+    """A byte of a row, but its ending, is another; if it is a quotation mark, it is missing or one too many."""
+    rows, number = csv_rows(), int(draws.integers(COUNT))
+    row, mark = bytearray(rows[number]), bool(draws.integers(2))
+    places = [at for at, byte in enumerate(row[:-1]) if mark == (byte == ord('"'))]
+    row[draws.choice(places)] = draws.choice([*range(256), *[ord('"')] * 256 * (not mark)])
+    return Damaged(of_csv([*rows[:number], bytes(row), *rows[number + 1 :]]), ids(number))
+
+
+def long_line_csv(draws: Draws) -> Damaged:
+    """A line of a row is longer than any may be."""
+    rows, number = csv_rows(), int(draws.integers(COUNT))
+    rows[number] = b'"%s",asthma\n' % (b"x" * LONGEST_LINE)
+    return Damaged(of_csv(rows), ids(number))
+
+
 def cut_csv(draws: Draws) -> Damaged:
     rows = csv_rows()
     whole, at = of_csv(rows), int(draws.integers(len(of_csv(rows))))
@@ -173,7 +189,7 @@ def nulls_parquet(draws: Draws) -> Damaged:
 
 DAMAGES: dict[Callable[[Draws], Damaged], str] = {
     **dict.fromkeys((flipped_json, cut_json, wrong_types_json, missing_column_json), "notes.jsonl"),
-    **dict.fromkeys((bad_bytes_csv, other_columns_csv, cut_csv), "notes.csv"),
+    **dict.fromkeys((bad_bytes_csv, other_columns_csv, flipped_csv, long_line_csv, cut_csv), "notes.csv"),
     **dict.fromkeys((cut_parquet, flipped_parquet, nulls_parquet, footer_parquet), "notes.parquet"),
     **dict.fromkeys((bad_bytes_parquet, wrong_types_parquet), "notes.parquet"),
     cut_gzip: "notes.jsonl.gz",
@@ -203,8 +219,51 @@ def test_no_row_beside_the_damage_is_lost(damage: Callable[[Draws], Damaged], tm
             continue
         by_id = {note.note_id: note.text for note in found}
         assert {i: by_id.get(i) for i in damaged.unharmed} == {i: texts[i] for i in damaged.unharmed}, case
-        if damage not in (cut_json, cut_csv, cut_parquet, cut_gzip):
-            assert len(found) + sum(row.rows for row in rejected) == COUNT, case
+        count = len(found) + sum(row.rows for row in rejected)
+        if damage in (bad_bytes_csv, flipped_csv):
+            assert count >= COUNT, case  # of a row that cannot be parsed each line is rejected
+        elif damage not in (cut_json, cut_csv, cut_parquet, cut_gzip):
+            assert count == COUNT, case
+
+
+def test_a_stray_quotation_mark_takes_its_own_line_alone(tmp_path: Path) -> None:
+    source = tmp_path / "notes.csv"
+    others = [f"n{number},asthma and gout\n" for number in range(2000)]
+    source.write_text("".join(["note_id,text\n", 'a,"gout\n', *others, 'b,"gout"\n', 'c,"and no end\n', *others[:9]]))
+
+    found, rejected, _ = judgements(source)
+
+    assert [note.note_id for note in found] == [row.split(",")[0] for row in [*others, "b", *others[:9]]]
+    assert [row.content for row in rejected] == [b'a,"gout\n', b'c,"and no end\n']
+
+
+def test_lines_that_all_open_a_quotation_are_looked_through_a_few_times_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, parsed = tmp_path / "notes.csv", [0]
+    source.write_text("note_id,text\n" + 'a",",x\n' * 3000)
+    reader = csv.reader
+
+    def counted(lines: Iterable[str], *, strict: bool) -> Iterator[list[str]]:
+        return reader((parsed.__setitem__(0, parsed[0] + 1) or line for line in lines), strict=strict)
+
+    monkeypatch.setattr(csv, "reader", counted)
+
+    found, rejected, _ = judgements(source)
+
+    assert (found, len(rejected)) == ([], 3000)
+    assert parsed[0] < 10 * 3000
+
+
+def test_a_line_of_csv_that_is_too_long_is_counted(tmp_path: Path) -> None:
+    source = tmp_path / "notes.csv"
+    source.write_bytes(b'note_id,text\na,asthma\nb,%s\nc,"gout\n%s"\nd,fever\n' % ((b"x" * LONGEST_LINE,) * 2))
+
+    found, rejected, _ = judgements(source)
+
+    too_long = f"the line has more than {LONGEST_LINE} bytes"
+    assert [note.note_id for note in found] == ["a", "d"]
+    assert [row.reason for row in rejected] == [too_long, "the row has not the columns of the first line", too_long]
 
 
 def test_no_byte_of_a_footer_makes_rows_disappear_unsaid(tmp_path: Path) -> None:
