@@ -77,9 +77,14 @@ class Place:
             return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     def files(self) -> list[Place]:
-        """All files of the folder and those below it, in the order of their names."""
+        """All files of the folder and those below it, in the order of their names; a link to a folder is one of them.
+
+        Raises:
+            OSError: a folder may not be read.
+        """
         self._fs.invalidate_cache()
-        return [self._at(path) for path in sorted(self._fs.find(self._path))]
+        found = _below(self.local) if self.local else self._fs.find(self._path)
+        return [self._at(path) for path in sorted(found)]
 
     def matches(self) -> list[Place]:
         """What the name matches, if it is a pattern, in the order of names."""
@@ -148,6 +153,17 @@ def out_of_reach() -> tuple[type[Exception], ...]:
     """What reading raises where a file or its store cannot be reached; S3 has errors of its own."""
     botocore = sys.modules.get("botocore.exceptions")  # it is there if anything was read from S3
     return (OSError, botocore.BotoCoreError, botocore.ClientError) if botocore else (OSError,)
+
+
+def _below(folder: Path) -> Iterator[str]:
+    """The files below a folder of this machine: fsspec leaves out what may not be read, and says nothing."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for path, folders, names in os.walk(folder, onerror=refuse):
+        yield from (f"{path}/{name}" for name in names)
+        yield from (f"{path}/{name}" for name in folders if Path(path, name).is_symlink())
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from clinical_ner.batch.places import Place, out_of_reach
@@ -32,34 +32,48 @@ class Source(NamedTuple):
         return self.name.endswith(".gz")
 
 
+class Inputs(NamedTuple):
+    """The sources, and the names of the other files that lie in the folders beside them."""
+
+    sources: list[Source]
+    others: list[str]
+
+
 def sources(inputs: Iterable[str]) -> list[Source]:
+    """The sources alone; raises as `looked_through` does."""
+    return looked_through(inputs).sources
+
+
+def looked_through(inputs: Iterable[str]) -> Inputs:
     """Every file of the inputs once, in the order in which they are named and then of their names.
 
     Raises:
         UserError: an input does not exist, is out of reach, or holds nothing of a format that is known.
     """
-    found = {source.place.name: source for name in inputs for source in _reached(name)}
-    return list(found.values())
+    all_inputs = [_reached(name) for name in inputs]
+    found = {source.place.name: source for one in all_inputs for source in one.sources}
+    return Inputs(list(found.values()), [name for one in all_inputs for name in one.others])
 
 
-def _reached(name: str) -> list[Source]:
+def _reached(name: str) -> Inputs:
     try:
         return _of_input(name)
     except out_of_reach() as error:
-        raise UserError(f"{name} cannot be read: {type(error).__name__}", "see the address and the rights") from None
+        place = getattr(error, "filename", None) or name
+        raise UserError(f"{place} cannot be read: {type(error).__name__}", "see the address and the rights") from None
 
 
-def _of_input(name: str) -> list[Source]:
+def _of_input(name: str) -> Inputs:
     place = Place(name)
     if PATTERN & set(name):
-        found = list(_known(place.matches(), _above(re.split(r"[*?[]", place.name)[0])))
+        found = _known(place.matches(), _above(re.split(r"[*?[]", place.name)[0]))
     elif not place.exists():
         raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
     elif place.is_folder():
-        found = list(_known(place.files(), place.name.rstrip("/") + "/"))
+        found = _known(place.files(), place.name.rstrip("/") + "/")
     else:
-        found = list(_known([place], _above(place.name)))
-    if not found:
+        found = _known([place], _above(place.name))
+    if not found.sources:
         raise UserError(f"{name} holds no file of a known format", f"known are {', '.join(FORMATS)}")
     return found
 
@@ -69,11 +83,18 @@ def _above(name: str) -> str:
     return name[: name.rfind("/") + 1]
 
 
-def _known(places: Iterable[Place], above: str) -> Iterator[Source]:
+def _known(places: Iterable[Place], above: str) -> Inputs:
+    """What is data by its name, and what is not; hidden files are neither."""
+    found = Inputs([], [])
     for place in places:
         short, form = place.name.removeprefix(above), _format(place.name)
-        if form and not any(part.startswith(HIDDEN) for part in short.split("/")):
-            yield Source(place, short, form)
+        if any(part.startswith(HIDDEN) for part in short.split("/")):
+            continue
+        if form:
+            found.sources.append(Source(place, short, form))
+        else:
+            found.others.append(short)
+    return found
 
 
 def _format(name: str) -> SourceFormat | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clinical_ner.batch.runs import Run, Summary
 
 UNFINISHED, INCOMPLETE = 1, 3  # exit codes: the run could not finish; rows or shards were left out
+NAMED = 3  # files that are passed over; the others are counted
 
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes of this machine; default: one a processor.")]
 Scheduler = Annotated[str | None, typer.Option(help="Of a Dask cluster that is there, such as tcp://host:8786.")]
@@ -46,13 +47,16 @@ def extract_batch(
     from clinical_ner.batch.places import Place
     from clinical_ner.batch.runs import Run
     from clinical_ner.batch.shards import plan
-    from clinical_ner.batch.sources import sources
+    from clinical_ner.batch.sources import looked_through
     from clinical_ner.batch.work import ExtractJob, extract_shard
     from clinical_ner.ner.model import read_manifest
 
     columns, out = Columns(id_column, text_column, subject_column), Place(inputs[-1])
     version = read_manifest(model).version
-    found = sources(inputs[:-1])
+    found, others = looked_through(inputs[:-1])
+    if others:
+        some = ", ".join(others[:NAMED]) + ", ..." * (len(others) > NAMED)
+        typer.echo(f"passed over: {len(others)} files of no known format: {some}", err=True)
     shards, unreadable, content = plan(found, columns)
     if not shards and unreadable:
         name, reason = next(iter(unreadable.items()))

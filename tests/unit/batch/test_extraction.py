@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import stat
 import sys
 import tracemalloc
@@ -24,6 +27,8 @@ from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import sources
 from clinical_ner.batch.spark import ENTITY_SCHEMA, of_partitions
+from clinical_ner.commands.batch import extract_batch
+from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import EXTRACTED_ENTITIES
 from clinical_ner.ner.extraction import understand
 from clinical_ner.ner.tagger import Tagger
@@ -162,6 +167,35 @@ def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> N
     found = sources([str(tmp_path / "in"), str(tmp_path / "in/*.csv")])
 
     assert [source.name for source in found] == ["a.jsonl", "b.csv", "deep/c.parquet"]
+
+
+def test_a_folder_below_an_input_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(notes(1), tmp_path / "in/a.csv")
+    write(notes(1), tmp_path / "in/deep/closed/b.csv")
+    closed, scandir = str(tmp_path / "in/deep/closed"), os.scandir
+
+    def refusing(path: str) -> object:  # root may read everything
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+
+    with pytest.raises(UserError, match=f"^{re.escape(closed)} cannot be read: PermissionError"):
+        sources([str(tmp_path / "in")])
+
+
+def test_files_of_no_known_format_are_named(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(notes(1), tmp_path / "in/deep/a.csv")
+    for name in ("b.tsv", "deep/c.txt", "d.zip", "e.docx", "_SUCCESS"):
+        (tmp_path / "in" / name).touch()
+    monkeypatch.setattr("clinical_ner.commands.batch.carry_out", lambda *_: None)
+
+    extract_batch([str(tmp_path / "in"), str(tmp_path / "out")], model=tiny_model)
+
+    assert capsys.readouterr().err == "passed over: 4 files of no known format: b.tsv, d.zip, deep/c.txt, ...\n"
 
 
 # --- quarantine -------------------------------------------------------------------------------------
