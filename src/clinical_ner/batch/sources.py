@@ -65,17 +65,21 @@ def _reached(name: str) -> Inputs:
 
 def _of_input(name: str) -> Inputs:
     place = Place(name)
-    if PATTERN & set(name):
-        found = _known(place.matches(), _above(re.split(r"[*?[]", place.name)[0]))
-    elif not place.exists():
-        raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
-    elif place.is_folder():
-        found = _known(place.files(), place.name.rstrip("/") + "/")
+    if place.exists():
+        found = _known(_files_of(place), place.name.rstrip("/") + "/" if place.is_folder() else _above(place.name))
+    elif PATTERN & set(name):
+        matching = [file for match in place.matches() for file in _files_of(match)]
+        found = _known(matching, _above(re.split(r"[*?[]", place.name)[0]))
     else:
-        found = _known([place], _above(place.name))
+        raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
     if not found.sources:
         raise UserError(f"{name} holds no file of a known format", f"known are {', '.join(FORMATS)}")
     return found
+
+
+def _files_of(place: Place) -> list[Place]:
+    """The files of a folder; of a file itself."""
+    return place.files() if place.is_folder() else [place]
 
 
 def _above(name: str) -> str:

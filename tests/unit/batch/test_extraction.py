@@ -23,6 +23,7 @@ from tests.unit.batch.running import ended, extracting
 
 from clinical_ner.batch.contract import Columns, judged
 from clinical_ner.batch.extraction import entity_frames, extraction
+from clinical_ner.batch.places import Place
 from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import sources
@@ -167,6 +168,49 @@ def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> N
     found = sources([str(tmp_path / "in"), str(tmp_path / "in/*.csv")])
 
     assert [source.name for source in found] == ["a.jsonl", "b.csv", "deep/c.parquet"]
+
+
+def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+    for name in ("2024.parquet/part-0.parquet", "2024.parquet/part-1.parquet", "2025.parquet"):
+        write(notes(1), tmp_path / name)
+
+    found = sources([str(tmp_path / "*.parquet")])
+
+    assert [source.name for source in found] == [
+        "2024.parquet/part-0.parquet",
+        "2024.parquet/part-1.parquet",
+        "2025.parquet",
+    ]
+
+
+def test_a_file_that_is_called_like_a_pattern_is_that_file(tmp_path: Path) -> None:
+    for name in ("notes [1].csv", "notes 1.csv"):
+        write(notes(1), tmp_path / name)
+
+    assert [source.name for source in sources([str(tmp_path / "notes [1].csv")])] == ["notes [1].csv"]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_file_that_cannot_be_opened_is_named_and_the_others_are_planned(
+    closed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(notes(1), tmp_path / "a.csv")
+    (tmp_path / "b.csv").symlink_to(tmp_path / "nowhere")
+
+    def refuse(place: Place) -> str:
+        if place.name.endswith("b.csv"):
+            raise PermissionError(place.name)
+        return "sha256"
+
+    if closed:  # after it was looked into; root may read everything
+        (tmp_path / "nowhere").write_bytes((tmp_path / "a.csv").read_bytes())
+        monkeypatch.setattr(Place, "fingerprint", refuse)
+
+    found = plan(sources([str(tmp_path / "*.csv")]), COLUMNS)
+
+    why = "cannot be read (PermissionError)" if closed else "cannot be read as csv (FileNotFoundError)"
+    assert found.unreadable == {"b.csv": why}
+    assert [shard.source.name for shard in found.shards] == list(found.fingerprints) == ["a.csv"]
 
 
 def test_a_folder_below_an_input_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
