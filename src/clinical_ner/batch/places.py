@@ -31,11 +31,13 @@ class Written(NamedTuple):
 
 
 class Place:
-    """A file or folder, here or in an object store."""
+    """A file or folder, here or in an object store; its name is the same however it was spelled."""
 
     def __init__(self, name: str) -> None:
-        self.name = name if "://" in name else str(Path(name).absolute())
-        self._fs, self._path = _located(self.name)
+        self._fs, self._path = _located(name if "://" in name else str(_spelled(Path(name))))
+        self.name = name.rstrip("/")
+        if self.local:
+            self.name = self._path = str(_spelled(self.local))
 
     def __reduce__(self) -> tuple[type[Place], tuple[str]]:
         return Place, (self.name,)
@@ -153,6 +155,13 @@ def out_of_reach() -> tuple[type[Exception], ...]:
     """What reading raises where a file or its store cannot be reached; S3 has errors of its own."""
     botocore = sys.modules.get("botocore.exceptions")  # it is there if anything was read from S3
     return (OSError, botocore.BotoCoreError, botocore.ClientError) if botocore else (OSError,)
+
+
+def _spelled(path: Path) -> Path:
+    """The absolute path without `..`, which links to folders give another meaning than its letters."""
+    if ".." not in path.parts:
+        return path.absolute()
+    return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
 
 
 def _below(folder: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
@@ -20,7 +21,7 @@ PATTERN = frozenset("*?[")
 
 
 class Source(NamedTuple):
-    """A file: its short name is the same wherever the input lies."""
+    """A file: its short name is the same wherever the input lies, unless others have the same."""
 
     place: Place
     name: str
@@ -52,7 +53,19 @@ def looked_through(inputs: Iterable[str]) -> Inputs:
     """
     all_inputs = [_reached(name) for name in inputs]
     found = {source.place.name: source for one in all_inputs for source in one.sources}
-    return Inputs(list(found.values()), [name for one in all_inputs for name in one.others])
+    return Inputs(_told_apart(list(found.values())), [name for one in all_inputs for name in one.others])
+
+
+def _told_apart(found: list[Source]) -> list[Source]:
+    """The sources; of those with the same name each has as much more of its place as it takes to tell them apart."""
+    while repeated := {name for name, count in Counter(source.name for source in found).items() if count > 1}:
+        found = [_longer(source) if source.name in repeated else source for source in found]
+    return found
+
+
+def _longer(source: Source) -> Source:
+    parts = source.place.name.split("/")
+    return source._replace(name="/".join(parts[-source.name.count("/") - 2 :]))
 
 
 def _reached(name: str) -> Inputs:

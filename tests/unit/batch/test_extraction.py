@@ -170,6 +170,35 @@ def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> N
     assert [source.name for source in found] == ["a.jsonl", "b.csv", "deep/c.parquet"]
 
 
+def test_a_file_that_is_spelled_in_several_ways_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write(notes(1), tmp_path / "in/a.csv")
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    inputs = [
+        str(source),
+        f"file://{source}",
+        "in/../in/a.csv",
+        "./in//a.csv",
+        "elsewhere/../in/a.csv",
+        "in",
+        "in/*.csv",
+    ]
+
+    found = sources([*inputs, f"file://{tmp_path}/in/../in", f"{source.parent}/"])
+
+    assert [(source.name, source.place.name) for source in found] == [("a.csv", str(source))]
+
+
+def test_files_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("old/2023/p.csv", "2023/p.csv", "2024/p.csv", "2024/deep/q.csv", "more/q.csv"):
+        write(notes(1), tmp_path / name)
+
+    found = sources([str(tmp_path / name) for name in ("2023", "2024", "old/2023", "more")])
+
+    names = [source.name for source in found]
+    assert names == [f"{tmp_path.name}/2023/p.csv", "deep/q.csv", "2024/p.csv", "old/2023/p.csv", "q.csv"]
+
+
 def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) -> None:
     for name in ("2024.parquet/part-0.parquet", "2024.parquet/part-1.parquet", "2025.parquet"):
         write(notes(1), tmp_path / name)
