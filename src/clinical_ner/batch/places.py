@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -52,6 +53,14 @@ class Place:
     def local(self) -> Path | None:
         """The path, if it is a file of this machine."""
         return Path(self._path) if "file" in _protocols(self._fs) else None
+
+    def holds(self, other: Place) -> bool:
+        """Whether the other is the same, or lies below it, through whatever links."""
+        return f"{other._resolved}/".startswith(f"{self._resolved.rstrip('/')}/")
+
+    @cached_property
+    def _resolved(self) -> str:
+        return str(self.local.resolve()) if self.local else self.name
 
     def open(self) -> Any:
         """The file, to be read as bytes."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Literal, NamedTuple
+
+from fsspec.utils import glob_translate
 
 from clinical_ner.batch.places import Place, out_of_reach
 from clinical_ner.core.errors import UserError
@@ -68,9 +71,27 @@ def _longer(source: Source) -> Source:
     return source._replace(name="/".join(parts[-source.name.count("/") - 2 :]))
 
 
+def refuse_output_within(inputs: Iterable[str], found: Iterable[Source], out: Place) -> None:
+    """Refuse to write where something is read, which the next time would be read as well.
+
+    Raises:
+        UserError: the output is an input, or lies in one, or holds one.
+    """
+    for name in inputs:
+        place = Place(name)
+        pattern = re.compile(glob_translate(place.name))
+        if place.holds(out) or any(pattern.match(above) for above in accumulate(out.name.split("/"), "{}/{}".format)):
+            raise UserError(f"{out} lies within what is read: {name}", "name a folder elsewhere")
+    for source in found:
+        if out.holds(source.place):
+            raise UserError(f"{out} holds what is read: {source.place}", "name a folder elsewhere")
+
+
 def _reached(name: str) -> Inputs:
     try:
         return _of_input(name)
+    except ValueError as error:  # fsspec knows patterns that are none
+        raise UserError(f"{name} cannot be looked through: {error}", "see how it is spelled") from None
     except out_of_reach() as error:
         place = getattr(error, "filename", None) or name
         raise UserError(f"{place} cannot be read: {type(error).__name__}", "see the address and the rights") from None

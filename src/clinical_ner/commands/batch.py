@@ -47,13 +47,14 @@ def extract_batch(
     from clinical_ner.batch.places import Place
     from clinical_ner.batch.runs import Run
     from clinical_ner.batch.shards import plan
-    from clinical_ner.batch.sources import looked_through
+    from clinical_ner.batch.sources import looked_through, refuse_output_within
     from clinical_ner.batch.work import ExtractJob, extract_shard
     from clinical_ner.ner.model import read_manifest
 
     columns, out = Columns(id_column, text_column, subject_column), Place(inputs[-1])
     version = read_manifest(model).version
     found, others = looked_through(inputs[:-1])
+    refuse_output_within(inputs[:-1], found, out)
     if others:
         some = ", ".join(others[:NAMED]) + ", ..." * (len(others) > NAMED)
         typer.echo(f"passed over: {len(others)} files of no known format: {some}", err=True)

@@ -26,7 +26,7 @@ from clinical_ner.batch.extraction import entity_frames, extraction
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
-from clinical_ner.batch.sources import sources
+from clinical_ner.batch.sources import Source, refuse_output_within, sources
 from clinical_ner.batch.spark import ENTITY_SCHEMA, of_partitions
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
@@ -199,6 +199,52 @@ def test_files_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert names == [f"{tmp_path.name}/2023/p.csv", "deep/q.csv", "2024/p.csv", "old/2023/p.csv", "q.csv"]
 
 
+@pytest.mark.parametrize(
+    ("name", "out"),
+    [
+        ("in", "in"),
+        ("in", "in/out"),
+        ("in", "link/out"),
+        ("in", "."),
+        ("in/a.csv", "in"),
+        ("in/a.csv", "in/a.csv"),
+        ("i*", "in/out"),
+        ("in/**", "in/deep/out"),
+        ("in/*", "in"),
+    ],
+)
+def test_an_output_that_is_in_an_input_or_above_one_is_refused(
+    name: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(notes(1), tmp_path / "in/a.csv")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UserError, match=r"(lies within|holds) what is read: (.|\n)*remedy: name a folder elsewhere"):
+        refuse_output_within([name], sources([name]), Place(out))
+
+
+@pytest.mark.parametrize(
+    ("name", "out"), [("in/*.csv", "in/out"), ("in/a.csv", "in/out"), ("in", "in-out"), ("in", "s3://in")]
+)
+def test_an_output_beside_an_input_is_not_refused(
+    name: str, out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(notes(1), tmp_path / "in/a.csv")
+    monkeypatch.chdir(tmp_path)
+
+    refuse_output_within([name], sources([name]), Place(out))
+
+
+def test_an_output_within_a_prefix_of_a_store_is_refused() -> None:
+    source = Source(Place("s3://bucket/in/a.csv"), "a.csv", "csv")
+
+    for name, out in [("s3://bucket/in/", "s3://bucket/in/out"), ("s3://bucket/in/*.csv", "s3://bucket/")]:
+        with pytest.raises(UserError, match="what is read"):
+            refuse_output_within([name], [source], Place(out))
+    refuse_output_within(["s3://bucket/in"], [source], Place("s3://bucket/in-out"))
+
+
 def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) -> None:
     for name in ("2024.parquet/part-0.parquet", "2024.parquet/part-1.parquet", "2025.parquet"):
         write(notes(1), tmp_path / name)
@@ -210,6 +256,11 @@ def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) ->
         "2024.parquet/part-1.parquet",
         "2025.parquet",
     ]
+
+
+def test_a_pattern_that_is_none_is_the_users_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be looked through: Invalid pattern: '\*\*' can only be"):
+        sources([f"{tmp_path}/**.csv"])
 
 
 def test_a_file_that_is_called_like_a_pattern_is_that_file(tmp_path: Path) -> None:
