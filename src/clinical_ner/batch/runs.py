@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from clinical_ner.batch.engine import Engine, Lost, results
-from clinical_ner.batch.places import UNFINISHED, Place, writable
+from clinical_ner.batch.places import UNFINISHED, Place, out_of_reach, writable
 from clinical_ner.batch.progress import Advance
 from clinical_ner.batch.work import RECEIPTS, Job, Outcome, encoded, guarded
 from clinical_ner.core.errors import UserError
@@ -68,7 +68,7 @@ def carry_out(run: Run[JobType], jobs: Sequence[JobType], engine: Engine, advanc
     """Do these jobs of the run, and write the manifest of all; `advance` is told of each that has ended.
 
     Raises:
-        StoppedError: the output cannot be written, or a worker has another model.
+        StoppedError: the output cannot be written or read, or a worker has another model.
         EngineDownError: nobody is there to work.
     """
     set_aside = dict(run.unreadable)
@@ -84,16 +84,49 @@ def carry_out(run: Run[JobType], jobs: Sequence[JobType], engine: Engine, advanc
 
 
 def unfinished(jobs: Sequence[JobType], out: Place) -> list[JobType]:
-    """The jobs without a receipt, or whose files are not as long as it says."""
-    done = {receipt["shard"] for receipt in receipts(out) if _is_there(out, receipt)}
+    """The jobs without a receipt, or whose files are not as long as it says.
+
+    Raises:
+        StoppedError: the folder is out of reach.
+    """
+    with _reached(out):
+        done = {receipt["shard"] for receipt in receipts(out) if _is_there(out, receipt)}
     return [job for job in jobs if job.part not in done]
 
 
 def receipts(out: Place) -> Iterator[dict[str, Any]]:
-    """What is done, in the order of the shards."""
+    """What is done, in the order of the shards; what has become illegible is not."""
     folder = out / RECEIPTS
     if folder.exists():
-        yield from (json.loads(place.read()) for place in folder.files() if place.name.endswith(".json"))
+        yield from filter(_is_receipt, (_parsed(place) for place in folder.files() if place.name.endswith(".json")))
+
+
+def _parsed(place: Place) -> Any:
+    try:
+        return json.loads(place.read())
+    except ValueError:
+        return None
+
+
+def _is_receipt(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("shard"), str):
+        return False
+    rows, files = found.get("rows"), found.get("files")
+    return isinstance(rows, dict) and isinstance(files, dict) and all(map(_is_file, files.values()))
+
+
+def _is_file(found: Any) -> bool:
+    return isinstance(found, dict) and isinstance(found.get("bytes"), int)
+
+
+@contextmanager
+def _reached(out: Place) -> Iterator[None]:
+    """Say that the folder of the run is out of reach."""
+    try:
+        yield
+    except out_of_reach() as error:
+        why = getattr(error, "strerror", "") or type(error).__name__
+        raise StoppedError(f"{out} cannot be read: {why}") from None
 
 
 def _is_there(out: Place, receipt: Mapping[str, Any]) -> bool:
@@ -104,7 +137,8 @@ def _is_there(out: Place, receipt: Mapping[str, Any]) -> bool:
 
 
 def _conclude(out: Place, set_aside: dict[str, str]) -> Summary:
-    found = list(receipts(out))
+    with _reached(out):
+        found = list(receipts(out))
     summary = Summary(
         len(found),
         added(receipt["rows"] for receipt in found),
@@ -132,22 +166,31 @@ def folder_of(out: Place, description: Mapping[str, Any]) -> Iterator[bool]:
 
     Raises:
         UserError: it holds something else, another run, or a run that is under way.
+        StoppedError: it is out of reach.
     """
     with _locked(out):
-        begun = out / DESCRIPTION
-        continued = begun.exists()
-        if continued:
-            before, now = json.loads(begun.read()), json.loads(encoded(description))
-            told = _with_content(before, now)
-            _compare(out, told, _with_content(now, before))
-            if told != before:
-                begun.write(encoded(told))
-        elif out.exists() and any(not _is_draft(out, place) for place in out.files()):
-            raise UserError(f"{out} holds something that is no run", "name a new folder")
-        else:
-            begun.write(encoded(description))
-        _sweep(out)
+        with _reached(out):
+            continued = _begun(out, description)
+            _sweep(out)
         yield continued
+
+
+def _begun(out: Place, description: Mapping[str, Any]) -> bool:
+    """Whether the run was begun before; now it is."""
+    begun, now = out / DESCRIPTION, json.loads(encoded(description))
+    if begun.exists():
+        before = _parsed(begun)
+        if not isinstance(before, dict):
+            raise UserError(f"{begun} has become illegible", "name a new folder")
+        told = _with_content(before, now)
+        _compare(out, told, _with_content(now, before))
+        if told != before:
+            begun.write(encoded(told))
+        return True
+    if out.exists() and any(not _is_draft(out, place) for place in out.files()):
+        raise UserError(f"{out} holds something that is no run", "name a new folder")
+    begun.write(encoded(now))
+    return False
 
 
 def _is_draft(out: Place, place: Place) -> bool:

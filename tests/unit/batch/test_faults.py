@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.unit.batch.conftest import content, notes, read_table, write
+from tests.unit.batch.conftest import COLUMNS, Extract, content, notes, read_table, write
 from tests.unit.batch.running import (
     DEADLINE,
     HELD_AT,
@@ -31,7 +31,10 @@ from tests.unit.batch.running import (
 )
 
 from clinical_ner.batch.places import Place
-from clinical_ner.batch.runs import folder_of
+from clinical_ner.batch.runs import folder_of, unfinished
+from clinical_ner.batch.shards import plan
+from clinical_ner.batch.sources import sources
+from clinical_ner.batch.work import ExtractJob
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
 
@@ -246,6 +249,25 @@ def test_a_bad_row_and_a_bad_file_end_with_3_and_without_their_text(tiny_model: 
     assert "quarantined: 1 rows: the line is not JSON" in err
     assert "set aside: c.parquet: cannot be read as parquet" in err
     assert "Quokkafieber" not in out + err
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"shard": "00000000-000000", "files": {}}', b"\xff"])
+def test_a_shard_with_an_illegible_receipt_is_not_done(damage: bytes, extract: Extract, tmp_path: Path) -> None:
+    source, out = write(notes(25), tmp_path / "notes.parquet"), Place(str(tmp_path / "out"))
+    extract(tmp_path / "out", source)
+    jobs = [ExtractJob(s, out, COLUMNS, "", "", fhir=False) for s in plan(sources([str(source)]), COLUMNS, 10).shards]
+    assert unfinished(jobs, out) == []
+
+    (tmp_path / f"out/_shards/{jobs[1].part}.json").write_bytes(damage)
+
+    assert unfinished(jobs, out) == jobs[1:2]
+
+
+def test_an_illegible_description_of_a_run_is_named(tmp_path: Path) -> None:
+    (tmp_path / "_run.json").write_bytes(b"{")
+
+    with pytest.raises(UserError, match=r"_run\.json has become illegible"), folder_of(Place(str(tmp_path)), {}):
+        pass
 
 
 @pytest.mark.parametrize("damaged", ["b.parquet", "c.csv"])

@@ -10,11 +10,13 @@ import pytest
 from tests.object_store import KEY, SECRET, serving
 from tests.unit.batch.conftest import COLUMNS, content, notes, write
 from tests.unit.batch.running import ended, extracting
+from typer import Exit
 
 from clinical_ner.batch import places
 from clinical_ner.batch.shards import Shard, plan
 from clinical_ner.batch.sources import Source, sources
 from clinical_ner.batch.work import ExtractJob, extract_shard, guarded
+from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.serving.local import free_port
@@ -74,6 +76,19 @@ def test_a_store_that_is_gone_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(places.CannotWriteError, match=r"^s3://bucket/other/a cannot be written: \w+$"):
         places.Place("s3://bucket/other/a").write(b"a")
+
+
+def test_an_output_in_a_store_that_is_gone_ends_the_run(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_store(monkeypatch)
+    source = write(notes(1), tmp_path / "a.csv")
+
+    with pytest.raises(Exit) as ending:
+        extract_batch([str(source), "s3://bucket/out"], model=tiny_model)
+
+    assert ending.value.exit_code == 1
+    assert "error: s3://bucket/out cannot be read: EndpointConnectionError\n  remedy: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["s3://bucket/in", "s3://bucket/in/*.csv"])
