@@ -103,9 +103,13 @@ def _parquet_cuts(source: Source, columns: Columns, rows: int) -> list[Cut]:
 
 
 def _require(columns: Columns, names: Sequence[str]) -> None:
+    """Raise `UnreadableSourceError` unless each column is there, and once."""
     missing = [name for name in columns.names if name not in names]
     if missing:
         raise UnreadableSourceError(f"column '{missing[0]}' is missing")
+    repeated = [name for name in columns.names if names.count(name) > 1]
+    if repeated:
+        raise UnreadableSourceError(f"column '{repeated[0]}' is there more than once")
 
 
 def _line_cuts(source: Source, size: int) -> list[Cut]:

@@ -408,6 +408,19 @@ def test_a_source_with_other_columns_is_named(frame: pd.DataFrame, reason: str, 
     assert plan(sources([str(source)]), COLUMNS).unreadable == {"notes.parquet": reason}
 
 
+@pytest.mark.parametrize("name", ["notes.parquet", "notes.csv"])
+def test_a_source_with_two_columns_of_the_same_name_is_named(name: str, tmp_path: Path) -> None:
+    if name.endswith("csv"):
+        (tmp_path / name).write_text("note_id,text,text\na,asthma,gout\n")
+    else:
+        arrays = [pa.array(["a"]), pa.array(["asthma"]), pa.array(["gout"])]
+        pq.write_table(pa.Table.from_arrays(arrays, names=["note_id", "text", "text"]), tmp_path / name)
+
+    found = plan(sources([str(tmp_path / name)]), COLUMNS)
+
+    assert found.unreadable == {name: "column 'text' is there more than once"}
+
+
 def test_a_file_that_is_gone_is_set_aside(extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(notes(2), tmp_path / "notes.parquet")
     before = plan
