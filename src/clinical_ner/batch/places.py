@@ -106,10 +106,6 @@ class Place:
         content: bytes = self._fs.cat_file(self._path)
         return content
 
-    def remove(self) -> None:
-        """Delete the file."""
-        self._fs.rm_file(self._path)
-
     @contextmanager
     def writing(self, *, private: bool = False) -> Iterator[Draft]:
         """A file to write that appears under its name, whole, when the block has ended well; or not at all.

@@ -101,8 +101,7 @@ def _values(column: pa.Array) -> list[Any]:
         found: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
         plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        wide = pa.types.is_large_string(plain.type)
-        found = plain.view(pa.large_binary() if wide else pa.binary()).to_pylist()
+        found = plain.cast(pa.large_binary()).to_pylist()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import IO, NamedTuple
@@ -17,7 +18,10 @@ from clinical_ner.batch.sources import Source
 SHARD_ROWS = 5_000  # of Parquet, and
 SHARD_BYTES = 4 << 20  # of JSON Lines and CSV; both part of the bytes that come out, so no parameters
 PACKED = 3  # times as long is text about when it is unpacked
-LETTERS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+LETTERS = (
+    *(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view),
+    *(pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view),
+)
 
 
 class Shard(NamedTuple):
@@ -130,11 +134,13 @@ def _next_line(file: IO[bytes], at: int) -> int:
 def _csv_cuts(source: Source, columns: Columns, size: int) -> list[Cut]:
     """At the first record that begins at or after each multiple: a note has lines, so all of it is looked through."""
     with opened(source) as file:
-        records = csv_rows(byte_lines(file, 0))
+        begin = len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0
+        file.seek(begin)
+        records = csv_rows(byte_lines(file, begin))
         first = next(records, None)
         header = _header(first.cells or () if first else ())
         _require(columns, header)
-        start = first.stop if first else 0
+        start = first.stop if first else begin
         if source.is_packed:
             return [(start, None, PACKED * source.place.size(), header)]
         total = source.place.size()
@@ -148,7 +154,7 @@ def _csv_cuts(source: Source, columns: Columns, size: int) -> list[Cut]:
 
 
 def _header(cells: Sequence[str]) -> tuple[str, ...]:
-    return tuple(cell.encode("latin-1").decode("utf-8-sig", "replace") for cell in cells)
+    return tuple(cell.encode("latin-1").decode("utf-8", "replace") for cell in cells)
 
 
 def _apart(bounds: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -33,7 +33,7 @@ class Source(NamedTuple):
     @property
     def is_packed(self) -> bool:
         """Whether it can be read from its beginning alone."""
-        return self.name.endswith(".gz")
+        return self.name.lower().endswith(".gz")
 
 
 class Inputs(NamedTuple):

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 UNFINISHED, INCOMPLETE = 1, 3  # exit codes: the run could not finish; rows or shards were left out
 NAMED = 3  # files that are passed over; the others are counted
 
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes of this machine; default: one a processor.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes of this machine; default: one a processor that it may use.")
+]
 Scheduler = Annotated[str | None, typer.Option(help="Of a Dask cluster that is there, such as tcp://host:8786.")]
 
 
@@ -43,6 +45,8 @@ def extract_batch(
     """
     if len(inputs) < 2:
         raise UserError("there is no OUTPUT", "name what to read, and then the folder to write")
+    if subject_column and not fhir:
+        raise UserError("--subject-column is of --fhir: the tables name nobody", "add --fhir, or leave it out")
     from clinical_ner.batch.contract import Columns
     from clinical_ner.batch.places import Place
     from clinical_ner.batch.runs import Run
@@ -110,7 +114,7 @@ def _engine(workers: int | None, scheduler: str | None) -> Iterator[Engine]:
     from clinical_ner.batch import engine
 
     if scheduler is None:
-        with engine.processes(workers or os.cpu_count() or 1) as here:
+        with engine.processes(workers or len(os.sched_getaffinity(0))) as here:
             yield here
         return
     if workers is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import re
 import stat
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from tests.unit.batch.conftest import COLUMNS, Extract, content, notes, quarantined, read_table, write
 from tests.unit.batch.running import ended, extracting
 
-from clinical_ner.batch.contract import Columns, judged
+from clinical_ner.batch.contract import Columns, Note, judged
 from clinical_ner.batch.extraction import entity_frames, extraction
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.reading import rows
@@ -91,6 +92,45 @@ def test_every_format_gives_the_same_entities(name: str, tiny: Tagger, extract: 
     found = read_table(tmp_path / "out", "extracted_entities")
     expected = extraction(tiny, notes(25)).entities
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+def test_a_packed_file_is_unpacked_however_its_name_is_written(tmp_path: Path) -> None:
+    source = write(notes(3), tmp_path / "notes.jsonl.gz").rename(tmp_path / "NOTES.JSONL.GZ")
+
+    (shard,) = plan(sources([str(source)]), COLUMNS).shards
+
+    assert [judged(row, COLUMNS)[0] for row in rows(shard, COLUMNS)] == ["n000000", "n000001", "n000002"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_the_mark_with_which_csv_may_begin_is_no_part_of_a_quoted_name(suffix: str, tmp_path: Path) -> None:
+    source, text = tmp_path / f"notes{suffix}", b'\xef\xbb\xbf"note_id","text"\r\n"a","asthma"\r\n'
+    source.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
+
+    (shard,) = plan(sources([str(source)]), COLUMNS).shards
+
+    assert [judged(row, COLUMNS) for row in rows(shard, COLUMNS)] == [Note("a", "asthma", None)]
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view(), pa.large_string(), pa.large_binary()], ids=str)
+def test_text_of_any_kind_of_parquet_is_read_and_what_is_not_utf_8_is_rejected(
+    kind: pa.DataType, tmp_path: Path
+) -> None:
+    texts = (
+        pa.array([b"asthma of a length that a view does not hold", b"\xff"]).cast(pa.string(), safe=False).cast(kind)
+    )
+    pq.write_table(pa.table({"note_id": ["a", "b"], "text": texts}), tmp_path / "notes.parquet")
+
+    (shard,) = plan(sources([str(tmp_path / "notes.parquet")]), COLUMNS).shards
+
+    found = [judged(row, COLUMNS) for row in rows(shard, COLUMNS)]
+    assert found[0] == Note("a", "asthma of a length that a view does not hold", None)
+    assert found[1][1] == "the text is not UTF-8"
+
+
+def test_a_column_of_subjects_without_bundles_is_the_users_mistake(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--subject-column is of --fhir"):
+        extract_batch([str(tmp_path), str(tmp_path / "out")], subject_column="person", model=tiny_model)
 
 
 def test_bundles_are_those_of_the_single_command(tiny: Tagger, extract: Extract, tmp_path: Path) -> None:
