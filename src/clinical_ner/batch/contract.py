@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from clinical_ner.core.note import MAX_ID_CHARACTERS, is_unicode
@@ -49,6 +50,19 @@ class Rejected(NamedTuple):
     rows: int = 1
 
 
+def judgements(rows: Iterable[Row], columns: Columns) -> Iterator[tuple[Row, Note | Rejected]]:
+    """Each row with its note, or why there is none; of those with the same id the first."""
+    seen: set[str] = set()
+    for row in rows:
+        found = judged(row, columns)
+        if isinstance(found, Note):
+            if found.note_id in seen:
+                found = Rejected(row.position, "the id is that of an earlier row of the shard", row.fields)
+            else:
+                seen.add(found.note_id)
+        yield row, found
+
+
 def judged(row: Row, columns: Columns) -> Note | Rejected:
     """The note of a row, or why there is none."""
     if row.fields is None:
@@ -59,6 +73,12 @@ def judged(row: Row, columns: Columns) -> Note | Rejected:
     if reason:
         return Rejected(row.position, reason, row.fields)
     return Note(str(note_id), str(text), None if subject is None else str(subject))
+
+
+def id_of(row: Row, columns: Columns) -> str | None:
+    """The id of a row, whatever else is the matter with it; None if it is no id."""
+    note_id = _text((row.fields or {}).get(columns.note_id))
+    return None if _id_problem(note_id) else str(note_id)
 
 
 def _text(value: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
-from clinical_ner.batch.contract import Columns, Note, Rejected, judged, written
+from clinical_ner.batch.contract import Columns, Note, Rejected, judgements, written
 from clinical_ner.batch.extraction import Extraction, extraction
 from clinical_ner.batch.models import tagger_of
 from clinical_ner.batch.places import CannotWriteError, Draft, Place
@@ -194,16 +194,11 @@ def _frames(job: ExtractJob, quarantine: Quarantine) -> Iterator[pd.DataFrame]:
 
 
 def _good(job: ExtractJob, quarantine: Quarantine) -> Iterator[tuple[int, *tuple[str | None, ...]]]:
-    """The rows that keep the contract; of those with the same id the first."""
-    seen: set[str] = set()
-    for row in rows(job.shard, job.columns):
-        found = judged(row, job.columns)
-        if isinstance(found, Note) and found.note_id in seen:
-            found = Rejected(row.position, "the id is that of an earlier row of the shard", row.fields)
+    """The rows that keep the contract."""
+    for row, found in judgements(rows(job.shard, job.columns), job.columns):
         if isinstance(found, Rejected):
             quarantine.take(found)
         else:
-            seen.add(found.note_id)
             yield row.position, *found
 
 

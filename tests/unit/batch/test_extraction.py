@@ -28,7 +28,7 @@ from clinical_ner.batch.places import Place
 from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
 from clinical_ner.batch.sources import Source, refuse_output_within, sources
-from clinical_ner.batch.spark import ENTITY_SCHEMA, of_partitions
+from clinical_ner.batch.spark import ENTITY_SCHEMA, REJECTED_SCHEMA, of_partitions, rejected_of_partitions
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import EXTRACTED_ENTITIES
@@ -476,6 +476,28 @@ def test_the_schema_for_spark_has_the_columns_of_the_table() -> None:
     named = [part.split()[0].strip("`") for part in ENTITY_SCHEMA.split(", ")]
 
     assert named == list(EXTRACTED_ENTITIES.schema.columns)
+
+
+def test_a_bad_row_takes_no_partition_of_spark_with_it_and_is_named(tiny_model: Path, tiny: Tagger) -> None:
+    bad = [("a", None), ("b", ""), ("n000001", "gout"), (None, "gout"), ("\ud800", "gout"), ("c", float("nan"))]
+    rejected_rows = pd.DataFrame(bad, columns=["note_id", "text"])
+    whole = pd.DataFrame([(7, "asthma")], columns=["note_id", "text"])
+    frames = [notes(3), rejected_rows, whole, rejected_rows[:0]]
+
+    found = pd.concat(of_partitions(str(tiny_model))(frames), ignore_index=True)
+    rejected = pd.concat(rejected_of_partitions(frames), ignore_index=True)
+
+    expected = pd.concat([notes(3), whole.astype({"note_id": str})], ignore_index=True)
+    pd.testing.assert_frame_equal(found, extraction(tiny, expected).entities)
+    assert list(rejected.itertuples(index=False, name=None)) == [
+        ("a", "the text is missing or not text"),
+        ("b", "the text is missing or not text"),
+        ("n000001", "the id is that of an earlier row of the shard"),
+        (None, "the id is missing or not text"),
+        (None, "the id is not Unicode"),
+        ("c", "the text is missing or not text"),
+    ]
+    assert [name.strip("`") for name in REJECTED_SCHEMA.replace(",", "").split()[::2]] == list(rejected)
 
 
 def test_spark_gives_what_the_tagger_gives(tiny_model: Path, tiny: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
