@@ -57,6 +57,30 @@ def test_memory_that_grows_over_a_long_run_is_missed(bench: ModuleType) -> None:
     assert growing.endswith(": missed")
 
 
+def test_a_run_that_is_shorter_than_the_longest_mark_does_not_show_that_memory_stays(bench: ModuleType) -> None:
+    flat, growing = (
+        measured(bench, notes=300_000, growth={"100000": 270.0, "300000": last}, megabytes=last) for last in (280, 320)
+    )
+
+    lines = [bench.judged(0.001, 2.0, measured(bench), run)[-1] for run in (flat, growing)]
+
+    assert [line.rsplit(": ", 1)[1] for line in lines] == ["not shown", "missed"]
+
+
+def test_a_usual_batch_of_many_notes_is_no_long_run(bench: ModuleType, tmp_path: Path) -> None:
+    file, growth = tmp_path / "capacity.json", {"100000": 270.0, "200000": 280.0}
+    one, two = (measured(bench, engine=name, notes=200_000, growth=growth) for name in ("1 process", "2 processes"))
+
+    file.write_text(json.dumps({"batches": [one._asdict(), two._asdict()]}), encoding="utf-8")
+    assert bench.longest_of(file) is None
+
+    file.write_text(
+        json.dumps({"batches": [one._asdict(), two._asdict(), long_run(bench, 1.0, 1.0, 1.0)._asdict()]}),
+        encoding="utf-8",
+    )
+    assert bench.longest_of(file).notes == 10_000_000
+
+
 def test_memory_is_told_by_stretches(bench: ModuleType) -> None:
     peaks = {0: 5_000_000, 90_000: 7_000_000, 110_000: 6_000_000, 200_000: 8_000_000}
 
