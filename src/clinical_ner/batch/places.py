@@ -114,30 +114,33 @@ class Place:
             CannotWriteError: the disk is full, the folder may not be written, or the store is out of reach.
         """
         with writable(self.name):
-            folder = self.local.parent if self.local else None
-            if folder:
-                folder.mkdir(parents=True, exist_ok=True)
-            handle, unfinished = tempfile.mkstemp(prefix=UNFINISHED, dir=folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    draft = Draft(file)
-                    yield draft
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(unfinished).chmod(OWNER_ONLY if private else READABLE)
-                draft.written = Written(sha256(Path(unfinished)), Path(unfinished).stat().st_size)
-                self._publish(Path(unfinished))
-            finally:
-                Path(unfinished).unlink(missing_ok=True)
+            yield from self._beside(OWNER_ONLY if private else READABLE) if self.local else self._sent()
 
-    def _publish(self, unfinished: Path) -> None:
-        if self.local:
-            unfinished.replace(self.local)
-            return
+    def _beside(self, mode: int) -> Iterator[Draft]:
+        """A file of another name in the same folder, which is given its own at the end."""
+        path = Path(self._path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
         try:
-            self._fs.put_file(str(unfinished), self._path)
-        except Exception as error:  # every store has its own
-            raise CannotWriteError(f"{self.name} cannot be written: {type(error).__name__}") from None
+            with os.fdopen(handle, "wb") as file:
+                draft = Draft(file)
+                yield draft
+                draft.conclude(Path(name))
+            Path(name).chmod(mode)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _sent(self) -> Iterator[Draft]:
+        """A file without a name, which is sent at the end; nothing is left of it, even if this process is killed."""
+        with tempfile.TemporaryFile() as file:
+            draft, name = Draft(file), f"/dev/fd/{file.fileno()}"
+            yield draft
+            draft.conclude(Path(name))
+            try:
+                self._fs.put_file(name, self._path)
+            except Exception as error:  # every store has its own
+                raise CannotWriteError(f"{self.name} cannot be written: {type(error).__name__}") from None
 
     def write(self, content: bytes) -> None:
         """Write the whole file at once; raises as `writing` does."""
@@ -154,6 +157,12 @@ class Draft:
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.written = Written("", 0)
+
+    def conclude(self, name: Path) -> None:
+        """See that all is on the disk, under this name, and what it is."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.written = Written(sha256(name), name.stat().st_size)
 
 
 def out_of_reach() -> tuple[type[Exception], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,19 @@ def without_store(patched: pytest.MonkeyPatch) -> None:
     pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()  # or the server of another test is asked
     with_credentials(patched, f"http://127.0.0.1:{free_port()}")
     patched.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+def test_what_is_sent_to_a_store_lies_nowhere_under_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    place = places.Place("memory://bucket/a")
+
+    with place.writing() as draft:
+        draft.file.write(b"Quokkafieber")
+        draft.file.flush()
+        lying = list(tmp_path.iterdir())
+
+    assert (lying, place.read()) == ([], b"Quokkafieber")
+    assert draft.written == places.Written(hashlib.sha256(b"Quokkafieber").hexdigest(), 12)
 
 
 def test_a_store_that_is_gone_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
