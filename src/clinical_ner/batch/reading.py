@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clinical_ner.batch.shards import Shard
 
 LONGEST_LINE = 4 << 20  # bytes; a longer one is a row that is too long
-LONGEST_FIELD = 1 << 20  # characters of CSV: what a quotation mark that nobody closes can swallow
+LONGEST_FIELD = 1 << 20  # characters of CSV: how far the end of a quotation is looked for
 ROWS_AT_A_TIME = 250
 BUFFER = 1 << 20
 DAMAGE = (pa.ArrowException, ValueError, EOFError, zlib.error, gzip.BadGzipFile)

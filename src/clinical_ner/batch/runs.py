@@ -223,10 +223,11 @@ def _locked(out: Place) -> Iterator[None]:
         out.local.mkdir(parents=True, exist_ok=True)
         folder = os.open(out.local, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out} has a run that is under way", "wait, or end it") from None
+        with writable(out.name):
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{out} has a run that is under way", "wait, or end it") from None
         yield
     finally:
         os.close(folder)
