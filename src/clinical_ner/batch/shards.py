@@ -122,8 +122,11 @@ def _line_cuts(source: Source, size: int) -> list[Cut]:
         return [(0, None, PACKED * source.place.size(), ())]
     total = source.place.size()
     with opened(source) as file:
-        bounds = [0, *(_next_line(file, at) for at in range(size, total, size)), total]
-    return [(start, stop, stop - start, ()) for start, stop in _apart(bounds)]
+        bounds = [0]
+        for at in range(size, total, size):
+            if at > bounds[-1]:  # or a long line would be read again for each multiple within it
+                bounds.append(_next_line(file, at))
+    return [(start, stop, stop - start, ()) for start, stop in _apart([*bounds, total])]
 
 
 def _next_line(file: IO[bytes], at: int) -> int:

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tests.unit.batch.conftest import COLUMNS, Extract, content, notes, quarantined, read_table, write
 from tests.unit.batch.running import ended, extracting
 
+from clinical_ner.batch import shards
 from clinical_ner.batch.contract import Columns, Note, judged
 from clinical_ner.batch.extraction import entity_frames, extraction
 from clinical_ner.batch.places import Place
@@ -181,6 +182,19 @@ def test_every_note_is_read_exactly_once_however_large_the_shards(name: str, siz
 
     read = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
     assert [note[:2] for note in read] == list(notes(12).itertuples(index=False, name=None))
+
+
+def test_a_long_line_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, asked = tmp_path / "notes.jsonl", list[int]()
+    source.write_bytes(b"x" * 100_000 + b"\n" + b"y" * 500)
+    next_line = shards._next_line
+    monkeypatch.setattr(shards, "_next_line", lambda file, at: asked.append(at) or next_line(file, at))
+
+    found = plan(sources([str(source)]), COLUMNS, size=100).shards
+
+    assert [(shard.start, shard.stop) for shard in found] == [(0, 100_001), (100_001, 100_501)]
+    assert asked[0] == 100
+    assert len(asked) < 10
 
 
 def test_a_row_group_is_not_held_whole(tmp_path: Path) -> None:
