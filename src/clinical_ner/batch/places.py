@@ -98,8 +98,14 @@ class Place:
         return [self._at(path) for path in sorted(found)]
 
     def matches(self) -> list[Place]:
-        """What the name matches, if it is a pattern, in the order of names."""
-        return [self._at(path) for path in sorted(self._fs.glob(self._path))]
+        """The files that the name matches, if it is a pattern, and those of the folders that it does, as `files`."""
+        found: list[Place] = []
+        for path, info in sorted(self._fs.glob(self._path, detail=True).items()):
+            place = self._at(path)
+            # A store has said of what kind each is and is not asked again; here a link to a folder is one.
+            is_folder = place.is_folder() if self.local else info["type"] == "directory"
+            found += place.files() if is_folder else [place]
+        return found
 
     def read(self) -> bytes:
         """The whole file."""

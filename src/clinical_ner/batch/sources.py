@@ -100,20 +100,17 @@ def _reached(name: str) -> Inputs:
 def _of_input(name: str) -> Inputs:
     place = Place(name)
     if place.exists():
-        found = _known(_files_of(place), place.name.rstrip("/") + "/" if place.is_folder() else _above(place.name))
+        is_folder = place.is_folder()
+        found = _known(
+            place.files() if is_folder else [place], place.name.rstrip("/") + "/" if is_folder else _above(place.name)
+        )
     elif PATTERN & set(name):
-        matching = [file for match in place.matches() for file in _files_of(match)]
-        found = _known(matching, _above(re.split(r"[*?[]", place.name)[0]))
+        found = _known(place.matches(), _above(re.split(r"[*?[]", place.name)[0]))
     else:
         raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
     if not found.sources:
         raise UserError(f"{name} holds no file of a known format", f"known are {', '.join(FORMATS)}")
     return found
-
-
-def _files_of(place: Place) -> list[Place]:
-    """The files of a folder; of a file itself."""
-    return place.files() if place.is_folder() else [place]
 
 
 def _above(name: str) -> str:

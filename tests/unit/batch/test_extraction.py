@@ -300,16 +300,14 @@ def test_an_output_within_a_prefix_of_a_store_is_refused() -> None:
 
 
 def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) -> None:
-    for name in ("2024.parquet/part-0.parquet", "2024.parquet/part-1.parquet", "2025.parquet"):
+    for name in ("in/2024.parquet/part-0.parquet", "in/2025.parquet", "elsewhere/part-1.parquet"):
         write(notes(1), tmp_path / name)
+    (tmp_path / "in/2026.parquet").symlink_to(tmp_path / "elsewhere")
 
-    found = sources([str(tmp_path / "*.parquet")])
+    found = sources([str(tmp_path / "in/*.parquet")])
 
-    assert [source.name for source in found] == [
-        "2024.parquet/part-0.parquet",
-        "2024.parquet/part-1.parquet",
-        "2025.parquet",
-    ]
+    names = ["2024.parquet/part-0.parquet", "2025.parquet", "2026.parquet/part-1.parquet"]
+    assert [source.name for source in found] == names
 
 
 def test_a_pattern_that_is_none_is_the_users_to_mend(tmp_path: Path) -> None:

@@ -61,8 +61,9 @@ def test_a_batch_on_s3_has_the_bytes_of_one_on_a_disk(bucket: Path, tiny_model: 
 def test_a_pattern_of_keys_is_expanded(bucket: Path) -> None:
     write(notes(1), bucket / "in/a.csv")
     write(notes(1), bucket / "in/b.jsonl")
+    write(notes(1), bucket / "in/c.csv/part.csv")
 
-    assert [source.name for source in sources(["s3://bucket/in/*.csv"])] == ["a.csv"]
+    assert [source.name for source in sources(["s3://bucket/in/*.csv"])] == ["a.csv", "c.csv/part.csv"]
 
 
 def without_store(patched: pytest.MonkeyPatch) -> None:
