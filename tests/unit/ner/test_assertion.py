@@ -88,6 +88,12 @@ def read(text: str) -> list[tuple[str, str | None]]:
         ("Consider [PE].", "uncertain"),
         ("Growth was gram-negative, no change in [asthma].", "present"),
         ("Net negative 2 L, [heart failure] better.", "present"),
+        ("no fever. [asthma] stable.", "present"),
+        ("mother with [lupus]. [gout] on exam.", "family present"),
+        ("stopped {aspirin}. {gold} daily.", "historical present"),
+        ("[asthma] stable. [PE] was ruled out.", "present absent"),
+        ("[gout]. resolved rash.", "present"),
+        ("[CHF] vs. [pneumonia].", "uncertain uncertain"),
     ],
 )
 def test_the_words_around_an_entity_say_how_it_is_meant(text: str, names: str) -> None:
