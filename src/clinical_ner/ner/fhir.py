@@ -15,6 +15,7 @@
 | uncertain | unknown | unknown |
 | hypothetical | intended | ServiceRequest, draft, proposal |
 | of an allergy | AllergyIntolerance, unconfirmed | AllergyIntolerance, unconfirmed |
+| of an allergy denied | AllergyIntolerance, inactive, refuted | AllergyIntolerance, inactive, refuted |
 | family | none | none |
 
 The mentions of one concept in one status are one resource. Where they stand is told by extensions with the URL
@@ -42,6 +43,7 @@ NOTE = "urn:clinical-ner:note"  # the system of a bundle's identifier
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:clinical-ner")
 
 ALLERGY = re.compile(r"allerg|intoleran|anaphyla|hypersens|reaction", re.IGNORECASE)
+AN_ALLERGY = re.compile(r"\s+(?:allerg|intoleran|anaphyla|hypersens)", re.IGNORECASE)  # of the word before
 HELD = re.compile(r"h[eo]ld|holding", re.IGNORECASE)
 ONE_OF = re.compile(r"differential|ddx|\bv(?:ersu)?s\b", re.IGNORECASE)
 ABATED = {"remission": re.compile(r"remission", re.IGNORECASE), "resolved": re.compile(r"resol|heal|cured|settled")}
@@ -113,14 +115,24 @@ def _draft(text: str, mention: Mention) -> _Draft | None:
         return _disease(mention, name, says)
     if mention.assertion == "family":
         return None
-    if ALLERGY.search(says) or (mention.section == "allergies" and mention.assertion != "present"):
+    if ALLERGY.search(says):
         return _Draft("AllergyIntolerance", name, "unconfirmed")
+    if _is_denied_allergy(text, mention):
+        return _Draft("AllergyIntolerance", name, "refuted")
     if _is_drug(text, mention):
         held = mention.assertion == "historical" and HELD.fullmatch(says.split()[-1] if says else "")
         return _Draft("MedicationStatement", name, "on-hold" if held else TAKEN.get(mention.assertion, "unknown"))
     if mention.assertion == "hypothetical":
         return _Draft("ServiceRequest", name, "draft")
     return _Draft("Procedure", name, DONE.get(mention.assertion, "unknown"))
+
+
+def _is_denied_allergy(text: str, mention: Mention) -> bool:
+    """Whether it is the allergy that is denied: "no known allergy to", "denies penicillin allergy"."""
+    if mention.assertion != "absent" or not mention.trigger:
+        return False
+    before = text[mention.trigger.start : mention.span.start]
+    return ALLERGY.search(before) is not None or AN_ALLERGY.match(text, mention.span.end) is not None
 
 
 def _disease(mention: Mention, name: str, says: str) -> _Draft | None:
@@ -166,8 +178,9 @@ def _resource(
         }
     if draft.kind == "AllergyIntolerance":
         verified = coded(f"{HL7}/allergyintolerance-verification", draft.status)
-        active = coded(f"{HL7}/allergyintolerance-clinical", "active")
-        return {**head, "clinicalStatus": active, "verificationStatus": verified, "code": code, "patient": patient}
+        clinical = "inactive" if draft.status == "refuted" else "active"  # R4 wants one of both (ait-1)
+        risk = coded(f"{HL7}/allergyintolerance-clinical", clinical)
+        return {**head, "clinicalStatus": risk, "verificationStatus": verified, "code": code, "patient": patient}
     if draft.kind == "MedicationStatement":
         return {**head, "status": draft.status, "medicationCodeableConcept": code, "subject": patient}
     intent = {"intent": "proposal"} if draft.kind == "ServiceRequest" else {}

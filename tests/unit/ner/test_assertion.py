@@ -122,6 +122,7 @@ def test_a_window_ends_the_reach_of_a_cue() -> None:
         ("Type 2 [diabetes].", "family_history", "family"),
         ("No [diabetes].", "family_history", "absent"),
         ("{Penicillin}: rash.", "allergies", "historical"),
+        ("[Anaphylaxis].", "allergies", "historical"),
         ("[Asthma].", "past_medical_history", "present"),
         ("[Asthma].", None, "present"),
     ],

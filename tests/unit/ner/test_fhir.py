@@ -125,6 +125,41 @@ def test_what_is_not_tolerated_is_an_allergy() -> None:
     assert only("Allergies: {allopurinol} (rash)")["resourceType"] == "AllergyIntolerance"
 
 
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "Allergies: No known allergy to {allopurinol}.",
+        "No allergy to {allopurinol}.",
+        "Denies {allopurinol} allergy.",
+    ],
+)
+def test_an_allergy_that_is_denied_is_refuted(marked: str) -> None:
+    allergy = only(marked)
+
+    assert allergy["resourceType"] == "AllergyIntolerance"
+    assert code(allergy["verificationStatus"]) == "refuted"
+    assert code(allergy["clinicalStatus"]) == "inactive"
+
+
+@pytest.mark.parametrize(
+    ("marked", "status"),
+    [
+        ("Allergies: NKDA. Refused {allopurinol}.", "not-taken"),
+        ("Allergies: NKDA. {Allopurinol} was held.", "on-hold"),
+    ],
+)
+def test_a_drug_that_is_only_not_given_is_no_allergy(marked: str, status: str) -> None:
+    drug = only(marked)
+
+    assert (drug["resourceType"], drug["status"]) == ("MedicationStatement", status)
+
+
+def test_the_reaction_of_an_allergy_is_no_active_condition() -> None:
+    _, reaction = resources("Allergies: {allopurinol} ([anaphylaxis])")
+
+    assert code(reaction["clinicalStatus"]) == "inactive"
+
+
 def test_a_risk_is_no_condition_and_stays_the_reason_of_its_treatment() -> None:
     heparin = only("{Heparin} for [DVT] prophylaxis.")
 
