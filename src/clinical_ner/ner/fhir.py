@@ -98,12 +98,13 @@ def bundle(note_id: str, text: str, read: Reading, subject: str | None = None) -
         _resource(draft, ids[draft], found, patient, text) | _reason(draft, found, reasons)
         for draft, found in groups.items()
     ]
+    entries = [{"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource} for resource in resources]
     return {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(NAMESPACE, root)),
         "identifier": {"system": NOTE, "value": note_id or "-"},
         "type": "collection",
-        "entry": [{"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource} for resource in resources],
+        **({"entry": entries} if entries else {}),  # JSON of FHIR has no empty arrays
     }
 
 
