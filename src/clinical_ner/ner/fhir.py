@@ -36,13 +36,13 @@ from clinical_ner.core.span import DISEASE, Span
 from clinical_ner.core.text import on_one_line
 from clinical_ner.ner.concepts import Concept
 from clinical_ner.ner.extraction import Mention, Reading
+from clinical_ner.ner.relations import ALLERGY
 from clinical_ner.ner.sections import loinc
 
 MENTION = "urn:clinical-ner:mention"
 NOTE = "urn:clinical-ner:note"  # the system of a bundle's identifier
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:clinical-ner")
 
-ALLERGY = re.compile(r"allerg|intoleran|anaphyla|hypersens|reaction", re.IGNORECASE)
 AN_ALLERGY = re.compile(r"\s+(?:allerg|intoleran|anaphyla|hypersens)", re.IGNORECASE)  # of the word before
 HELD = re.compile(r"h[eo]ld|holding", re.IGNORECASE)
 ONE_OF = re.compile(r"differential|ddx|\bv(?:ersu)?s\b", re.IGNORECASE)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.ner.assertion import Trigger
 
 FAMILY = "family"
 NEVER_TREATED = frozenset({"absent", FAMILY})  # in the patient
 STOPPED = frozenset({"absent", "historical"})
+ALLERGY = re.compile(r"allerg|intoleran|anaphyla|hypersens|reaction", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+|[^\w\s]")
 LIST = re.compile(r"(?:[\s,/+&]|\b(?:and|or|plus|with|then|later)\b|\b\d[\d.,]*\s*(?:mg|mcg|g|units|ml)?\b)*")
 ITEM = re.compile(r"\s*(?:\d+[.)]|[-*•#])")  # a line of a list of problems
@@ -20,6 +22,10 @@ GIVEN = frozenset({"on", "with", ":", "-", "–", "—", "continue", "continued"
 GIVEN |= {"responded", "underwent", "p", "post", "required", "start", "started", "which", "(", "by", "after"}
 # "neuropathy from docetaxel", "anaemia due to chemotherapy": the treatment is the cause
 CAUSED = frozenset({"from", "due", "caused", "secondary", "complicating", "induced"})
+CAUSES = frozenset(
+    {"associated", "caused", "causes", "causing", "induced", "related"}
+)  # "lisinopril caused angioedema"
+ENDED = frozenset({"avoided", "contraindicated", "discontinued", "held", "hold", "stopped", "withheld"})
 BECAUSE = frozenset({"because", "due", "given", "until", "by"})  # "stopped because of": the disease is the reason
 APART = frozenset({";", "."})
 FAR, NEAR = 12, 6  # what a boundary costs and a word that links is worth, in words
@@ -31,12 +37,14 @@ MAIN = ("assessment", "chief_complaint")
 
 
 class Labelled(Protocol):
-    """A mention: its span, how it is meant, and the section it stands in."""
+    """A mention: its span, how it is meant and by which words, and the section it stands in."""
 
     @property
     def span(self) -> Span: ...
     @property
     def assertion(self) -> str: ...
+    @property
+    def trigger(self) -> Trigger | None: ...
     @property
     def section(self) -> str | None: ...
 
@@ -46,17 +54,25 @@ def link(sentences: Sequence[Sequence[Labelled]], text: str) -> list[tuple[Span,
 
     A treatment belongs to the disease of its own sentence that the words between speak for most, else the nearest; in
     a sentence without one to the disease that the item of a list is about, or the last one of the sentence before; in
-    a plan to the first of the assessment. A relative's treatment belongs to a relative's disease.
+    a plan to the first of the assessment. A relative's treatment belongs to a relative's disease. What a treatment has
+    caused, or was stopped for, is no disease that it is for; one that is not tolerated is for none.
     """
     pairs: list[tuple[Span, Span]] = []
     topic = _Topic(text)
     for sentence in sentences:
         diseases = [mention for mention in sentence if mention.span.label == DISEASE]
-        for group in _lists([mention for mention in sentence if mention.span.label == TREATMENT], text):
+        for group in _lists([mention for mention in sentence if _is_taken(mention, text)], text):
             disease = _nearest(group, diseases, text) if diseases else topic.of(group[0])
             pairs += [(treatment.span, disease.span) for treatment in group if disease]
         topic.take(diseases)
     return pairs
+
+
+def _is_taken(mention: Labelled, text: str) -> bool:
+    """Whether it is a treatment, and named for another reason than that it is not tolerated."""
+    if mention.span.label != TREATMENT or mention.section == "allergies":
+        return False
+    return mention.trigger is None or not ALLERGY.search(text, mention.trigger.start, mention.trigger.end)
 
 
 def _lists(treatments: Sequence[Labelled], text: str) -> Iterator[list[Labelled]]:
@@ -103,9 +119,11 @@ def _cost_before(disease: Labelled, treatment: Labelled, text: str) -> int | Non
 
 
 def _cost_after(treatment: Labelled, disease: Labelled, text: str) -> int | None:
-    """How far the disease stands after the treatment; None if it is why the treatment is not given."""
+    """How far the disease stands after the treatment; None if that has caused it or is not given because of it."""
     words = _between(text, treatment.span.end, disease.span.start)
     if treatment.assertion in STOPPED and BECAUSE.intersection(words):
+        return None
+    if CAUSES.intersection(words[:3]) or (words[-1:] == ["for"] and ENDED.intersection(words[-2:])):
         return None
     return len(words) + FAR * len(APART.intersection(words)) - NEAR * 2 * (not PURPOSE.isdisjoint(words))
 
