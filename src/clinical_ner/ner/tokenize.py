@@ -14,6 +14,7 @@ from typing import NamedTuple
 LONGEST_SENTENCE = 200  # tokens; a longer run without a boundary is cut, so that time and memory stay bounded
 BLOCK = 4096  # tokens read at a time
 WRAPPED = range(60, 133)  # characters of a line that an editor has wrapped; a shorter or longer one was ended
+SHORT = 45  # characters; a line with fewer is an item of a list, also before one in lower case
 
 INVISIBLE = r"\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 TOKEN = rf"""
@@ -45,6 +46,11 @@ GO_ON = frozenset(
     {",", "-", "/", "(", "&", "+", "a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "no", "not"}
     | {"of", "on", "or", "the", "to", "was", "were", "with", "without"}
 )
+LEFT_OPEN = GO_ON | {  # nor is an item of a list at an end after these
+    *("after", "any", "are", "be", "because", "been", "before", "but", "denied", "denies", "due", "had", "has", "have"),
+    *("he", "her", "his", "if", "into", "nor", "per", "she", "since", "than", "that", "their", "they", "this", "which"),
+    *("while", "who"),
+}
 
 
 class Token(NamedTuple):
@@ -167,9 +173,12 @@ def _ends_line(found: _Pieces, position: int) -> bool:
     last, following = found.words[position - 1], found.words[position]
     if last in ".!?:;" or LIST_ITEM.match(text, start):
         return True
-    if last in GO_ON or following.islower() or not (following.isalnum() or following in "(["):
+    if last in GO_ON or not (following.isalnum() or following in "(["):
         return False
-    return _width(text, start - len(found.gaps[position])) not in WRAPPED or HEADING.match(text, start) is not None
+    width = _width(text, start - len(found.gaps[position]))
+    if following.islower():
+        return width < SHORT and last.lower() not in LEFT_OPEN
+    return width not in WRAPPED or HEADING.match(text, start) is not None
 
 
 def _width(text: str, past: int) -> int:

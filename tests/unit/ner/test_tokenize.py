@@ -150,6 +150,11 @@ def test_a_word_is_cut_where_a_clinician_would(text: str, expected: list[str]) -
         (f"{WRAPPED_LINE}\n2. Gout", [WRAPPED_LINE, "2 . Gout"]),
         (f"{WRAPPED_LINE} {WRAPPED_LINE}\nGout", [f"{WRAPPED_LINE} {WRAPPED_LINE}", "Gout"]),
         ("well\u2028Gout", ["well", "Gout"]),
+        ("PMH:\nasthma\ngout\ntype 2 diabetes", ["PMH :", "asthma", "gout", "type 2 diabetes"]),
+        ("asthma\r\ngout\rflu", ["asthma", "gout", "flu"]),
+        ("no chest pain\nasthma worse", ["no chest pain", "asthma worse"]),
+        ("history of\ngout", ["history of gout"]),
+        (f"{WRAPPED_LINE}\nin culture.", [f"{WRAPPED_LINE} in culture ."]),
     ],
 )
 def test_a_sentence_ends_where_a_clinician_would_end_it(text: str, expected: list[str]) -> None:
