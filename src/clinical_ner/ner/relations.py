@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner.assertion import Trigger
@@ -15,7 +15,7 @@ STOPPED = frozenset({"absent", "historical"})
 ALLERGY = re.compile(r"allerg|intoleran|anaphyla|hypersens|reaction", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+|[^\w\s]")
 LIST = re.compile(r"(?:[\s,/+&]|\b(?:and|or|plus|with|then|later)\b|\b\d[\d.,]*\s*(?:mg|mcg|g|units|ml)?\b)*")
-ITEM = re.compile(r"\s*(?:\d+[.)]|[-*•#])")  # a line of a list of problems
+ITEM = re.compile(r"(?P<indent>\s*)(?:(?P<number>\d+[.)])|(?P<sign>[-*•#]))")  # a line of a list of problems
 
 PURPOSE = frozenset({"for", "against", "treat", "treating", "prevents", "prevent", "controls", "improves", "("})
 GIVEN = frozenset({"on", "with", ":", "-", "–", "—", "continue", "continued", "received", "taking", "takes", "/"})
@@ -161,12 +161,37 @@ class _Topic:
             self._item = own if self._begins_item(own.span.start) else self._item
 
     def _begins_item(self, position: int) -> bool:
-        line = self._text.rfind("\n", max(0, position - LONGEST_ITEM), position) + 1
-        return ITEM.match(self._text, line, position) is not None
+        return _mark(self._line_before(position)) is not None
+
+    def _line_before(self, position: int) -> str:
+        """The line of the position, up to there."""
+        return self._text[self._text.rfind("\n", max(0, position - LONGEST_ITEM), position) + 1 : position]
 
     def _goes_on(self, disease: Labelled, treatment: Labelled) -> bool:
-        """Whether the section is the same, and neither an item of a list nor an empty line begins between them."""
+        """Whether the section is the same, and neither another item nor an empty line begins between them."""
         if disease.section != treatment.section or treatment.span.start - disease.span.end > LONGEST_ITEM:
             return False
         between = self._text[disease.span.end : treatment.span.start]
-        return "\n\n" not in between and not any(ITEM.match(line) for line in between.split("\n")[1:])
+        if "\n\n" in between:
+            return False
+        marks = [mark for mark in map(_mark, between.split("\n")[1:]) if mark]
+        own = _mark(self._line_before(disease.span.start)) if marks else None
+        return not marks or (own is not None and all(mark.is_below(own) for mark in marks))
+
+
+class _Mark(NamedTuple):
+    """What an item of a list begins with: how far from the margin, and a sign or any number."""
+
+    indent: int
+    sign: str | None
+
+    def is_below(self, other: _Mark) -> bool:
+        """Whether it marks a part of the other's item: further in, or by a sign that is not the other's."""
+        if self.indent == other.indent:
+            return self.sign not in {None, other.sign}
+        return self.indent > other.indent
+
+
+def _mark(line: str) -> _Mark | None:
+    found = ITEM.match(line)
+    return _Mark(len(found["indent"].expandtabs()), found["sign"]) if found else None
