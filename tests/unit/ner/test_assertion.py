@@ -84,6 +84,7 @@ def read(text: str) -> list[tuple[str, str | None]]:
         ("Avoid {NSAIDs}.", "hypothetical"),
         ("Low suspicion for [PE].", "absent"),
         ("History of [hypertension] and [pneumonia].", "present historical"),
+        ("Past medical history is notable for [hypertension] and [pneumonia].", "present historical"),
         ("Consider {surgery}.", "hypothetical"),
         ("Consider [PE].", "uncertain"),
         ("Growth was gram-negative, no change in [asthma].", "present"),
