@@ -108,6 +108,26 @@ def test_the_words_around_an_entity_say_how_it_is_meant(text: str, names: str) -
     assert [name for name, _ in read(text)] == names.split()
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[DVT] prophylaxis: {heparin}; [VTE] ppx: {Lovenox}.", "hypothetical present hypothetical present"),
+        ("He was ruled out for [MI].", "absent"),
+        ("CT was negative for [PE].", "absent"),
+        ("He has failed {metformin}.", "historical"),
+        ("Was switched from {lisinopril} to {losartan}.", "historical present"),
+        ("Was tapered off {prednisone}.", "historical"),
+        ("He never started {lithium} and was not started on {gold}.", "absent absent"),
+        ("The cause is likely viral [pneumonia].", "uncertain"),
+        ("[Pneumonia] is likely.", "uncertain"),
+        ("{Colonoscopy} is scheduled for May.", "hypothetical"),
+        ("She is scheduled for {colonoscopy}.", "hypothetical"),
+    ],
+)
+def test_a_longer_phrase_says_in_both_directions_what_the_shorter_one_does(text: str, names: str) -> None:
+    assert [name for name, _ in read(text)] == names.split()
+
+
 def test_the_trigger_is_the_words_that_say_so() -> None:
     assert read("There is no evidence of [asthma].") == [("absent", "no evidence of")]
     assert read("No prior history of [asthma].") == [("absent", "No prior")]
