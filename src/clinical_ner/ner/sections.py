@@ -22,7 +22,7 @@ LONGEST_ABBREVIATION = 5  # so that "BNP: 300" does not end a section
 
 
 class Heading(NamedTuple):
-    """`text[start:end]` opens a section, or None: a heading that we do not know, or the end of a paragraph."""
+    """`text[start:end]` opens a section, or None: a heading of no section of ours, or the end of a paragraph."""
 
     start: int
     end: int
@@ -78,7 +78,7 @@ def _folded(phrase: str) -> str:
 
 
 def _marks(text: str, candidates: Iterable[re.Match[str]], known: dict[str, str]) -> Iterator[Heading]:
-    """Known headings, unknown ones on a line of their own, and the ends of paragraphs where they matter."""
+    """Known headings, those that open nothing, and the ends of paragraphs where they matter."""
     is_brief = False
     for match in candidates:
         name = match.lastgroup
@@ -89,6 +89,8 @@ def _marks(text: str, candidates: Iterable[re.Match[str]], known: dict[str, str]
         elif (section := known.get(_folded(match[name]))) and _stands_out(match):
             yield Heading(match.start(name), match.end(), section)
             is_brief = section in _resource()["one_paragraph"] and not _ends_line(text, match)
+        elif _folded(match[name]) in _resource()["closing"] and _has_colon(match):
+            yield Heading(match.start(name), match.end(), None)
         elif name == "line" and _closes(text, match):
             yield Heading(match.start(name), match.end(), None)
 

@@ -74,6 +74,13 @@ def test_some_headings_say_something_else_in_an_abstract(heading: str, in_abstra
     assert section_of(f"CC: a. LABS: b. {heading}: x", "x") == in_note
 
 
+@pytest.mark.parametrize("heading", ["Birth History", "Immunizations", "CONSULTS", "Code status"])
+def test_a_heading_of_no_section_of_ours_ends_the_one_before_also_with_text_on_its_line(heading: str) -> None:
+    assert section_of(f"Family History:\nFather with gout.\n{heading}: asthma", "asthma") is None
+    assert section_of(f"FH: father with gout. {heading}: asthma", "asthma") is None
+    assert section_of(f"Family History:\nFather with gout, {heading.lower()} asthma", "asthma") == "family_history"
+
+
 def test_a_brief_section_ends_with_its_line_and_one_on_lines_of_its_own_does_not() -> None:
     assert section_of("Family history: lupus.\nX", "X") is None
     assert section_of("Family history: lupus\nand x", "x") == "family_history"
@@ -102,6 +109,7 @@ def test_every_section_has_headings_and_no_heading_has_two_meanings() -> None:
 
     assert set(content["sections"]) == set(SECTIONS)
     assert twice <= content["note_meaning"].keys()
+    assert not {*phrases, *content["without_colon"]} & {*content["closing"]}
     assert {*content["note_meaning"].values(), *content["abstract_meaning"].values()} <= set(SECTIONS)
     assert all(phrase == " ".join(phrase.lower().split()) for phrase in phrases)
 
