@@ -89,9 +89,7 @@ def _marks(text: str, candidates: Iterable[re.Match[str]], known: dict[str, str]
         elif (section := known.get(_folded(match[name]))) and _stands_out(match):
             yield Heading(match.start(name), match.end(), section)
             is_brief = section in _resource()["one_paragraph"] and not _ends_line(text, match)
-        elif _folded(match[name]) in _resource()["closing"] and _has_colon(match):
-            yield Heading(match.start(name), match.end(), None)
-        elif name == "line" and _closes(text, match):
+        elif _closes(text, match, name):
             yield Heading(match.start(name), match.end(), None)
 
 
@@ -102,8 +100,16 @@ def _stands_out(match: re.Match[str]) -> bool:
     return len(match["line"]) > 1 and match["line"][0].isupper()
 
 
-def _closes(text: str, match: re.Match[str]) -> bool:
-    """An unknown heading ends the section if it is in capitals and no item, or ends its line with a colon."""
+def _closes(text: str, match: re.Match[str], name: str) -> bool:
+    """Whether a heading of no section of ours ends the one before.
+
+    One of `closing` does, with a colon; one that is unknown if it is in capitals and no item, or ends its line with a
+    colon.
+    """
+    if _has_colon(match) and _folded(match[name]) in _resource()["closing"]:
+        return True
+    if name != "line":
+        return False
     in_capitals = match["line"].isupper() and max(map(len, match["line"].split())) > LONGEST_ABBREVIATION
     return (in_capitals and match[0][0] == match["line"][0]) or (_has_colon(match) and _ends_line(text, match))
 
