@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,6 +16,7 @@ from clinical_ner.ner.fhir import bundle
 from clinical_ner.ner.tagger import Tagger
 
 ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+ROWS_AT_A_TIME = 2_000  # of a thousand and less the checks weigh more than a tenth
 NOTE_COLUMNS = ("note_id", "text", "subject")  # of the frames that go in; the subject may be null
 
 
@@ -24,6 +26,13 @@ class Extraction(NamedTuple):
     notes: pd.DataFrame
     entities: pd.DataFrame
     bundles: list[str]  # JSON, without a line feed
+
+
+def framed(rows: Iterable[Sequence[Any]], columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """The rows as frames of these columns, so many at a time."""
+    left = iter(rows)
+    while some := list(islice(left, ROWS_AT_A_TIME)):
+        yield pd.DataFrame(some, columns=list(columns), dtype=object)
 
 
 def entity_frames(tagger: Tagger, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:

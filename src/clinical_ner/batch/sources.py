@@ -43,11 +43,6 @@ class Inputs(NamedTuple):
     others: list[str]
 
 
-def sources(inputs: Iterable[str]) -> list[Source]:
-    """The sources alone; raises as `looked_through` does."""
-    return looked_through(inputs).sources
-
-
 def looked_through(inputs: Iterable[str]) -> Inputs:
     """Every file of the inputs once, in the order in which they are named and then of their names.
 
@@ -99,15 +94,14 @@ def _reached(name: str) -> Inputs:
 
 def _of_input(name: str) -> Inputs:
     place = Place(name)
-    if place.exists():
-        is_folder = place.is_folder()
-        found = _known(
-            place.files() if is_folder else [place], place.name.rstrip("/") + "/" if is_folder else _above(place.name)
-        )
-    elif PATTERN & set(name):
+    if not place.exists():
+        if not PATTERN & set(name):
+            raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
         found = _known(place.matches(), _above(re.split(r"[*?[]", place.name)[0]))
+    elif place.is_folder():
+        found = _known(place.files(), f"{place.name}/")
     else:
-        raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
+        found = _known([place], _above(place.name))
     if not found.sources:
         raise UserError(f"{name} holds no file of a known format", f"known are {', '.join(FORMATS)}")
     return found

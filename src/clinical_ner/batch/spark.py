@@ -7,12 +7,11 @@ notes.mapInPandas(rejected_of_partitions, REJECTED_SCHEMA)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 
 import pandas as pd
 
 from clinical_ner.batch.contract import Columns, Note, Rejected, Row, id_of, judgements
-from clinical_ner.batch.extraction import entity_frames
+from clinical_ner.batch.extraction import entity_frames, framed
 from clinical_ner.batch.models import tagger
 from clinical_ner.core.schema import EXTRACTED_ENTITIES
 
@@ -24,7 +23,6 @@ ENTITY_SCHEMA = ", ".join(
 
 REJECTED_SCHEMA = "`note_id` string, `reason` string"
 COLUMNS = Columns("note_id", "text")
-ROWS_AT_A_TIME = 2_000
 
 
 def of_partitions(model: str) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
@@ -38,8 +36,7 @@ def of_partitions(model: str) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.
 def rejected_of_partitions(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     """The ids of the rows that are no notes, and the reasons, without their text; of a partition the same rows."""
     rejected = ((id_of(row, COLUMNS), found.reason) for row, found in _judged(frames) if isinstance(found, Rejected))
-    while some := list(islice(rejected, ROWS_AT_A_TIME)):
-        yield pd.DataFrame(some, columns=["note_id", "reason"], dtype=object)
+    return framed(rejected, ["note_id", "reason"])
 
 
 def _judged(frames: Iterable[pd.DataFrame]) -> Iterator[tuple[Row, Note | Rejected]]:
@@ -48,6 +45,4 @@ def _judged(frames: Iterable[pd.DataFrame]) -> Iterator[tuple[Row, Note | Reject
 
 
 def _frames(found: Iterator[tuple[Row, Note | Rejected]]) -> Iterator[pd.DataFrame]:
-    notes = (note for _, note in found if isinstance(note, Note))
-    while some := list(islice(notes, ROWS_AT_A_TIME)):
-        yield pd.DataFrame(some, columns=Note._fields, dtype=object)
+    return framed((note for _, note in found if isinstance(note, Note)), Note._fields)

@@ -11,14 +11,13 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
 from clinical_ner.batch.contract import Columns, Note, Rejected, judgements, written
-from clinical_ner.batch.extraction import Extraction, extraction
+from clinical_ner.batch.extraction import Extraction, extraction, framed
 from clinical_ner.batch.models import tagger_of
 from clinical_ner.batch.places import CannotWriteError, Draft, Place
 from clinical_ner.batch.reading import UnreadableShardError, rows
@@ -28,7 +27,6 @@ from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import EXTRACTED_ENTITIES, EXTRACTED_NOTES, Table
 from clinical_ner.ner.tagger import Tagger
 
-NOTES_AT_A_TIME = 2_000  # of a thousand and less the checks weigh more than a tenth
 RECEIPTS = "_shards"
 QUARANTINE = "_quarantine"
 
@@ -188,9 +186,7 @@ class Quarantine:
 
 def _frames(job: ExtractJob, quarantine: Quarantine) -> Iterator[pd.DataFrame]:
     """The notes of the shard, so many at a time, each with the position of its row."""
-    notes = _good(job, quarantine)
-    while some := list(islice(notes, NOTES_AT_A_TIME)):
-        yield pd.DataFrame(some, columns=["position", *Note._fields], dtype=object)
+    return framed(_good(job, quarantine), ["position", *Note._fields])
 
 
 def _good(job: ExtractJob, quarantine: Quarantine) -> Iterator[tuple[int, *tuple[str | None, ...]]]:

@@ -16,6 +16,8 @@ from clinical_ner.core.files import OWNER_ONLY, alone_in, as_json, read_json, sh
 from clinical_ner.serving.clock import now
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clinical_ner.corrections.acceptance import Corpus, Inputs
     from clinical_ner.corrections.agreement import Note
     from clinical_ner.corrections.review import Decisions, Resolved
@@ -158,11 +160,7 @@ def accept(
         if any(note.spans for note in sides.held_back):
             targets[folder_of(held_back, name)] = sides.held_back
         all_notes = len(sides.learnt) + len(sides.held_back)
-        accepted = {
-            target: _accepted(target, notes, folder, golden, corpora, all_notes - len(notes))
-            for target, notes in targets.items()
-        }
-        for target, (corpus, is_new) in accepted.items():
+        for target, corpus, is_new in _accepted(targets, all_notes, folder, golden, corpora):
             if is_new:
                 _write_corpus(target, corpus)
             _show_accepted(target, corpus.batches[-1], is_new=is_new)
@@ -171,9 +169,9 @@ def accept(
 
 
 def _accepted(
-    target: Path, notes: list[Resolved], folder: Path, golden: Path, corpora: tuple[Path, ...], others: int
-) -> tuple[Corpus, bool]:
-    """The corpus with the notes of a review, and whether that is new; what the `corpora` have elsewhere stays there.
+    targets: Mapping[Path, list[Resolved]], all_notes: int, folder: Path, golden: Path, corpora: tuple[Path, ...]
+) -> list[tuple[Path, Corpus, bool]]:
+    """Each target's corpus with its notes of a review, and whether that is new; what the `corpora` have stays there.
 
     Raises:
         UserError: a corpus was not pulled, or none of the notes can be accepted.
@@ -183,18 +181,15 @@ def _accepted(
 
     for place in corpora:
         require_pulled(place)
-    before = acceptance.read_corpus(target)
-    corpus = acceptance.accept(
-        notes,
-        records.read_corrections(folder / records.FEEDBACK),
-        _inputs(folder),
-        before,
-        acceptance.frozen_texts(golden),
-        acceptance.texts_elsewhere(corpora, target),
-        others,
-    )
-    acceptance.require_mentions(corpus)
-    return corpus, corpus is not before
+    corrections, inputs = records.read_corrections(folder / records.FEEDBACK), _inputs(folder)
+    frozen, found = acceptance.frozen_texts(golden), []
+    for target, notes in targets.items():
+        before, elsewhere = acceptance.read_corpus(target), acceptance.texts_elsewhere(corpora, target)
+        others = all_notes - len(notes)
+        corpus = acceptance.accept(notes, corrections, inputs, before, frozen, elsewhere, others)
+        acceptance.require_mentions(corpus)
+        found.append((target, corpus, corpus is not before))
+    return found
 
 
 def _inputs(folder: Path) -> Inputs:

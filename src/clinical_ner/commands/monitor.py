@@ -232,20 +232,13 @@ def _calibrated(folder: Path) -> Calibrated:
 def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
     """Keep the run, where the service and the board find it: the same findings of the same window once."""
     from clinical_ner.core.files import as_json
+    from clinical_ner.monitoring.policy import run_row
 
-    free, labelled, window = assessment["label_free"], assessment["labelled"], assessment["window"]
-    row = {
+    window = assessment["window"]
+    row = run_row(assessment, at) | {
         "run_id": uuid5(RUNS, as_json(assessment)),
-        "created_at": at,
         "since": datetime.fromisoformat(window["since"]),
         "until": datetime.fromisoformat(window["until"]),
-        "notes": window["notes"],
-        "verdict": assessment["verdict"],
-        "distance": free["share_of_limit"],
-        "separation": free["auc"],
-        "mean_confidence": free["mean_confidence"],
-        "judged": labelled["judged"],
-        "agreement": labelled["f1"],
         "report": assessment,
     }
     with opened(url) as store:

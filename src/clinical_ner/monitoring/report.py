@@ -8,6 +8,7 @@ from typing import Any
 
 from clinical_ner.core.prometheus import exposition
 from clinical_ner.monitoring.gauges import run_gauges
+from clinical_ner.monitoring.policy import run_row
 
 SHOWN = 20  # figures in the page's table
 TITLES = {"none": "No drift", "watch": "Within the threshold: watch", "alert": "Drift: alert"}
@@ -116,16 +117,4 @@ def summary(assessment: dict[str, Any]) -> str:
 
 def text_file(assessment: dict[str, Any], at: datetime) -> str:
     """The gauges of a run, which the service shows too, as the node exporter's text file collector reads them."""
-    free, labelled = assessment["label_free"], assessment["labelled"]
-    run = {
-        "created_at": at,
-        "verdict": assessment["verdict"],
-        "distance": free["share_of_limit"],
-        "separation": free["auc"],
-        "notes": assessment["window"]["notes"],
-        "mean_confidence": free["mean_confidence"],
-        "judged": labelled["judged"],
-        "agreement": labelled["f1"],
-        "actions": assessment["actions"],
-    }
-    return exposition(*run_gauges(run))
+    return exposition(*run_gauges(run_row(assessment, at) | {"actions": assessment["actions"]}))

@@ -22,6 +22,7 @@ from clinical_ner.core.span import AssertionName, SectionName
 
 MAX_SPANS = 10_000  # of one note; a note of the longest length has fewer
 MAX_OFFSET = 10_000_000
+MOST_STARS = 5  # of a rating
 
 LabelName = Literal["DISEASE", "TREATMENT"]
 NoteId = Annotated[note.NoteId, Field(description="repeated in the response")]
@@ -152,7 +153,7 @@ class Feedback(Message):
     feedback_id: UUID | None = Field(
         default=None, description="made by the client, so that sending it again after a failure stores it once"
     )
-    rating: int | None = Field(default=None, ge=1, le=5, description="from 1, useless, to 5, all right")
+    rating: int | None = Field(default=None, ge=1, le=MOST_STARS, description="from 1, useless, to 5, all right")
     spans: list[CorrectSpan] | None = Field(
         default=None, max_length=MAX_SPANS, description="all entities of the note; []: there is none; null: not judged"
     )

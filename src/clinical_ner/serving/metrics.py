@@ -19,10 +19,11 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from clinical_ner.core.span import LABELS
+from clinical_ner.serving.contract import MOST_STARS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1)
-FEEDBACK_KINDS, MOST_STARS = ("rating", "spans", "both"), 5
+FEEDBACK_KINDS = ("rating", "spans", "both")
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1)
 
 REQUESTS = Counter("clinical_ner_requests", "Requests answered.", ["route", "method", "status"])

@@ -15,7 +15,7 @@ from tests.unit.batch.running import Dask, dask_cluster, holdable
 from clinical_ner.batch.contract import Columns
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.shards import plan
-from clinical_ner.batch.sources import sources
+from clinical_ner.batch.sources import looked_through
 from clinical_ner.batch.work import ExtractJob, Outcome, extract_shard, guarded
 from clinical_ner.ner.tagger import Tagger
 
@@ -77,7 +77,7 @@ def extract(tiny_model: Path, tiny: Tagger) -> Extract:
     def run(
         out: Path, *inputs: Path, rows: int = 10, size: int = 1000, fhir: bool = False, columns: Columns = COLUMNS
     ) -> tuple[list[Outcome], dict[str, str]]:
-        shards, unreadable, _ = plan(sources(map(str, inputs)), columns, rows, size)
+        shards, unreadable, _ = plan(looked_through(map(str, inputs)).sources, columns, rows, size)
         jobs = [ExtractJob(s, Place(str(out)), columns, str(tiny_model), tiny.manifest.version, fhir) for s in shards]
         return [guarded(extract_shard, job) for job in jobs], unreadable
 

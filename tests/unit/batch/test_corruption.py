@@ -22,7 +22,7 @@ from clinical_ner.batch.contract import Note, Rejected, judged
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.reading import LONGEST_LINE, UnreadableShardError, rows
 from clinical_ner.batch.shards import plan
-from clinical_ner.batch.sources import sources
+from clinical_ner.batch.sources import looked_through
 
 CASES = 100  # of each kind of damage
 COUNT = 12
@@ -198,7 +198,7 @@ DAMAGES: dict[Callable[[Draws], Damaged], str] = {
 
 def judgements(source: Path) -> tuple[list[Note], list[Rejected], dict[str, str]]:
     """The notes of a file, what is rejected, and why it cannot be read at all."""
-    shards, unreadable, _ = plan(sources([str(source)]), COLUMNS, rows=5, size=300)
+    shards, unreadable, _ = plan(looked_through([str(source)]).sources, COLUMNS, rows=5, size=300)
     judged_rows = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
     found = [row for row in judged_rows if isinstance(row, Note)]
     return found, [row for row in judged_rows if isinstance(row, Rejected)], unreadable
@@ -329,7 +329,7 @@ def test_a_file_that_goes_out_of_reach_in_its_middle_is_no_damage(
     source = write(notes(6000), tmp_path / name)
     if name.endswith("parquet"):  # packed, it is so small that the footer is read with it
         pq.write_table(pq.read_table(source), source, compression="none", use_dictionary=False, row_group_size=500)
-    (shard,) = plan(sources([str(source)]), COLUMNS, rows=6000, size=1 << 30).shards
+    (shard,) = plan(looked_through([str(source)]).sources, COLUMNS, rows=6000, size=1 << 30).shards
     monkeypatch.setattr(reading, "BUFFER", 1 << 10)
     monkeypatch.setattr(Place, "open", lambda place: Expiring(place.name, error))
     read = rows(shard, COLUMNS)

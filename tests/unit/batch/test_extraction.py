@@ -28,7 +28,7 @@ from clinical_ner.batch.extraction import entity_frames, extraction
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.reading import rows
 from clinical_ner.batch.shards import plan
-from clinical_ner.batch.sources import Source, refuse_output_within, sources
+from clinical_ner.batch.sources import Source, looked_through, refuse_output_within
 from clinical_ner.batch.spark import ENTITY_SCHEMA, REJECTED_SCHEMA, of_partitions, rejected_of_partitions
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
@@ -98,7 +98,7 @@ def test_every_format_gives_the_same_entities(name: str, tiny: Tagger, extract: 
 def test_a_packed_file_is_unpacked_however_its_name_is_written(tmp_path: Path) -> None:
     source = write(notes(3), tmp_path / "notes.jsonl.gz").rename(tmp_path / "NOTES.JSONL.GZ")
 
-    (shard,) = plan(sources([str(source)]), COLUMNS).shards
+    (shard,) = plan(looked_through([str(source)]).sources, COLUMNS).shards
 
     assert [judged(row, COLUMNS)[0] for row in rows(shard, COLUMNS)] == ["n000000", "n000001", "n000002"]
 
@@ -108,7 +108,7 @@ def test_the_mark_with_which_csv_may_begin_is_no_part_of_a_quoted_name(suffix: s
     source, text = tmp_path / f"notes{suffix}", b'\xef\xbb\xbf"note_id","text"\r\n"a","asthma"\r\n'
     source.write_bytes(gzip.compress(text) if suffix.endswith("gz") else text)
 
-    (shard,) = plan(sources([str(source)]), COLUMNS).shards
+    (shard,) = plan(looked_through([str(source)]).sources, COLUMNS).shards
 
     assert [judged(row, COLUMNS) for row in rows(shard, COLUMNS)] == [Note("a", "asthma", None)]
 
@@ -122,7 +122,7 @@ def test_text_of_any_kind_of_parquet_is_read_and_what_is_not_utf_8_is_rejected(
     )
     pq.write_table(pa.table({"note_id": ["a", "b"], "text": texts}), tmp_path / "notes.parquet")
 
-    (shard,) = plan(sources([str(tmp_path / "notes.parquet")]), COLUMNS).shards
+    (shard,) = plan(looked_through([str(tmp_path / "notes.parquet")]).sources, COLUMNS).shards
 
     found = [judged(row, COLUMNS) for row in rows(shard, COLUMNS)]
     assert found[0] == Note("a", "asthma of a length that a view does not hold", None)
@@ -164,7 +164,7 @@ def test_the_command_writes_bundles_beside_the_tables(tiny: Tagger, tiny_model: 
 def test_shards_cover_a_source_without_gap_or_overlap(name: str, count: int, size: int, tmp_path: Path) -> None:
     source = write(notes(count), tmp_path / f"{count}-{name}")
 
-    shards = plan(sources([str(source)]), COLUMNS, rows=size, size=size).shards
+    shards = plan(looked_through([str(source)]).sources, COLUMNS, rows=size, size=size).shards
 
     assert [shard.part for shard in shards] == [f"00000000-{number:06d}" for number in range(len(shards))]
     assert all(before.stop == after.start for before, after in pairwise(shards))
@@ -178,7 +178,7 @@ def test_shards_cover_a_source_without_gap_or_overlap(name: str, count: int, siz
 def test_every_note_is_read_exactly_once_however_large_the_shards(name: str, size: int, tmp_path: Path) -> None:
     source = write(notes(12), tmp_path / name)
 
-    shards = plan(sources([str(source)]), COLUMNS, rows=size, size=size).shards
+    shards = plan(looked_through([str(source)]).sources, COLUMNS, rows=size, size=size).shards
 
     read = [judged(row, COLUMNS) for shard in shards for row in rows(shard, COLUMNS)]
     assert [note[:2] for note in read] == list(notes(12).itertuples(index=False, name=None))
@@ -190,7 +190,7 @@ def test_a_long_line_is_looked_through_once(tmp_path: Path, monkeypatch: pytest.
     next_line = shards._next_line
     monkeypatch.setattr(shards, "_next_line", lambda file, at: asked.append(at) or next_line(file, at))
 
-    found = plan(sources([str(source)]), COLUMNS, size=100).shards
+    found = plan(looked_through([str(source)]).sources, COLUMNS, size=100).shards
 
     assert [(shard.start, shard.stop) for shard in found] == [(0, 100_001), (100_001, 100_501)]
     assert asked[0] == 100
@@ -203,7 +203,7 @@ def test_a_row_group_is_not_held_whole(tmp_path: Path) -> None:
     source = tmp_path / "notes.parquet"
     pages = {"data_page_size": 1 << 16, "write_batch_size": 100, "use_dictionary": False}  # small: one is held at least
     pq.write_table(pa.table({"note_id": ids, "text": drawn}), source, **pages)
-    shard = plan(sources([str(source)]), COLUMNS).shards[0]
+    shard = plan(looked_through([str(source)]).sources, COLUMNS).shards[0]
     read, before = rows(shard, COLUMNS), pa.total_allocated_bytes()
 
     tracemalloc.start()
@@ -219,7 +219,7 @@ def test_sources_are_in_an_order_of_their_own_and_each_once(tmp_path: Path) -> N
     for name in ("in/b.csv", "in/a.jsonl", "in/deep/c.parquet", "in/_SUCCESS", "in/.hidden.csv", "in/read.me"):
         write(notes(1), tmp_path / name) if "." in Path(name).name else (tmp_path / name).touch()
 
-    found = sources([str(tmp_path / "in"), str(tmp_path / "in/*.csv")])
+    found = looked_through([str(tmp_path / "in"), str(tmp_path / "in/*.csv")]).sources
 
     assert [source.name for source in found] == ["a.jsonl", "b.csv", "deep/c.parquet"]
 
@@ -238,7 +238,7 @@ def test_a_file_that_is_spelled_in_several_ways_is_read_once(tmp_path: Path, mon
         "in/*.csv",
     ]
 
-    found = sources([*inputs, f"file://{tmp_path}/in/../in", f"{source.parent}/"])
+    found = looked_through([*inputs, f"file://{tmp_path}/in/../in", f"{source.parent}/"]).sources
 
     assert [(source.name, source.place.name) for source in found] == [("a.csv", str(source))]
 
@@ -247,7 +247,7 @@ def test_files_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     for name in ("old/2023/p.csv", "2023/p.csv", "2024/p.csv", "2024/deep/q.csv", "more/q.csv"):
         write(notes(1), tmp_path / name)
 
-    found = sources([str(tmp_path / name) for name in ("2023", "2024", "old/2023", "more")])
+    found = looked_through([str(tmp_path / name) for name in ("2023", "2024", "old/2023", "more")]).sources
 
     names = [source.name for source in found]
     assert names == [f"{tmp_path.name}/2023/p.csv", "deep/q.csv", "2024/p.csv", "old/2023/p.csv", "q.csv"]
@@ -275,7 +275,7 @@ def test_an_output_that_is_in_an_input_or_above_one_is_refused(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(UserError, match=r"(lies within|holds) what is read: (.|\n)*remedy: name a folder elsewhere"):
-        refuse_output_within([name], sources([name]), Place(out))
+        refuse_output_within([name], looked_through([name]).sources, Place(out))
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_an_output_beside_an_input_is_not_refused(
     write(notes(1), tmp_path / "in/a.csv")
     monkeypatch.chdir(tmp_path)
 
-    refuse_output_within([name], sources([name]), Place(out))
+    refuse_output_within([name], looked_through([name]).sources, Place(out))
 
 
 def test_an_output_within_a_prefix_of_a_store_is_refused() -> None:
@@ -304,7 +304,7 @@ def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) ->
         write(notes(1), tmp_path / name)
     (tmp_path / "in/2026.parquet").symlink_to(tmp_path / "elsewhere")
 
-    found = sources([str(tmp_path / "in/*.parquet")])
+    found = looked_through([str(tmp_path / "in/*.parquet")]).sources
 
     names = ["2024.parquet/part-0.parquet", "2025.parquet", "2026.parquet/part-1.parquet"]
     assert [source.name for source in found] == names
@@ -312,14 +312,14 @@ def test_a_pattern_that_matches_a_folder_stands_for_its_files(tmp_path: Path) ->
 
 def test_a_pattern_that_is_none_is_the_users_to_mend(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be looked through: Invalid pattern: '\*\*' can only be"):
-        sources([f"{tmp_path}/**.csv"])
+        looked_through([f"{tmp_path}/**.csv"])
 
 
 def test_a_file_that_is_called_like_a_pattern_is_that_file(tmp_path: Path) -> None:
     for name in ("notes [1].csv", "notes 1.csv"):
         write(notes(1), tmp_path / name)
 
-    assert [source.name for source in sources([str(tmp_path / "notes [1].csv")])] == ["notes [1].csv"]
+    assert [source.name for source in looked_through([str(tmp_path / "notes [1].csv")]).sources] == ["notes [1].csv"]
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -338,7 +338,7 @@ def test_a_file_that_cannot_be_opened_is_named_and_the_others_are_planned(
         (tmp_path / "nowhere").write_bytes((tmp_path / "a.csv").read_bytes())
         monkeypatch.setattr(Place, "fingerprint", refuse)
 
-    found = plan(sources([str(tmp_path / "*.csv")]), COLUMNS)
+    found = plan(looked_through([str(tmp_path / "*.csv")]).sources, COLUMNS)
 
     why = "cannot be read (PermissionError)" if closed else "cannot be read as csv (FileNotFoundError)"
     assert found.unreadable == {"b.csv": why}
@@ -358,7 +358,7 @@ def test_a_folder_below_an_input_that_may_not_be_read_is_named(tmp_path: Path, m
     monkeypatch.setattr(os, "scandir", refusing)
 
     with pytest.raises(UserError, match=f"^{re.escape(closed)} cannot be read: PermissionError"):
-        sources([str(tmp_path / "in")])
+        looked_through([str(tmp_path / "in")])
 
 
 def test_files_of_no_known_format_are_named(
@@ -457,7 +457,7 @@ def test_no_words_of_an_exception_leave_a_worker(
 def test_a_source_with_other_columns_is_named(frame: pd.DataFrame, reason: str, tmp_path: Path) -> None:
     source = write(frame, tmp_path / "notes.parquet")
 
-    assert plan(sources([str(source)]), COLUMNS).unreadable == {"notes.parquet": reason}
+    assert plan(looked_through([str(source)]).sources, COLUMNS).unreadable == {"notes.parquet": reason}
 
 
 @pytest.mark.parametrize("name", ["notes.parquet", "notes.csv"])
@@ -468,7 +468,7 @@ def test_a_source_with_two_columns_of_the_same_name_is_named(name: str, tmp_path
         arrays = [pa.array(["a"]), pa.array(["asthma"]), pa.array(["gout"])]
         pq.write_table(pa.Table.from_arrays(arrays, names=["note_id", "text", "text"]), tmp_path / name)
 
-    found = plan(sources([str(tmp_path / name)]), COLUMNS)
+    found = plan(looked_through([str(tmp_path / name)]).sources, COLUMNS)
 
     assert found.unreadable == {name: "column 'text' is there more than once"}
 

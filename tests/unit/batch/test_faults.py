@@ -33,7 +33,7 @@ from tests.unit.batch.running import (
 from clinical_ner.batch.places import Place
 from clinical_ner.batch.runs import folder_of, unfinished
 from clinical_ner.batch.shards import plan
-from clinical_ner.batch.sources import sources
+from clinical_ner.batch.sources import looked_through
 from clinical_ner.batch.work import ExtractJob
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
@@ -255,7 +255,10 @@ def test_a_bad_row_and_a_bad_file_end_with_3_and_without_their_text(tiny_model: 
 def test_a_shard_with_an_illegible_receipt_is_not_done(damage: bytes, extract: Extract, tmp_path: Path) -> None:
     source, out = write(notes(25), tmp_path / "notes.parquet"), Place(str(tmp_path / "out"))
     extract(tmp_path / "out", source)
-    jobs = [ExtractJob(s, out, COLUMNS, "", "", fhir=False) for s in plan(sources([str(source)]), COLUMNS, 10).shards]
+    jobs = [
+        ExtractJob(s, out, COLUMNS, "", "", fhir=False)
+        for s in plan(looked_through([str(source)]).sources, COLUMNS, 10).shards
+    ]
     assert unfinished(jobs, out) == []
 
     (tmp_path / f"out/_shards/{jobs[1].part}.json").write_bytes(damage)

@@ -15,7 +15,7 @@ from typer import Exit
 
 from clinical_ner.batch import places
 from clinical_ner.batch.shards import Shard, plan
-from clinical_ner.batch.sources import Source, sources
+from clinical_ner.batch.sources import Source, looked_through
 from clinical_ner.batch.work import ExtractJob, extract_shard, guarded
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
@@ -63,7 +63,7 @@ def test_a_pattern_of_keys_is_expanded(bucket: Path) -> None:
     write(notes(1), bucket / "in/b.jsonl")
     write(notes(1), bucket / "in/c.csv/part.csv")
 
-    assert [source.name for source in sources(["s3://bucket/in/*.csv"])] == ["a.csv", "c.csv/part.csv"]
+    assert [source.name for source in looked_through(["s3://bucket/in/*.csv"]).sources] == ["a.csv", "c.csv/part.csv"]
 
 
 def without_store(patched: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_an_input_in_a_store_that_is_gone_is_the_users_to_mend(name: str, monkey
     without_store(monkeypatch)
 
     with pytest.raises(UserError, match=rf"^{re.escape(name)} cannot be read: EndpointConnectionError\n  remedy: "):
-        sources([name])
+        looked_through([name])
 
 
 def test_a_store_that_goes_away_after_the_plan_sets_the_shard_aside(

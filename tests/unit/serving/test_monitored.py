@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from clinical_ner.core.params import Action
 from clinical_ner.monitoring.gauges import ACTIONS
 from clinical_ner.serving import metrics
 from clinical_ner.serving.monitored import LastRun
@@ -65,6 +66,10 @@ def test_a_run_is_shown_with_its_verdict_as_a_number_and_its_time() -> None:
     assert asked == {f"clinical_ner_monitoring_action/{n}": n in {"log", "alert"} for n in ACTIONS}
     assert found["clinical_ner_agreement_f1"] == 0.8
     assert found["clinical_ner_monitoring_last_run_timestamp_seconds"] == 1772323200
+
+
+def test_what_a_policy_can_name_is_shown() -> None:
+    assert get_args(Action) == ACTIONS
 
 
 def test_a_row_without_actions_breaks_no_scrape() -> None:
