@@ -1,7 +1,7 @@
 """Measure batches: notes a second and memory with 1 and 2 processes and on a Dask cluster, beside the bare tagger.
 
     python docs/batch_speed.py                  100,000 short notes: ten minutes
-    python docs/batch_speed.py --long 10000000    also so many in one run: hours; memory must not grow
+    python docs/batch_speed.py --long 10000000    also so many of a line each in one run: an hour; memory must not grow
     python docs/batch_speed.py --notes 2000 --of-notes    the notes of data/notes, again and again
 
 Speed is told twice: in notes a second of the clock, on which everything else that the machine does weighs, and in
@@ -48,6 +48,7 @@ ROUNDS = 3  # in which the engines take turns
 SPEEDUP, SHARE = 1.8, 0.85  # of two processes: times one; of the bare tagger's speed times the processes
 MOST_MEGABYTES, MOST_GROWTH = 400, 1.1  # of a process; and at the end of the long run, times what it had at first
 SHORT = 260  # characters of a short note, about
+LINE = (20, 120)  # characters of a line that is a note of the long run
 BARE = 3_000  # notes that the bare tagger reads
 MARKS = (100_000, 1_000_000, 10_000_000)  # notes; memory is told up to each, and up to the last
 PRICE = 0.04  # US dollars an hour of a virtual processor, about what clouds ask
@@ -83,12 +84,13 @@ class Measured(NamedTuple):
 
 def main(
     notes: Annotated[int, Option(min=100, help="How many.")] = 100_000,
-    long: Annotated[int, Option(min=0, help="So many as well, on two processes.")] = 0,
+    long: Annotated[int, Option(min=0, help="So many of a line each as well, on two processes.")] = 0,
     of_notes: Annotated[bool, Option(help="Notes of the usual length instead of short ones.")] = False,
     out: Annotated[Path, Option(help="The page to write.")] = PAGE,
 ) -> None:
     """Print a line a batch, and write the page."""
-    texts = some_texts(of_notes)
+    whole: list[str] = io.read(NOTES, DATA / "notes")["text"].tolist()
+    texts = whole if of_notes else [short(text) for text in whole]
     with tempfile.TemporaryDirectory() as scratch:
         source = written(texts, notes, Path(scratch) / "notes.parquet")
         before = load()
@@ -103,10 +105,10 @@ def main(
         made = [generated(noun, people, Path(scratch) / noun) for noun, people in GENERATED.items()]
         longest = longest_of(out.with_suffix(".json"))
         if long:
-            large = written(texts, long, Path(scratch) / "large.parquet")
+            large = written(lines_of(whole), long, Path(scratch) / "large.parquet")
             longest = batch(LONG_ENGINE, 2, large, long, ["--workers", "2"])
     bare, speedup = median(bares), median(two.rate / one.rate for one, two, _ in rounds)
-    lines = judged(bare, speedup, engines[1], longest)
+    lines = judged(bare, speedup, engines, longest)
     found = engines + ([longest] if longest else [])
     figures = {
         "table": "\n".join(row(each, bare) for each in found),
@@ -129,10 +131,11 @@ def longest_of(file: Path) -> Measured | None:
     return next((each for each in batches if each.engine == LONG_ENGINE and each.notes > usual), None)
 
 
-def judged(bare: float, speedup: float, two: Measured, longest: Measured | None) -> list[str]:
+def judged(bare: float, speedup: float, engines: list[Measured], longest: Measured | None) -> list[str]:
     """A line for each bar: what was measured, what is wanted, and whether it is met."""
+    two = engines[1]
     share = two.rate * bare / two.workers
-    largest = max(max(each.megabytes, each.asking_megabytes) for each in (two, longest or two))
+    largest = max(max(each.megabytes, each.asking_megabytes) for each in (*engines, longest or two))
     lines = [
         verdict(f"2 processes: {speedup:.2f} times one", speedup >= SPEEDUP, f"at least {SPEEDUP}"),
         verdict(f"2 processes: {share:.1%} of twice the bare tagger's speed", share >= SHARE, f"at least {SHARE:.0%}"),
@@ -153,16 +156,20 @@ def verdict(measured: str, is_met: bool, wanted: str, met: str = MET) -> str:
 
 
 # --- what is read -----------------------------------------------------------------------------------
-def some_texts(of_notes: bool) -> list[str]:
-    """The notes of data/notes; or sentences of them, as many as make a short note."""
-    whole: list[str] = io.read(NOTES, DATA / "notes")["text"].tolist()
-    return whole if of_notes else [short(text) for text in whole]
-
-
 def short(text: str) -> str:
     """The beginning of the text up to the end of a line or sentence."""
     cut = re.match(rf".{{1,{SHORT}}}[.\n]", text, re.DOTALL)
     return cut[0] if cut else text[:SHORT]
+
+
+def lines_of(texts: list[str]) -> list[str]:
+    """Every line or sentence of the texts that is neither a heading nor long: the notes of the long run.
+
+    >>> lines_of(["Plan. Start aspirin for the angina. Return."])
+    ['Start aspirin for the angina.']
+    """
+    pieces = [piece.strip() for text in texts for piece in re.split(r"(?<=[.\n])\s", text)]
+    return [piece for piece in pieces if LINE[0] <= len(piece) <= LINE[1]]
 
 
 def written(texts: list[str], count: int, path: Path) -> Path:
@@ -347,6 +354,7 @@ def page(texts: list[str], found: list[Measured], figures: dict[str, str]) -> st
         "processors": str(os.cpu_count()),
         "arithmetic": "\n".join(arithmetic(count, two) for count in PLANNED),
         "price": f"{PRICE:.2f}",
+        "line": " to ".join(map(str, LINE)),
         "growth": growth(max(found, key=lambda measured: measured.notes)),
         "most": f"{max(of.notes for of in found):,}",
     }

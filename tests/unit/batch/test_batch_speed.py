@@ -24,6 +24,11 @@ def measured(bench: ModuleType, **changes: Any) -> Any:
     return usual._replace(**changes)
 
 
+def engines(bench: ModuleType, **changes: Any) -> list[Any]:
+    """One process, two of which something differs, and Dask."""
+    return [measured(bench), measured(bench, **changes), measured(bench)]
+
+
 def long_run(bench: ModuleType, *megabytes: float) -> Any:
     marks = ("100000", "1000000", "10000000")
     return measured(bench, notes=10_000_000, growth=dict(zip(marks, megabytes, strict=True)), megabytes=max(megabytes))
@@ -42,14 +47,22 @@ def long_run(bench: ModuleType, *megabytes: float) -> Any:
 def test_a_bar_that_is_missed_is_told(
     bench: ModuleType, speedup: float, changes: dict[str, float], missed: list[str]
 ) -> None:
-    lines = bench.judged(0.001, speedup, measured(bench, **changes), None)
+    lines = bench.judged(0.001, speedup, engines(bench, **changes), None)
 
     assert [line.removeprefix("- ").split(" (")[0] for line in lines if line.endswith("missed")] == missed
 
 
+def test_the_largest_process_is_that_of_any_engine(bench: ModuleType) -> None:
+    one, two, dask = engines(bench)
+
+    lines = bench.judged(0.001, 2.0, [one, two, dask._replace(megabytes=410.0)], None)
+
+    assert lines[-1] == "- the largest process: 410 MB (under 400 MB): missed"
+
+
 def test_memory_that_grows_over_a_long_run_is_missed(bench: ModuleType) -> None:
     flat, growing = (
-        bench.judged(0.001, 2.0, measured(bench), long_run(bench, 270.0, last, last))[-1] for last in (290, 320)
+        bench.judged(0.001, 2.0, engines(bench), long_run(bench, 270.0, last, last))[-1] for last in (290, 320)
     )
 
     assert flat.endswith(": met")
@@ -62,7 +75,7 @@ def test_a_run_that_is_shorter_than_the_longest_mark_does_not_show_that_memory_s
         measured(bench, notes=300_000, growth={"100000": 270.0, "300000": last}, megabytes=last) for last in (280, 320)
     )
 
-    lines = [bench.judged(0.001, 2.0, measured(bench), run)[-1] for run in (flat, growing)]
+    lines = [bench.judged(0.001, 2.0, engines(bench), run)[-1] for run in (flat, growing)]
 
     assert [line.rsplit(": ", 1)[1] for line in lines] == ["not shown", "missed"]
 
