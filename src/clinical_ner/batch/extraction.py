@@ -11,7 +11,7 @@ import pandas as pd
 
 from clinical_ner.core.schema import EXTRACTED_ENTITIES, EXTRACTED_NOTES, Table
 from clinical_ner.core.span import Span
-from clinical_ner.ner.extraction import Mention, Reading, understand
+from clinical_ner.ner.extraction import Mention, Reading, understand_all
 from clinical_ner.ner.fhir import bundle
 from clinical_ner.ner.tagger import Tagger
 
@@ -44,7 +44,7 @@ def extraction(tagger: Tagger, frame: pd.DataFrame, *, fhir: bool = False) -> Ex
     """What the tagger finds in a frame of `NOTE_COLUMNS`, and what the notes say of it."""
     ids, texts = frame["note_id"].tolist(), frame["text"].tolist()
     subjects = frame["subject"].tolist() if "subject" in frame else [None] * len(frame)
-    read = [understand(tagger, text) for text in texts]
+    read = list(understand_all(tagger, texts))
     version = tagger.manifest.version
     notes = [(i, len(t), len(found.mentions), version) for i, t, found in zip(ids, texts, read, strict=True)]
     rows = [

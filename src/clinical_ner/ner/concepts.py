@@ -7,6 +7,7 @@ library of string distances is needed: a mention is spelt right, one edit away, 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
@@ -33,6 +34,7 @@ TERM, BAG, WORD, CONCEPT = "t", "b", "w", "c"  # what a key of the trie is about
 RAREST = ""  # stands for any word that is in no term
 LEAST_SCORE = 0.55  # below it a guess is more often wrong than right
 REORDERED, RESPELT, CUT = 0.95, 0.85, 0.9  # factors: other order or forms; a word a letter off; the end cut off
+LITTLE = 0.15  # of its weight has a word that tells a place, a degree or a form, or a number
 LONGEST_NAME = 120  # characters of a mention that is looked up
 MOST_WORDS = 7  # of which every choice is tried; of more, the heaviest
 SHORTEST_PREFIX = 4  # letters of a cut drug name: "azithro"
@@ -91,13 +93,17 @@ def _drug_forms(rows: Iterable[Any]) -> Iterator[Form]:
 
 
 def _procedure_forms(rows: Sequence[Any]) -> Iterator[Form]:
-    """A procedure is called by the shortest of its terms."""
+    """A procedure is called by the term of its id, else by the shortest."""
     names: dict[str, str] = {}
-    for row in sorted(rows, key=lambda row: (len(row.term), row.term)):
+    for row in sorted(rows, key=lambda row: (not row.concept_id.endswith(_slug(row.term)), len(row.term), row.term)):
         names.setdefault(row.concept_id, row.term)
     for row in rows:
         rank = UNCOMMON * (not row.common) + 1
         yield Form(row.term, TREATMENT, row.concept_id, names[row.concept_id], row.kind, None, rank)
+
+
+def _slug(term: str) -> str:
+    return ":" + re.sub(r"[^a-z0-9]+", "-", term.lower())
 
 
 def _records(frame: pd.DataFrame) -> Iterator[Any]:
@@ -157,7 +163,7 @@ class Concepts:
         exact = self._at(_key(TERM, label, words))
         if exact:
             return self._concept(exact, 1.0)
-        reordered = self._at(_key(BAG, label, stems))
+        reordered = self._at(_key(BAG, label, stems)) if stems else None
         if reordered:
             return self._concept(reordered, REORDERED)
         guesses = [self._by_prefix(words, label), self._by_main_words(stems, label)]
@@ -194,7 +200,7 @@ class Concepts:
             known = stem if self._weighs(stem) else self._respelt(stem)
             if known and known != stem:
                 factor = RESPELT
-            weight = self._weighs(known or RAREST)
+            weight = self._weighs(known or RAREST) * (LITTLE if _tells_little(stem) else 1)
             total += weight
             if known:
                 weights[known] = weight
@@ -242,7 +248,7 @@ def _words(term: str) -> list[str]:
 
 def _stems(term: str) -> list[str]:
     """What the words of a term come down to, in alphabetical order and each once."""
-    same, empty = _word_forms()
+    same, empty, _ = _word_forms()
     words = (word for word in _words(term) if word not in empty and any(map(str.isalnum, word)))
     return sorted({_stem(same.get(word, word)) for word in words})
 
@@ -276,8 +282,17 @@ def _edits(word: str) -> Iterator[str]:
 
 
 @cache
-def _word_forms() -> tuple[dict[str, str], frozenset[str]]:
-    """From a word to the one that stands for it, and the words that tell nothing."""
+def _word_forms() -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+    """From a word to the one that stands for it, words that tell nothing, and the stems of those that tell little."""
     content = yaml.safe_load(RESOURCE.read_text(encoding="utf-8"))
     same = {word: key for key, words in content["same"].items() for word in words}
-    return same, frozenset(content["without_meaning"])
+    return same, frozenset(content["without_meaning"]), frozenset(map(_stem, content["of_little_weight"]))
+
+
+def _tells_little(stem: str) -> bool:
+    """Whether a concept may lack it: a word of place, degree or form, or a number.
+
+    >>> [_tells_little(stem) for stem in ("lower", "81", "x3", "lobar", "pneumon")]
+    [True, True, True, True, False]
+    """
+    return stem.removeprefix("x").isdecimal() or stem in _word_forms()[2]

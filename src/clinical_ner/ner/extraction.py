@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from clinical_ner.core.span import DISEASE, Span
@@ -12,6 +12,7 @@ from clinical_ner.ner.concepts import Concept, Concepts
 from clinical_ner.ner.relations import link
 from clinical_ner.ner.sections import Heading, heading_at, headings
 from clinical_ner.ner.tagger import Entity, Tagger
+from clinical_ner.ner.tagger import Sentence as TaggedSentence
 from clinical_ner.ner.tokenize import Token, sentences
 
 NOT_THE_PATIENTS = frozenset({"absent", "family"})  # a disease that the patient has not, and so no treatment of it
@@ -52,7 +53,16 @@ def extract(tagger: Tagger, text: str) -> dict[str, Any]:
 
 def understand(tagger: Tagger, text: str) -> Reading:
     """What the tagger finds in the text and the text says of it."""
-    return interpret(text, [(sentence.tokens, sentence.entities) for sentence in tagger.read(text)], tagger.concepts)
+    return _understood(tagger, text, tagger.read(text))
+
+
+def understand_all(tagger: Tagger, texts: Sequence[str]) -> Iterator[Reading]:
+    """`understand` of each text, in order; of many short ones much faster."""
+    return (_understood(tagger, text, read) for text, read in zip(texts, tagger.read_all(texts), strict=True))
+
+
+def _understood(tagger: Tagger, text: str, read: Iterable[TaggedSentence]) -> Reading:
+    return interpret(text, [(sentence.tokens, sentence.entities) for sentence in read], tagger.concepts)
 
 
 def record(text: str, read: Reading) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,11 @@ from clinical_ner.ner.abbreviations import definitions, kinds
 from clinical_ner.ner.calibration import calibrated
 from clinical_ner.ner.emissions import Emissions
 from clinical_ner.ner.gazetteer import fold
-from clinical_ner.ner.tokenize import Block, Token, blocks
+from clinical_ner.ner.tokenize import Block, Token, blocks, joined
 from clinical_ner.ner.weights import Floats, Weights
+
+NOTHING = Block([], [], [0])  # of a text without tokens
+TOGETHER = 2_000  # tokens of short texts that are tagged at once; more are not faster
 
 
 class Entity(NamedTuple):
@@ -96,6 +100,29 @@ class Tagger:
         """Every sentence of the text with its tags; offsets count code points of the original text."""
         abbreviated = self._abbreviated(text)
         return [sentence for block in blocks(text) for sentence in self._sentences(block, abbreviated)]
+
+    def read_all(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
+        """`read` of each text, in order; short ones are tagged together: the same figures in less time."""
+        waiting: list[Block] = []
+        for text in texts:
+            abbreviated, own = self._abbreviated(text), list(islice(blocks(text), 2))
+            if abbreviated or len(own) > 1:
+                yield from self._read_together(waiting)
+                yield self.read(text)
+                waiting = []
+            else:
+                waiting += own or [NOTHING]
+            if sum(len(block.words) for block in waiting) > TOGETHER:
+                yield from self._read_together(waiting)
+                waiting = []
+        yield from self._read_together(waiting)
+
+    def _read_together(self, parts: Sequence[Block]) -> Iterator[list[Sentence]]:
+        """The sentences of each, which is of a text that defines no abbreviations."""
+        block = joined(parts)
+        found = self._sentences(block, {}) if block.words else iter(())
+        for part in parts:
+            yield list(islice(found, len(part.spans())))
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of the text, in order, never overlapping."""

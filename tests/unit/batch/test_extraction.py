@@ -33,7 +33,7 @@ from clinical_ner.batch.spark import ENTITY_SCHEMA, REJECTED_SCHEMA, of_partitio
 from clinical_ner.commands.batch import extract_batch
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.schema import EXTRACTED_ENTITIES
-from clinical_ner.ner.extraction import understand
+from clinical_ner.ner.extraction import interpret, understand
 from clinical_ner.ner.tagger import Tagger
 
 NAMES = ("notes.parquet", "notes.jsonl", "notes.csv", "notes.jsonl.gz", "notes.csv.gz")
@@ -417,12 +417,12 @@ def test_the_quarantine_is_its_owners_alone(extract: Extract, tmp_path: Path) ->
 def test_a_note_on_which_the_tagger_fails_takes_no_other_with_it(
     extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(tagger: Tagger, text: str) -> object:
+    def fails(text: str, *rest: object) -> object:
         if "no. 3," in text:
             raise ValueError(text)
-        return understand(tagger, text)
+        return interpret(text, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("clinical_ner.batch.extraction.understand", fails)
+    monkeypatch.setattr("clinical_ner.ner.extraction.interpret", fails)
     source = write(notes(6), tmp_path / "notes.parquet")
 
     ended, _ = extract(tmp_path / "out", source)

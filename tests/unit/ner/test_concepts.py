@@ -75,7 +75,8 @@ def test_a_mention_names_the_disease_of_its_words(concepts: Concepts, mention: s
         ("zithromax", "MESH:D10"),
         ("azithro", "MESH:D10"),
         ("insulin glargine pen", "MESH:D12"),
-        ("acyclovr cream", None),
+        ("acyclovr cream", "MESH:D11"),
+        ("acyclovr mist", None),
         ("azi mist", None),
     ],
 )
@@ -95,6 +96,31 @@ def test_the_score_is_one_for_a_term_and_less_the_more_is_guessed(concepts: Conc
     assert scores[0] == 1.0
     assert scores == sorted(scores, reverse=True)
     assert len(set(scores)) == len(mentions)
+
+
+@pytest.mark.parametrize(
+    ("mention", "label", "concept_id"),
+    [
+        ("left lower lobe lung cancer", DISEASE, "D3"),
+        ("metastatic lung cancer", DISEASE, "D3"),
+        ("chronic kidney disease stage 3", DISEASE, "D1"),
+        ("tuberculosis with lupus", DISEASE, None),  # lupus is no word of place
+        ("insulin drip", TREATMENT, "MESH:D13"),
+        ("azithromycin 250 mg x5", TREATMENT, "MESH:D10"),
+        ("insulin pump", TREATMENT, None),
+    ],
+)
+def test_words_of_place_degree_and_form_take_little_from_a_name(
+    concepts: Concepts, mention: str, label: str, concept_id: str | None
+) -> None:
+    found = concepts.lookup(mention, label)
+
+    assert (found and found.id) == concept_id
+
+
+def test_words_that_tell_nothing_name_nothing(concepts: Concepts) -> None:
+    assert Concepts.build([drug("XR", "MESH:D1", "XR")]).lookup("ER", TREATMENT) is None
+    assert concepts.lookup("left", DISEASE) is None
 
 
 def test_a_concept_has_its_preferred_name_and_code(concepts: Concepts) -> None:
@@ -151,14 +177,23 @@ def test_the_tables_of_the_vocabulary_become_forms() -> None:
         [["Zyloprim", "MESH:D3", "allopurinol", True, True]], columns=["term", "concept_id", "name", "brand", "common"]
     )
     procedures = pd.DataFrame(
-        [["excision of skin", "PCS:1", "procedure", False], ["skin excision", "PCS:1", "procedure", False]],
+        [
+            ["excision of skin", "PCS:1", "procedure", False],
+            ["skin excision", "PCS:1", "procedure", False],
+            ["ECT", "OWN:electroconvulsive-therapy", "therapy", True],
+            ["electroconvulsive therapy", "OWN:electroconvulsive-therapy", "therapy", True],
+        ],
         columns=["term", "concept_id", "kind", "common"],
     )
+
+    electroconvulsive = ("OWN:electroconvulsive-therapy", "electroconvulsive therapy", "therapy", None, 1)
 
     assert forms(diseases, drugs, procedures) == [
         Form("Gout", DISEASE, "D1", "Gout", "disease", None, 0),
         Form("ache", DISEASE, "D2", "Pain", "symptom", "R52", 6),
         Form("Zyloprim", TREATMENT, "MESH:D3", "allopurinol", "drug", None, 2),
+        Form("ECT", TREATMENT, *electroconvulsive),
+        Form("electroconvulsive therapy", TREATMENT, *electroconvulsive),
         Form("excision of skin", TREATMENT, "PCS:1", "skin excision", "procedure", None, 5),
         Form("skin excision", TREATMENT, "PCS:1", "skin excision", "procedure", None, 5),
     ]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT, Span
-from clinical_ner.ner import bio, emissions
+from clinical_ner.ner import bio, emissions, tagger
 from clinical_ner.ner.adaptation import refined
 from clinical_ner.ner.tagger import Entity, Tagger
 from clinical_ner.ner.tokenize import BLOCK, LONGEST_SENTENCE, blocks, sentences
@@ -120,6 +120,33 @@ def test_what_stands_around_a_sentence_changes_no_bit_of_its_reading(tiny: Tagge
 
     inside = [s for s in around if len(before) < s.tokens[0].start < len(before) + 3 + len(TEXT)]
     assert [(s.tags, s.marginals) for s in inside] == [(s.tags, s.marginals) for s in alone]
+
+
+DEFINES = "Heart failure (HF) was found. HF is treated with insulin glargine (IG). IG helps."
+LONG = TEXT * (BLOCK // 10)
+
+
+@settings(deadline=None)
+@given(texts=st.lists(some_text | st.sampled_from(["", " \n", DEFINES, "HF and IG", LONG]), max_size=9))
+@pytest.mark.parametrize("together", [1, 40, 2_000])
+def test_texts_that_are_read_together_are_read_as_each_alone(tiny: Tagger, texts: list[str], together: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tagger, "TOGETHER", together)
+        found = list(tiny.read_all(texts))
+
+    assert found == [tiny.read(text) for text in texts]
+
+
+def test_short_texts_are_tagged_at_once(tiny: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    tagged = Tagger._tagged
+    monkeypatch.setattr(
+        Tagger, "_tagged", lambda self, block, known: seen.append(len(block.words)) or tagged(self, block, known)
+    )
+
+    assert len(list(tiny.read_all(["No gout."] * 1_500))) == 1_500
+    assert len(seen) == 3
+    assert max(seen) <= tagger.TOGETHER + 3
 
 
 def test_a_text_of_ten_megabytes_is_read_a_block_at_a_time() -> None:

@@ -11,10 +11,14 @@ import yaml
 
 from clinical_ner.core.io import Vocabulary
 from clinical_ner.vocabulary import sources
-from clinical_ner.vocabulary.terms import RESOURCES
+from clinical_ner.vocabulary.sources import RESOURCES
 
 MESH_ID = re.compile(r"D\d{6}(\d{3})?")
-MAPS = {"mesh_id_corrections.csv": ["name", "mesh_id"], "mesh_icd10cm.csv": ["mesh_id", "icd10cm"]}
+MAPS = {
+    "mesh_id_corrections.csv": ["name", "mesh_id"],
+    "mesh_icd10cm.csv": ["mesh_id", "icd10cm"],
+    "icd10cm_common.csv": ["mesh_id", "icd10cm", "name"],
+}
 
 
 def rows(name: str) -> list[list[str]]:
@@ -29,16 +33,19 @@ def lines(name: str) -> list[str]:
 
 def icd10cm_codes() -> set[str]:
     folder = sources.package_folder("simple_icd_10_cm") / "data"
-    return set(next(folder.glob("code-list-*.txt")).read_text(encoding="utf-8").split())
+    listed = next(folder.glob("code-list-*.txt")).read_text(encoding="utf-8").split()
+    return {code for code in listed if "-" not in code}  # no blocks of categories
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_has_its_header_and_two_cells_a_row_none_blank(name: str) -> None:
+def test_a_map_has_its_header_and_as_many_cells_a_row_none_blank(name: str) -> None:
     header, *body = rows(name)
 
     assert header == MAPS[name]
     assert body
-    assert [row for row in body if len(row) != 2 or not all(cell and cell == cell.strip() for cell in row)] == []
+    assert [
+        row for row in body if len(row) != len(header) or not all(cell and cell == cell.strip() for cell in row)
+    ] == []
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -53,10 +60,23 @@ def test_ids_and_codes_have_their_form() -> None:
     assert all(MESH_ID.fullmatch(mesh_id) for mesh_id, _ in rows("mesh_icd10cm.csv")[1:])
 
 
-def test_every_mapped_icd10cm_code_exists() -> None:
+@pytest.mark.parametrize("name", ["mesh_icd10cm.csv", "icd10cm_common.csv"])
+def test_every_mapped_icd10cm_code_exists(name: str) -> None:
     codes = icd10cm_codes()
 
-    assert [code for _, code in rows("mesh_icd10cm.csv")[1:] if code.replace(".", "") not in codes] == []
+    assert [row for row in rows(name)[1:] if row[1].replace(".", "") not in codes] == []
+
+
+def test_a_code_that_was_chosen_is_no_category_and_stands_beside_the_name_of_its_disease(
+    vocabulary: Vocabulary,
+) -> None:
+    names = dict(zip(vocabulary.diseases["concept_id"], vocabulary.diseases["name"], strict=True))
+    above = {code[:length] for code in icd10cm_codes() for length in range(3, len(code))}
+
+    chosen = [row for row in rows("icd10cm_common.csv")[1:] if names.get(row[0]) is not None]
+
+    assert [row for row in chosen if row[2] != names[row[0]]] == []
+    assert [row for row in chosen if row[1].replace(".", "") in above] == []
 
 
 def test_every_code_of_the_vocabulary_exists(vocabulary: Vocabulary) -> None:
@@ -77,20 +97,22 @@ def test_a_correction_names_a_descriptor_of_the_packages_and_changes_its_id() ->
     assert [row for row in corrections if row in ids] == []
 
 
-def test_common_terms_belong_to_known_diseases_and_are_kept(vocabulary: Vocabulary) -> None:
-    common = yaml.safe_load((RESOURCES / "common_terms.yaml").read_text(encoding="utf-8"))
-    found = set(zip(vocabulary.diseases["concept_id"], vocabulary.diseases["term"], strict=True))
+@pytest.mark.parametrize("name", ["diseases", "drugs"])
+def test_common_terms_belong_to_known_concepts_and_are_kept(vocabulary: Vocabulary, name: str) -> None:
+    common = yaml.safe_load((RESOURCES / "common_terms.yaml").read_text(encoding="utf-8"))[name]
+    table = getattr(vocabulary, name)
+    found = set(zip(table["concept_id"], table["term"], strict=True))
 
     wanted = {(mesh_id, term) for mesh_id, terms in common.items() for term in terms}
 
-    assert set(common) <= set(vocabulary.diseases["concept_id"])
+    assert set(common) <= set(table["concept_id"])
     assert {(mesh_id, term) for mesh_id, term in wanted - found if len(term) > 2} == set()
 
 
 def test_treatments_have_a_known_kind_and_are_listed_once() -> None:
     pairs = [line.split(": ") for line in lines("treatments.txt")]
 
-    counts = Counter(term.strip() for _, terms in pairs for term in terms.split(","))
+    counts = Counter(term.strip() for _, terms in pairs for term in re.split("[,=]", terms))
 
     assert {kind for kind, _ in pairs} == {"procedure", "therapy", "drug_class"}
     assert [term for term, count in counts.items() if count > 1 or not term] == []

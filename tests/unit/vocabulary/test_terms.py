@@ -126,6 +126,26 @@ def test_a_treatment_of_our_own_list_is_one_concept_in_singular_and_plural(vocab
     assert found["concept_id"].tolist() == ["OWN:statin"]
 
 
+@pytest.mark.parametrize(
+    ("term", "concept_id"),
+    [
+        ("CABG", "OWN:coronary-artery-bypass-grafting"),
+        ("coronary artery bypass", "OWN:coronary-artery-bypass-grafting"),
+        ("radiotherapy", "OWN:radiation-therapy"),
+        ("PPIs", "OWN:proton-pump-inhibitor"),
+    ],
+)
+def test_a_treatment_of_our_own_list_is_one_concept_however_it_is_called(
+    vocabulary: Vocabulary, term: str, concept_id: str
+) -> None:
+    assert named(vocabulary.procedures, term) == [concept_id]
+
+
+@pytest.mark.parametrize(("term", "generic"), [("ASA", "aspirin"), ("MTX", "methotrexate"), ("LT4", "levothyroxine")])
+def test_a_drug_has_the_short_names_that_clinicians_write(vocabulary: Vocabulary, term: str, generic: str) -> None:
+    assert named(vocabulary.drugs, term) == named(vocabulary.drugs, generic)
+
+
 @pytest.mark.parametrize(("term", "code"), [("heart attack", "I21.9"), ("liver steatosis", "K76.0")])
 def test_a_disease_has_the_code_of_its_usual_meaning(vocabulary: Vocabulary, term: str, code: str) -> None:
     found = vocabulary.diseases[vocabulary.diseases["term"] == term]
@@ -195,13 +215,6 @@ def test_the_length_of_the_terms_kept_is_a_parameter() -> None:
     )
 
     assert kept == ["gout", "a b", "MS"]
-
-
-def test_the_first_code_of_a_title_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = [("I10", "High blood pressure"), ("I15", "High blood-pressure, unspecified"), ("J45", "Asthma")]
-    monkeypatch.setattr(terms.sources, "icd10cm", lambda: iter(pairs))
-
-    assert terms.icd10cm_by_term() == {"high blood pressure": "I10", "asthma": "J45"}
 
 
 def test_the_metrics_count_terms_concepts_and_codes() -> None:
