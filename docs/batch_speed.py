@@ -38,7 +38,7 @@ from typer import Exit, Option
 from clinical_ner.core import files, io
 from clinical_ner.core.commands import run
 from clinical_ner.core.schema import NOTES
-from clinical_ner.ner.extraction import understand
+from clinical_ner.ner.extraction import understand, understand_all
 from clinical_ner.ner.tagger import Tagger
 from clinical_ner.ner.tokenize import blocks
 
@@ -68,6 +68,7 @@ class Measured(NamedTuple):
     engine: str
     workers: int
     notes: int
+    characters: float  # of a note
     seconds: float  # from the first shard on: starting up is apart
     processor_seconds: float  # of the workers, from then on
     start_up: float
@@ -80,6 +81,28 @@ class Measured(NamedTuple):
     def rate(self) -> float:
         """Notes a second."""
         return self.notes / self.seconds
+
+
+class Made(NamedTuple):
+    """People, or notes about them, written by two processes."""
+
+    noun: str
+    number: int
+    seconds: float  # of the clock, with starting up
+    processor_seconds: float
+    output_bytes: int
+
+
+class Found(NamedTuple):
+    """All that a bench measures."""
+
+    bare: float  # seconds of processor time a note, one by one
+    together: float  # the same, all at once
+    speedup: float  # of two processes
+    engines: list[Measured]  # one process, two, Dask
+    generation: list[Made]
+    longest: Measured | None
+    circumstances: dict[str, str]
 
 
 def main(
@@ -97,36 +120,49 @@ def main(
         rounds, bares = [], []
         for number in range(ROUNDS):
             bares.append(bare_seconds(texts))
-            own = [batch(f"{n} process{'es' * (n > 1)}", n, source, notes, ["--workers", str(n)]) for n in (1, 2)]
+            own = [batch(f"{n} process{'es' * (n > 1)}", n, source, ["--workers", str(n)]) for n in (1, 2)]
             with cluster(2, Path(scratch) / f"cluster-{number}") as address:
-                own.append(batch("Dask, 2 workers", 2, source, notes, ["--scheduler", address]))
+                own.append(batch("Dask, 2 workers", 2, source, ["--scheduler", address]))
             rounds.append(own)
-        engines = [sorted(runs, key=lambda run: run.rate)[len(runs) // 2] for runs in zip(*rounds, strict=True)]
-        made = [generated(noun, people, Path(scratch) / noun) for noun, people in GENERATED.items()]
-        longest = longest_of(out.with_suffix(".json"))
+        found = Found(
+            median(bare.alone for bare in bares),
+            median(bare.together for bare in bares),
+            median(two.rate / one.rate for one, two, _ in rounds),
+            [sorted(runs, key=lambda run: run.rate)[len(runs) // 2] for runs in zip(*rounds, strict=True)],
+            [generated(noun, people, Path(scratch) / noun) for noun, people in GENERATED.items()],
+            longest_of(out.with_suffix(".json")),
+            {"before": before, "after": load(), "tokens": f"{mean_tokens(texts):,.0f}"},
+        )
+        lines = told(found, out)
         if long:
             large = written(lines_of(whole), long, Path(scratch) / "large.parquet")
-            longest = batch(LONG_ENGINE, 2, large, long, ["--workers", "2"])
-    bare, speedup = median(bares), median(two.rate / one.rate for one, two, _ in rounds)
-    lines = judged(bare, speedup, engines, longest)
-    found = engines + ([longest] if longest else [])
-    figures = {
-        "table": "\n".join(row(each, bare) for each in found),
-        "generation": "\n".join(generation_row(each) for each in made),
-        "bars": "\n".join(lines),
-    }
-    print(f"the bare tagger: {bare * 1e3:.2f} ms a note", *figures.values(), sep="\n")
-    measured = {"batches": [each._asdict() for each in found], "generation": [each._asdict() for each in made]}
-    files.write_json(out.with_suffix(".json"), {"bare_seconds": bare, **measured})
-    figures |= {"bare": f"{bare * 1e3:.2f}", "before": before, "after": load()}
-    out.write_text(page(texts, found, figures), encoding="utf-8")
+            lines = told(found._replace(longest=batch(LONG_ENGINE, 2, large, ["--workers", "2"])), out)
     if any(line.endswith(MISSED) for line in lines):
         raise Exit(1)
 
 
+def told(found: Found, out: Path) -> list[str]:
+    """Print the tables and the bars, and write the page and what it is made of; the lines of the bars."""
+    lines = judged(found.bare, found.speedup, found.engines, found.longest)
+    batches = found.engines + ([found.longest] if found.longest else [])
+    figures = {
+        "table": "\n".join(row(each, found.bare) for each in batches),
+        "generation": "\n".join(generation_row(each) for each in found.generation),
+        "bars": "\n".join(lines),
+        "bare": f"{found.bare * 1e3:.2f}",
+        "together": f"{found.together * 1e3:.2f}",
+    }
+    print(*figures.values(), sep="\n")
+    measured = {"batches": [each._asdict() for each in batches], "generation": [e._asdict() for e in found.generation]}
+    files.write_json(out.with_suffix(".json"), {"bare_seconds": found.bare, **measured})
+    out.write_text(page(batches, figures | found.circumstances), encoding="utf-8")
+    return lines
+
+
 def longest_of(file: Path) -> Measured | None:
     """The long run that an earlier bench wrote, if one did: on two processes, of more notes than its other batches."""
-    batches = [Measured(**each) for each in (files.read_json(file)["batches"] if file.is_file() else [])]
+    written = files.read_json(file)["batches"] if file.is_file() else []
+    batches = [Measured(**each) for each in written if each.keys() == set(Measured._fields)]
     usual = max(MARKS[0], min((each.notes for each in batches), default=0))
     return next((each for each in batches if each.engine == LONG_ENGINE and each.notes > usual), None)
 
@@ -163,7 +199,7 @@ def short(text: str) -> str:
 
 
 def lines_of(texts: list[str]) -> list[str]:
-    """Every line or sentence of the texts that is neither a heading nor long: the notes of the long run.
+    """Every line or sentence of the texts that is neither very short nor long: the notes of the long run.
 
     >>> lines_of(["Plan. Start aspirin for the angina. Return."])
     ['Start aspirin for the angina.']
@@ -185,8 +221,15 @@ def written(texts: list[str], count: int, path: Path) -> Path:
     return path
 
 
-def bare_seconds(texts: list[str]) -> float:
+class Bare(NamedTuple):
     """Processor time a note of the tagger with all that it says of it, in this process, without reading or writing."""
+
+    alone: float  # seconds, note by note
+    together: float  # seconds, given all of them at once
+
+
+def bare_seconds(texts: list[str]) -> Bare:
+    """Of a tagger that has met the words."""
     tagger = Tagger.load(MODEL)
     some = [f"{texts[n % len(texts)]} {n}" for n in range(BARE)]
     for text in some[: BARE // 4]:
@@ -194,7 +237,10 @@ def bare_seconds(texts: list[str]) -> float:
     start = time.process_time()
     for text in some:
         understand(tagger, text)
-    return (time.process_time() - start) / len(some)
+    between = time.process_time()
+    for _ in understand_all(tagger, some):
+        pass
+    return Bare((between - start) / len(some), (time.process_time() - between) / len(some))
 
 
 def load() -> str:
@@ -203,8 +249,9 @@ def load() -> str:
 
 
 # --- batches ----------------------------------------------------------------------------------------
-def batch(engine: str, count: int, source: Path, notes: int, options: list[str]) -> Measured:
+def batch(engine: str, count: int, source: Path, options: list[str]) -> Measured:
     """Run the command and watch its processes."""
+    notes = pq.read_metadata(source).num_rows
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
@@ -230,7 +277,16 @@ def batch(engine: str, count: int, source: Path, notes: int, options: list[str])
     growth = by_range({done * notes // len(shards): peak for done, peak in peaks.items()}, notes)
     took = sum(spent.values()) - importing
     largest = max(peaks.values(), default=0) / MEGABYTE
-    return Measured(engine, count, notes, seconds - begun, took, begun, largest, asking / MEGABYTE, size, growth)
+    length = mean_characters(source)
+    return Measured(
+        engine, count, notes, length, seconds - begun, took, begun, largest, asking / MEGABYTE, size, growth
+    )
+
+
+def mean_characters(source: Path) -> float:
+    """The mean length of its first notes, in characters."""
+    texts = next(pq.ParquetFile(source).iter_batches(1_000, columns=["text"]))["text"]
+    return sum(len(text.as_py()) for text in texts) / len(texts)
 
 
 def by_range(peaks: dict[int, int], notes: int) -> dict[str, float]:
@@ -307,16 +363,6 @@ def wait_for(file: Path, seconds: float = 60.0) -> None:
 
 
 # --- generation -------------------------------------------------------------------------------------
-class Made(NamedTuple):
-    """People, or notes about them, written by two processes."""
-
-    noun: str
-    number: int
-    seconds: float  # of the clock, with starting up
-    processor_seconds: float
-    output_bytes: int
-
-
 def generated(noun: str, people: int, out: Path) -> Made:
     """Run `clinical-ner NOUN generate` for so many people."""
     start, spent = time.perf_counter(), os.times()
@@ -341,20 +387,17 @@ def generation_row(made: Made) -> str:
 
 
 # --- the page ---------------------------------------------------------------------------------------
-def page(texts: list[str], found: list[Measured], figures: dict[str, str]) -> str:
+def page(found: list[Measured], figures: dict[str, str]) -> str:
     """docs/capacity.md."""
     two = found[1]
     template = (ROOT / "docs/capacity_template.md").read_text(encoding="utf-8")
     figures = {
         **figures,
-        "tokens": f"{mean_tokens(texts):,.0f}",
-        "characters": f"{sum(map(len, texts)) / len(texts):,.0f}",
         "rounds": str(ROUNDS),
         "people": f"{PEOPLE:,}",
         "processors": str(os.cpu_count()),
         "arithmetic": "\n".join(arithmetic(count, two) for count in PLANNED),
         "price": f"{PRICE:.2f}",
-        "line": " to ".join(map(str, LINE)),
         "growth": growth(max(found, key=lambda measured: measured.notes)),
         "most": f"{max(of.notes for of in found):,}",
     }
@@ -371,7 +414,8 @@ def row(measured: Measured, bare: float) -> str:
     """A row of the table of what was measured."""
     a_note = measured.processor_seconds / measured.notes
     return (
-        f"| {measured.engine} | {measured.notes:,} | {measured.rate:,.0f} | {a_note * 1e3:.2f} | {bare / a_note:.0%}"
+        f"| {measured.engine} | {measured.notes:,} | {measured.characters:,.0f} | {measured.rate:,.0f}"
+        f" | {a_note * 1e3:.2f} | {bare / a_note:.0%}"
         f" | {a_note * 1e6 / 3600 * PRICE:.3f} | {measured.megabytes:.0f} | {measured.asking_megabytes:.0f}"
         f" | {measured.start_up:.1f} |"
     )

@@ -99,7 +99,7 @@ def _of_input(name: str) -> Inputs:
             raise UserError(f"{name} does not exist", "name a file, a folder or a quoted pattern")
         found = _known(place.matches(), _above(re.split(r"[*?[]", place.name)[0]))
     elif place.is_folder():
-        found = _known(place.files(), f"{place.name}/")
+        found = _known(place.files(), place.name.rstrip("/") + "/")
     else:
         found = _known([place], _above(place.name))
     if not found.sources:

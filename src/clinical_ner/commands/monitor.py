@@ -232,7 +232,7 @@ def _calibrated(folder: Path) -> Calibrated:
 def _remember(url: str, assessment: dict[str, Any], at: datetime) -> None:
     """Keep the run, where the service and the board find it: the same findings of the same window once."""
     from clinical_ner.core.files import as_json
-    from clinical_ner.monitoring.policy import run_row
+    from clinical_ner.monitoring.gauges import run_row
 
     window = assessment["window"]
     row = run_row(assessment, at) | {

@@ -87,7 +87,7 @@ DISEASES = _table(
         "concept_id": _text(r"^D\d+$"),  # MeSH descriptor
         "name": _text(NOT_BLANK),  # the descriptor's preferred name
         "symptom": pa.Column(bool),  # MeSH tree C23.888 only: a sign or symptom, not a disease
-        "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$", nullable=True),
+        "icd10cm": _text(r"^[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?$", nullable=True),  # billable where the name allows
         "common": pa.Column(bool),  # of our own list of what clinicians write daily
     },
 )
@@ -107,7 +107,7 @@ PROCEDURES = _table(
     ("term",),
     {
         "term": _text(NOT_BLANK),
-        "concept_id": _text(r"^(PCS|OWN):\S"),
+        "concept_id": _text(r"^(PCS|OWN):\S"),  # OWN: of the first of the terms that name the same
         "kind": _text(among=("procedure", "therapy", "drug_class")),
         "common": pa.Column(bool),  # of our own list, not made from an ICD-10-PCS title
     },

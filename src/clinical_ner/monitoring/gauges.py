@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from prometheus_client.core import GaugeMetricFamily
@@ -11,6 +12,21 @@ from clinical_ner.core.prometheus import gauge
 
 NONE, WATCH, ALERT = VERDICTS = ("none", "watch", "alert")
 ACTIONS = ("log", "watch", "alert", "retrain")  # that a policy can name
+
+
+def run_row(assessment: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """A row of `monitoring_runs` but for its id, its window and the report."""
+    free, labelled = assessment["label_free"], assessment["labelled"]
+    return {
+        "created_at": at,
+        "verdict": assessment["verdict"],
+        "distance": free["share_of_limit"],
+        "separation": free["auc"],
+        "notes": assessment["window"]["notes"],
+        "mean_confidence": free["mean_confidence"],
+        "judged": labelled["judged"],
+        "agreement": labelled["f1"],
+    }
 
 
 def run_gauges(run: Mapping[str, Any]) -> list[GaugeMetricFamily]:

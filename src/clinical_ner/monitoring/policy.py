@@ -112,21 +112,6 @@ def with_labels(agreement: Agreement, params: DriftParams) -> dict[str, Any]:
     }
 
 
-def run_row(assessment: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    """The figures of a row of `monitoring_runs`."""
-    free, labelled = assessment["label_free"], assessment["labelled"]
-    return {
-        "created_at": at,
-        "verdict": assessment["verdict"],
-        "distance": free["share_of_limit"],
-        "separation": free["auc"],
-        "notes": assessment["window"]["notes"],
-        "mean_confidence": free["mean_confidence"],
-        "judged": labelled["judged"],
-        "agreement": labelled["f1"],
-    }
-
-
 def exit_code(assessment: Mapping[str, Any]) -> int:
     """By which a program learns what the policy asks for: 20 alert, 10 watch, 0 neither."""
     return max((EXIT_CODES.get(action, 0) for action in assessment["actions"]), default=0)

@@ -7,8 +7,7 @@ from html import escape
 from typing import Any
 
 from clinical_ner.core.prometheus import exposition
-from clinical_ner.monitoring.gauges import run_gauges
-from clinical_ner.monitoring.policy import run_row
+from clinical_ner.monitoring.gauges import run_gauges, run_row
 
 SHOWN = 20  # figures in the page's table
 TITLES = {"none": "No drift", "watch": "Within the threshold: watch", "alert": "Drift: alert"}

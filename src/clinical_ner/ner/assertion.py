@@ -7,21 +7,23 @@ several times the size of a worker, for what is a table look-up a word here.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from clinical_ner.core.span import ASSERTIONS, LABELS
+from clinical_ner.core.span import ASSERTIONS, DISEASE, LABELS, TREATMENT
 from clinical_ner.ner.tokenize import Token, tokens
 
 RESOURCE = Path(__file__).with_name("resources") / "assertion.yaml"
-PRESENT = ASSERTIONS[0]
-YEAR = "<year>"
+PRESENT, ABSENT = ASSERTIONS[:2]
+YEAR, RELATIVE = "<year>", "<relative>"
 JOINED = frozenset({",", "and", "or", "/", "&", "nor"})  # all that stands between the parts of a list
 GAP = 2  # tokens between two cues that still count as one phrase: "no prior documented history of"
+FINDING = 6  # tokens between a negation and what a finding would mean: "no new focal consolidation to suggest"
+MARKS = ("but_lasting", "over_plans", "of_findings", "weak")
 FAR = 1_000  # more tokens than any sentence has
 
 
@@ -68,6 +70,9 @@ class Rule(NamedTuple):
     forward: bool
     window: int
     but_lasting: bool  # of a disease that lasts it says that it is present
+    over_plans: bool  # it reaches over the words of a plan: "if sepsis recurs, start"
+    of_findings: bool  # it says what a finding would mean, which may be denied before: "no defect to suggest"
+    weak: bool  # any other cue that reaches the entity goes before it
 
 
 class Cue(NamedTuple):
@@ -77,6 +82,7 @@ class Cue(NamedTuple):
     past: int
     rules: tuple[Rule, ...]
     stops: bool
+    plans: bool
 
 
 class Phrase(NamedTuple):
@@ -85,6 +91,7 @@ class Phrase(NamedTuple):
     words: tuple[str, ...]
     rules: tuple[Rule, ...]
     stops: bool
+    plans: bool  # it stops all but what reaches over plans
 
 
 class Table(NamedTuple):
@@ -103,13 +110,14 @@ def table() -> Table:
     rules: dict[tuple[str, ...], list[Rule]] = {}
     for phrase, rule in _rules(content):
         rules.setdefault(_words(phrase), []).append(rule)
-    stops = set(map(_words, content["stops"]))
-    plain = stops.union(map(_words, content["pseudo"])) - rules.keys()
+    plans = set(map(_words, content["plans"]))
+    stops = plans.union(map(_words, content["stops"]))
+    plain = stops.union(map(_words, _expanded(content["pseudo"], content))) - rules.keys()
     by_word: dict[str, dict[str, tuple[Phrase, ...]]] = {}
     for words in sorted([*rules, *plain], key=lambda words: (-len(words), words)):
         second = by_word.setdefault(words[0], {})
         key = words[1] if len(words) > 1 else ""
-        second[key] = (*second.get(key, ()), Phrase(words, tuple(rules.get(words, ())), words in stops))
+        second[key] = (*second.get(key, ()), Phrase(words, tuple(rules.get(words, ())), words in stops, words in plans))
     rank = {name: place for place, name in enumerate(content["precedence"])}
     return Table(by_word, rank, content["sections"], frozenset(content["lasting"]))
 
@@ -118,9 +126,16 @@ def _rules(content: dict[str, Any]) -> Iterator[tuple[str, Rule]]:
     for forward in (True, False):
         for group in content["forward" if forward else "backward"]:
             for label in group.get("labels", LABELS):
-                limits = group.get("window", FAR), group.get("but_lasting", False)
-                rule = Rule(group["assertion"], label, forward, *limits)
-                yield from ((phrase, rule) for phrase in group["phrases"])
+                marks = {name: group.get(name, False) for name in MARKS}
+                rule = Rule(group["assertion"], label, forward, group.get("window", FAR), **marks)
+                yield from ((phrase, rule) for phrase in _expanded(group["phrases"], content))
+
+
+def _expanded(phrases: Iterable[str], content: dict[str, Any]) -> Iterator[str]:
+    """The phrases, with every relative in place of <relative>."""
+    for phrase in phrases:
+        relatives = content["relatives"] if RELATIVE in phrase else [""]
+        yield from (phrase.replace(RELATIVE, relative) for relative in relatives)
 
 
 def _words(phrase: str) -> tuple[str, ...]:
@@ -178,6 +193,7 @@ class Reading(NamedTuple):
     words: list[str]
     places: list[tuple[int, int]]
     cues: list[Cue]
+    purposes: list[int]  # the tokens "for" after a treatment: what is said of it is not said of the disease after them
 
     def lasts(self, number: int) -> bool:
         """Whether an entity is a disease that one has for good."""
@@ -190,7 +206,9 @@ def _reading(sentence: Sequence[Token], entities: Sequence[Labelled]) -> Reading
     starts = [token.start for token in sentence]
     places = [(bisect_right(starts, entity.start) - 1, bisect_left(starts, entity.end)) for entity in entities]
     taken = {position for first, past in places for position in range(first, past)}
-    return Reading(words, places, list(_cues(words, taken)))
+    treatments = [past for entity, (_, past) in zip(entities, places, strict=True) if entity.label == TREATMENT]
+    purposes = [past for past in treatments if words[past : past + 1] == ["for"]]
+    return Reading(words, places, list(_cues(words, taken)), purposes)
 
 
 @lru_cache(maxsize=50_000)
@@ -212,7 +230,7 @@ def _cues(words: Sequence[str], taken: Set[int]) -> Iterator[Cue]:
         for phrase in (*known.get(second, ()), *known.get("", ())):
             past = position + len(phrase.words)
             if tuple(words[position:past]) == phrase.words and taken.isdisjoint(range(position, past)):
-                yield Cue(position, past, phrase.rules, phrase.stops)
+                yield Cue(position, past, phrase.rules, phrase.stops, phrase.plans)
                 free = past
                 break
 
@@ -228,25 +246,40 @@ def _before(reading: Reading, number: int, label: str) -> Iterator[Decision]:
     """What the nearest cue before the entity says, and those say that stand directly before that cue."""
     first = reading.places[number][0]
     nearest: Decision | None = None
-    follower = first
+    follower, planned = first, False
     for cue in reversed(reading.cues):
         if cue.past > first:
             continue
         rule = _says(cue, label, first - cue.past, forward=True)
         if rule is None:
-            if cue.stops or nearest:
+            if nearest or (cue.stops and not cue.plans):
                 return
-        elif nearest is None or _adjoin(reading, cue.past, follower):
+            planned = planned or cue.stops
+        elif _is_of_a_treatment(reading, rule, (cue.past, first)):
+            continue
+        elif planned and not rule.over_plans:
+            return
+        elif nearest is None or _adjoin(reading, cue.past, follower, _gap(nearest.rule, rule)):
             nearest, follower = nearest or Decision(first - cue.past, rule, cue), cue.first
-            yield Decision(nearest.distance, rule, cue)
+            yield Decision(FAR if rule.weak else nearest.distance, rule, cue)
         else:
             return
 
 
-def _adjoin(reading: Reading, past: int, first: int) -> bool:
+def _is_of_a_treatment(reading: Reading, rule: Rule, between: tuple[int, int]) -> bool:
+    """Whether the rule denies a treatment and not the disease that it would be for: "no insulin for her diabetes"."""
+    denies = rule.assertion == ABSENT and rule.label == DISEASE
+    return denies and any(between[0] <= place < between[1] for place in reading.purposes)
+
+
+def _gap(nearest: Rule, rule: Rule) -> int:
+    return FINDING if nearest.of_findings and rule.assertion == ABSENT else GAP
+
+
+def _adjoin(reading: Reading, past: int, first: int, gap: int) -> bool:
     """Whether two cues are one phrase: little between them, no part of a list and no entity."""
     entity = any(start < first and end > past for start, end in reading.places)
-    return first - past <= GAP and JOINED.isdisjoint(reading.words[past:first]) and not entity
+    return first - past <= gap and JOINED.isdisjoint(reading.words[past:first]) and not entity
 
 
 def _after(reading: Reading, number: int, label: str) -> Iterator[Decision]:

@@ -129,7 +129,8 @@ class Concepts:
             concepts[form.concept_id] = "\t".join([form.name, form.kind, form.icd10cm or ""])
             frequency.update(set(stems))
             order = (form.rank, stems != name, len(form.term), form.concept_id)
-            for key in (_key(TERM, form.label, words), _key(BAG, form.label, stems), _key(BAG, form.label, name)):
+            bags = [_key(BAG, form.label, bag) for bag in (stems, name) if bag]
+            for key in (_key(TERM, form.label, words), *bags):
                 best[key] = min(best.get(key, (order, form.concept_id)), (order, form.concept_id))
         total = max(1, frequency.total())
         rows = [(key, _payload(order[0], concept_id)) for key, (order, concept_id) in best.items()]
@@ -286,7 +287,8 @@ def _word_forms() -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
     """From a word to the one that stands for it, words that tell nothing, and the stems of those that tell little."""
     content = yaml.safe_load(RESOURCE.read_text(encoding="utf-8"))
     same = {word: key for key, words in content["same"].items() for word in words}
-    return same, frozenset(content["without_meaning"]), frozenset(map(_stem, content["of_little_weight"]))
+    little = (_stem(same.get(fold(word), fold(word))) for word in content["of_little_weight"])
+    return same, frozenset(map(fold, content["without_meaning"])), frozenset(little)
 
 
 def _tells_little(stem: str) -> bool:

@@ -20,8 +20,8 @@ from clinical_ner.ner.gazetteer import fold
 from clinical_ner.ner.tokenize import Block, Token, blocks, joined
 from clinical_ner.ner.weights import Floats, Weights
 
-NOTHING = Block([], [], [0])  # of a text without tokens
-TOGETHER = 2_000  # tokens of short texts that are tagged at once; more are not faster
+NOTHING = Block([], [], [0])  # in place of a text that is read alone
+TOGETHER = 2_000  # tokens after which no other text is waited for; more are not faster
 
 
 class Entity(NamedTuple):
@@ -102,27 +102,30 @@ class Tagger:
         return [sentence for block in blocks(text) for sentence in self._sentences(block, abbreviated)]
 
     def read_all(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
-        """`read` of each text, in order; short ones are tagged together: the same figures in less time."""
+        """`read` of each text, in order; those of one block are tagged together: the same figures in less time."""
         waiting: list[Block] = []
+        alone: dict[int, list[Sentence]] = {}  # by place among those that wait
+        size = 0
         for text in texts:
-            abbreviated, own = self._abbreviated(text), list(islice(blocks(text), 2))
-            if abbreviated or len(own) > 1:
-                yield from self._read_together(waiting)
-                yield self.read(text)
-                waiting = []
+            own = [] if self._abbreviated(text) else list(islice(blocks(text), 2))
+            if len(own) == 1:
+                waiting.append(own[0])
+                size += len(own[0].words)
             else:
-                waiting += own or [NOTHING]
-            if sum(len(block.words) for block in waiting) > TOGETHER:
-                yield from self._read_together(waiting)
-                waiting = []
-        yield from self._read_together(waiting)
+                alone[len(waiting)] = read = self.read(text)
+                waiting.append(NOTHING)
+                size += 1 + sum(len(sentence.tokens) for sentence in read)
+            if size > TOGETHER:
+                yield from self._read_together(waiting, alone)
+                waiting, alone, size = [], {}, 0
+        yield from self._read_together(waiting, alone)
 
-    def _read_together(self, parts: Sequence[Block]) -> Iterator[list[Sentence]]:
-        """The sentences of each, which is of a text that defines no abbreviations."""
+    def _read_together(self, parts: Sequence[Block], alone: Mapping[int, list[Sentence]]) -> Iterator[list[Sentence]]:
+        """The sentences of each text: some were read alone, and the others define no abbreviations."""
         block = joined(parts)
         found = self._sentences(block, {}) if block.words else iter(())
-        for part in parts:
-            yield list(islice(found, len(part.spans())))
+        for place, part in enumerate(parts):
+            yield alone[place] if place in alone else list(islice(found, len(part.spans())))
 
     def tag(self, text: str) -> list[Entity]:
         """The entities of the text, in order, never overlapping."""

@@ -15,8 +15,8 @@ EXTERNAL_CAUSES = ("V", "W", "X", "Y")  # chapter 20: how somebody came to harm,
 # What a title says of what nobody told: ", unspecified", "of unspecified eye", "without coma", "not intractable".
 LEFT_OPEN = re.compile(
     r",? (?:(?:not )?(?:un)?specified as [^,]*"
-    r"|(?:without|not|uncomplicated)\b.*"
-    r"|(?:(?:of|in|to|due to|on) )?unspecified(?: (?!(?:with|without|and|as|not|or)\b)[\w-]+){0,2})(?=,|$)",
+    r"|(?:without|not|uncomplicated)\b(?:(?! with )[^,])*"
+    r"|(?:(?:of|in|to|due to|on) )?unspecified(?: (?!(?:with|without|and|as|not|or)\b)[\w-]+){0,2})(?=,| with|$)",
     re.IGNORECASE,
 )
 
@@ -44,9 +44,12 @@ def unspecified(code: str) -> str:
     ('I20.9', 'E87.20', 'I10', 'F10')
     """
     titles = _titles()
+    if code not in titles:
+        return code  # with its seventh character
     whole = _closed(re.sub("^Other (?:and )?", "", titles[code]))
     same = [child for child in _children().get(code, ()) if _closed(titles[child]) == whole]
-    return unspecified(max(same, key=lambda child: ("nspecified" in titles[child], child))) if same else code
+    plainest = max(same, key=lambda child: ("nspecified" in titles[child], child), default=None)
+    return unspecified(plainest) if plainest else code
 
 
 def normalise(term: str) -> str:

@@ -72,13 +72,17 @@ class Diagnosis(NamedTuple):
     inclusion_terms: tuple[str, ...]
 
 
-def icd10cm() -> Iterator[Diagnosis]:
+@cache
+def icd10cm() -> tuple[Diagnosis, ...]:
     """Every code and category of ICD-10-CM, in the order of the tabular list; a seventh character is not listed."""
     folder = package_folder("simple_icd_10_cm") / "data"
     root = ET.parse(next(folder.glob("icd10c-tabular-*.xml"))).getroot()  # noqa: S314 - a pinned, hashed package
-    for diagnosis in root.iter("diag"):
-        terms = tuple(note.text or "" for note in diagnosis.findall("inclusionTerm/note"))
-        yield Diagnosis(diagnosis.findtext("name", ""), diagnosis.findtext("desc", ""), terms)
+    return tuple(map(_diagnosis, root.iter("diag")))
+
+
+def _diagnosis(element: ET.Element) -> Diagnosis:
+    terms = tuple(note.text or "" for note in element.findall("inclusionTerm/note"))
+    return Diagnosis(element.findtext("name", ""), element.findtext("desc", ""), terms)
 
 
 def icd10pcs() -> Iterator[tuple[str, str]]:

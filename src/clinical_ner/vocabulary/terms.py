@@ -232,8 +232,8 @@ def proper_names() -> frozenset[str]:
     """Words that ICD-10-CM, which writes sentence case, only ever capitalises within a title: Crohn, Hodgkin."""
     inner, lower = set(), set()
     texts = (text for diagnosis in sources.icd10cm() for text in (diagnosis.title, *diagnosis.inclusion_terms))
-    for title in texts:
-        lower.update(re.findall(r"\b[a-zé]{4,}\b", title))
-        inner.update(re.findall(r"(?<=[a-z] )[A-Z][a-zé]{3,}\b(?! [A-Z])", title))
-        inner.update(re.findall(r"\b[A-Z][a-zé]{3,}(?=['’]s\b|-[A-Z])", title))
+    for text in texts:
+        lower.update(re.findall(r"\b[a-zé]{4,}\b", text))
+        inner.update(re.findall(r"(?<=[a-z] )[A-Z][a-zé]{3,}\b(?! [A-Z])", text))
+        inner.update(re.findall(r"\b[A-Z][a-zé]{3,}(?=['’]s\b|-[A-Z])", text))
     return frozenset(word.lower() for word in inner if word.lower() not in lower)

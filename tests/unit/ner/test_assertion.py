@@ -14,6 +14,7 @@ from clinical_ner.ner import assertion
 from clinical_ner.ner.assertion import BY_DEFAULT, Section, Trigger, assertions
 from clinical_ner.ner.tokenize import tokens
 
+KEYS = {"assertion", "labels", "window", "but_lasting", "over_plans", "of_findings", "weak", "phrases"}
 MARKED = re.compile(r"\[([^\]]*)\]|\{([^}]*)\}")  # [disease] and {treatment}
 
 
@@ -133,6 +134,82 @@ def test_a_longer_phrase_says_in_both_directions_what_the_shorter_one_does(text:
     assert [name for name, _ in read(text)] == names.split()
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Consider starting {amlodipine}.", "hypothetical"),
+        ("Recommend starting {amlodipine}.", "hypothetical"),
+        ("If sepsis recurs, start {meropenem}.", "hypothetical"),
+        ("If BP remains high, add {amlodipine}.", "hypothetical"),
+        ("Declined to start {insulin}.", "absent"),
+        ("Will not start {insulin}.", "absent"),
+        ("Never been on {lithium}.", "absent"),
+        ("Plan to start {rituximab}.", "hypothetical"),
+        ("Start {aspirin}.", "present"),
+        ("Will start {metformin}.", "present"),
+        ("If tolerated, will increase {metoprolol}.", "hypothetical"),
+        ("[Pneumonia]: start {ceftriaxone}.", "present present"),
+        ("She should return in two weeks and will start {metformin}.", "present"),
+        ("Not on {aspirin}, will start {clopidogrel}.", "absent present"),
+        ("No aspirin, start {heparin}.", "present"),
+        ("Risks, benefits of {thrombolysis} were discussed.", "hypothetical"),
+    ],
+)
+def test_a_condition_reaches_over_the_words_of_a_plan_and_an_order_is_none(text: str, names: str) -> None:
+    assert [name for name, _ in read(text)] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("No {chemotherapy} for her [lymphoma].", "absent present"),
+        ("Her father, who had [prostate cancer].", "family"),
+        ("Her husband who has [COPD].", "family"),
+        ("Her father had [MI]. ", "family"),
+        ("[Diabetes] (mom), [lupus] (both parents), [MI] (MGF).", "family family family"),
+        ("[Breast cancer] in two great-aunts.", "family"),
+        ("[Asthma] in several cousins.", "family"),
+        ("Brought in by her son for [pneumonia].", "present"),
+        ("Accompanied by mother for follow-up of [epilepsy].", "present"),
+        ("Daughter noticed worsening [depression].", "present"),
+        ("Mother has [diabetes] and [COPD].", "family family"),
+        ("Her mother had a [stroke] 3 years ago.", "family"),
+        ("Here with her mother for [asthma].", "present"),
+        ("Lives with her mother, who has [dementia].", "family"),
+        ("A woman whose mother takes no {insulin} for her [diabetes].", "absent family"),
+        ("Her brother is concerned about her [dementia].", "present"),
+    ],
+)
+def test_a_relative_has_a_disease_and_is_no_patient_for_bringing_one(text: str, names: str) -> None:
+    assert [name for name, _ in read(text)] == names.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("No filling defect to suggest [pulmonary embolism].", "absent"),
+        ("No new focal consolidation to suggest [pneumonia].", "absent"),
+        ("Nothing concerning for [malignancy].", "absent"),
+        ("She does not take {insulin} for her [diabetes].", "absent present"),
+        ("No further workup for [anemia].", "present"),
+        ("Watch for signs of [infection].", "hypothetical"),
+        ("Risks including [infection] and [stroke] were discussed.", "hypothetical hypothetical"),
+        ("She had [pneumonia] two months ago.", "historical"),
+        ("She had [asthma] two months ago.", "present"),
+        ("No large focal airspace consolidation to suggest [pneumonia].", "absent"),
+        ("No urine output overnight concerning for [AKI].", "uncertain"),
+        ("Not able to bear weight, concerning for [hip fracture].", "uncertain"),
+        ("Diagnosed with [multiple myeloma] 2 years ago.", "present"),
+        ("No fever to suggest [pneumonia], [UTI] or [sepsis].", "absent absent absent"),
+        ("No fever; possible [pneumonia].", "uncertain"),
+        ("CT concerning for [PE].", "uncertain"),
+        ("No [PE] or [DVT] to suggest [VTE].", "absent absent uncertain"),
+    ],
+)
+def test_a_denied_finding_denies_what_it_would_mean_and_a_denied_treatment_no_disease(text: str, names: str) -> None:
+    assert [name for name, _ in read(text)] == names.split()
+
+
 def test_the_trigger_is_the_words_that_say_so() -> None:
     assert read("There is no evidence of [asthma].") == [("absent", "no evidence of")]
     assert read("No prior history of [asthma].") == [("absent", "No prior")]
@@ -222,8 +299,9 @@ def test_the_resource_names_known_assertions_labels_and_sections_only() -> None:
     assert {group["assertion"] for group in groups} <= set(ASSERTIONS)
     assert {label for group in groups for label in group.get("labels", [])} <= set(LABELS)
     assert set(content["sections"]) <= set(SECTIONS)
+    assert set().union(*groups) <= KEYS
     assert all(isinstance(phrase, str) for group in groups for phrase in group["phrases"])
-    assert all(isinstance(phrase, str) for phrase in content["stops"] + content["pseudo"])
+    assert all(isinstance(phrase, str) for phrase in content["stops"] + content["plans"] + content["pseudo"])
 
 
 def test_no_phrase_is_given_twice_for_the_same_label_and_direction() -> None:
@@ -233,7 +311,7 @@ def test_no_phrase_is_given_twice_for_the_same_label_and_direction() -> None:
         for direction in ("forward", "backward")
         for group in content[direction]
         for label in group.get("labels", LABELS)
-        for phrase in group["phrases"]
+        for phrase in assertion._expanded(group["phrases"], content)
     ]
 
     twice = {row for row in given_for if given_for.count(row) > 1}

@@ -123,10 +123,10 @@ def test_what_stands_around_a_sentence_changes_no_bit_of_its_reading(tiny: Tagge
 
 
 DEFINES = "Heart failure (HF) was found. HF is treated with insulin glargine (IG). IG helps."
-LONG = TEXT * (BLOCK // 10)
+LONG = TEXT * (BLOCK // 20)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(texts=st.lists(some_text | st.sampled_from(["", " \n", DEFINES, "HF and IG", LONG]), max_size=9))
 @pytest.mark.parametrize("together", [1, 40, 2_000])
 def test_texts_that_are_read_together_are_read_as_each_alone(tiny: Tagger, texts: list[str], together: int) -> None:
