@@ -34,6 +34,7 @@ from clinical_ner.ner.tagger import Tagger
 from clinical_ner.notes.charts import POPULATION, Record, record_of
 from clinical_ner.notes.tables import Writing, write_notes
 from clinical_ner.notes.terms import Lexis, lexis
+from clinical_ner.population.catalogue import diseases
 from clinical_ner.population.sample import sample_population
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +73,7 @@ def clinic(people: int, past: int) -> Clinic:
     first = settings.population.patients + settings.drift.reference_patients + past
     sampled = sample_population(settings.population, first, first + people)
     record = record_of(*(getattr(sampled, table.name) for table in POPULATION))
-    words = lexis(vocabulary, set(record.conditions["concept_id"]))
+    words = lexis(vocabulary, diseases())
     knobs = settings.notes.model_copy(update={"literature_texts": 0})
     return Clinic(record, words, knobs, settings.population.reference_date)
 
@@ -87,9 +88,10 @@ def shifts(other: Clinic) -> Iterator[tuple[str, list[str]]]:
     yield "new style: telegraphic, lower case", [telegraphic(text) for text in texts]
     yield "new style: all capitals", [text.upper() for text in texts]
     yield "new style: case reports and abstracts", list(other.notes_of([], 270).notes["text"])
-    for name, people in wards(other).items():
-        yield f"new patients: {name}", list(other.notes_of(people[:SHIFTED_PEOPLE]).notes["text"])
     everybody = other.notes_of(list(other.record.patients["patient_id"]))
+    years = ages(everybody, other)
+    yield "new patients: infants and toddlers", list(everybody.notes["text"][years < 3])
+    yield "new patients: over 75", list(everybody.notes["text"][years > 75])
     yield "new patients: oncology", list(everybody.notes["text"][about(everybody, NEOPLASM)])
     yield "new patients: surgical ward", list(everybody.notes["text"][everybody.notes["kind"] == "operative"])
     yield "broken encoding: UTF-8 read as Windows-1252", [garbled(text) for text in texts]
@@ -137,15 +139,11 @@ def garbled(text: str) -> str:
     return typeset.encode().decode("cp1252", "replace")
 
 
-def wards(other: Clinic) -> dict[str, list[str]]:
-    """People who are seen in one place."""
-    patients = other.record.patients
-    born = pd.to_datetime(patients["birth_date"])
-    years = (pd.Timestamp(other.end) - born).dt.days / 365.25
-    return {
-        "infants": list(patients["patient_id"][years < 4]),
-        "over 75": list(patients["patient_id"][years > 75]),
-    }
+def ages(written: Writing, other: Clinic) -> pd.Series:
+    """How old the patient of each note was when it was written, in years."""
+    born = other.record.patients.set_index("patient_id")["birth_date"]
+    days = pd.to_datetime(written.notes["written_on"]) - pd.to_datetime(written.notes["patient_id"].map(born))
+    return days.dt.days / 365.25
 
 
 def about(written: Writing, codes: str) -> pd.Series:

@@ -37,6 +37,7 @@ from clinical_ner.ner.tokenize import Block, blocks
 from clinical_ner.notes.charts import POPULATION, record_of
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import lexis
+from clinical_ner.population.catalogue import diseases
 from clinical_ner.promotion import speed
 
 ROOT = Path(__file__).parents[1]
@@ -169,7 +170,7 @@ def writing(runs: int) -> None:
     """The stage `notes` without its files."""
     settings = params.load(ROOT / "params.yaml")
     record = record_of(*(io.read(table, DATA / "population") for table in POPULATION))
-    words = lexis(io.read_vocabulary(DATA / "vocabulary"), set(record.conditions["concept_id"]))
+    words = lexis(io.read_vocabulary(DATA / "vocabulary"), diseases())
     write = partial(write_notes, record, words, settings.notes, settings.population.reference_date)
     show("writing notes", len(write().notes), "notes", timed(write, runs))
 

@@ -13,6 +13,7 @@ from clinical_ner.ner.tagger import Tagger
 from clinical_ner.notes.charts import POPULATION, record_of
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import lexis
+from clinical_ner.population.catalogue import diseases
 from clinical_ner.population.sample import sample_population
 
 
@@ -33,7 +34,7 @@ def main(
     first = settings.population.patients  # the next people: of the same towns and doctors as those of the notes
     people = sample_population(settings.population, first, first + own.reference_patients)
     record = record_of(*(getattr(people, table.name) for table in POPULATION))
-    words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
+    words = lexis(io.read_vocabulary(vocabulary), diseases())
     manner = settings.notes.model_copy(update={"literature_texts": 0})
     tagger = Tagger.load(model)
     reference = drift.profile_notes(tagger, write_notes(record, words, manner, end).notes)

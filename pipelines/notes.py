@@ -11,6 +11,7 @@ from clinical_ner.core.schema import ENTITIES, NOTES, RELATIONS, SECTIONS, SEGME
 from clinical_ner.notes.charts import POPULATION, record_of
 from clinical_ner.notes.tables import notes_metrics, write_notes
 from clinical_ner.notes.terms import lexis
+from clinical_ner.population.catalogue import diseases
 
 
 def main(
@@ -23,7 +24,7 @@ def main(
     """Write the tables notes, entities, segments, relations and sections to OUT."""
     settings = params.load(params_file)
     record = record_of(*(io.read(table, population) for table in POPULATION))
-    words = lexis(io.read_vocabulary(vocabulary), set(record.conditions["concept_id"]))
+    words = lexis(io.read_vocabulary(vocabulary), diseases())
     writing = write_notes(record, words, settings.notes, settings.population.reference_date)
     for table, frame in zip((NOTES, ENTITIES, SEGMENTS, RELATIONS, SECTIONS), writing, strict=True):
         io.write(table, frame, out)

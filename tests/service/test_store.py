@@ -46,7 +46,7 @@ def prediction(created_at: datetime = NOON, **changed: Any) -> dict[str, Any]:
         "assertions": {"present": 2},
         "sections": {"none": 2},
         "concepts": {"metabolic": 2},
-        "ages": {"old": 1},
+        "ages": {"65_to_74": 1},
         "sexes": {"unsaid": 1},
         "spans": [[0, 4, "DISEASE"]],
         **dict.fromkeys(store.LATER_FIGURES, 0.125),

@@ -14,6 +14,7 @@ from clinical_ner.ner.metrics import count_spans
 from clinical_ner.notes.charts import POPULATION, record_of
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import lexis
+from clinical_ner.population.catalogue import diseases
 from clinical_ner.population.sample import sample_population
 
 SEED = 80_101  # of people that no stage has
@@ -33,7 +34,7 @@ def usual_notes(repository: Path, people: int, seed: int = SEED) -> list[Gold]:
     settings, vocabulary = params.load(repository / "params.yaml"), io.read_vocabulary(repository / "data/vocabulary")
     sampled = sample_population(settings.population.model_copy(update={"seed": seed, "patients": people}))
     record = record_of(*(getattr(sampled, table.name) for table in POPULATION))
-    words = lexis(vocabulary, set(record.conditions["concept_id"]))
+    words = lexis(vocabulary, diseases())
     manner = settings.notes.model_copy(update={"seed": seed, "literature_texts": 0})
     written = write_notes(record, words, manner, settings.population.reference_date)
     spans: dict[str, list[Span]] = {}

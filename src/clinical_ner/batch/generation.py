@@ -19,7 +19,7 @@ from clinical_ner.core.schema import ENTITIES, NOTES, PROVIDERS, RELATIONS, SECT
 from clinical_ner.notes import charts
 from clinical_ner.notes.tables import write_notes
 from clinical_ner.notes.terms import Lexis, lexis
-from clinical_ner.population.catalogue import conditions
+from clinical_ner.population.catalogue import diseases
 from clinical_ner.population.checks import refuse_impossible_records
 from clinical_ner.population.people import providers
 from clinical_ner.population.sample import sample_population
@@ -111,7 +111,7 @@ def words_of(vocabulary: str, digests: Mapping[str, str]) -> Lexis:
 
 @lru_cache(maxsize=1)
 def _words(vocabulary: str) -> tuple[dict[str, str], Lexis]:
-    """The digests, and the words: the diseases that anybody could have are the frequent ones, whoever is there."""
+    """The digests, and the words."""
     folder = Path(vocabulary)
-    words = lexis(io.read_vocabulary(folder), {condition.mesh for condition in conditions()})
+    words = lexis(io.read_vocabulary(folder), diseases())
     return io.digests(io.VOCABULARY, folder), words

@@ -9,7 +9,7 @@ from clinical_ner.core.span import ASSERTIONS, SECTIONS
 
 NONE = "none"  # no heading above, or no concept known
 UNSAID = "unsaid"
-AGES = ("infant", "child", "young", "middle", "old", "very_old", UNSAID)
+AGES = ("under_5", "5_to_17", "18_to_44", "45_to_64", "65_to_74", "75_and_over", UNSAID)  # years, NCHS's groups
 SEXES = ("female", "male", UNSAID)
 CHAPTERS = (  # of ICD-10-CM
     *("infection", "neoplasm", "blood", "metabolic", "mental", "nervous", "eye", "ear", "circulatory", "respiratory"),

@@ -155,7 +155,7 @@ class DriftParams(Section):
         min_length=1, strict=False, description="sizes, in notes; smaller ones are refused"
     )
     resamples: int = Field(ge=20, description="pairs of batches drawn from the reference, for the distances' limits")
-    splits: int = Field(ge=3, description="cuts of the reference, for the limits of the classifier's AUC")
+    splits: int = Field(ge=3, description="cuts of the reference, for the limits of the classifier's partial AUC")
     watch_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows watched, or worse")
     alert_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows that are an alert")
     min_judged: int = Field(gt=0, description="notes with corrections, for agreement to be judged")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from clinical_ner.core.figures import FIGURES
 from clinical_ner.core.seeds import stream
@@ -49,22 +50,28 @@ class Resampler:
     def __init__(self, values: Matrix, patients: NDArray[np.int64]) -> None:
         # Of the whole reference: in a batch without the rarest notes they would vanish, and chance have no bounds.
         self.deviations = np.maximum(values.std(axis=0), LEAST_DEVIATION)
-        self._patients = patients
         self._count = int(patients.max()) + 1
-        self._order = values.argsort(axis=0, kind="stable")
-        self._widths = np.diff(np.take_along_axis(values, self._order, axis=0), axis=0)
+        self._notes_of = np.bincount(patients)
+        found = [np.unique(column, return_inverse=True) for column in values.T]
+        self._widths = np.concatenate([np.append(np.diff(steps), 0.0) for steps, _ in found])
+        *begins, rows = np.cumsum([0, *(len(steps) for steps, _ in found)]).tolist()
+        self._begins = np.array(begins)
+        # How many notes each patient (a column) has at each value of each figure (a row), values in their order.
+        places = np.concatenate([begin + step for begin, (_, step) in zip(begins, found, strict=True)])
+        cells = (np.ones(values.size), (places, np.tile(patients, len(found))))
+        self._at = csr_array(cells, shape=(rows, self._count))
 
     def distances(self, size: int, draws: np.random.Generator) -> Matrix:
         """The distance of every figure between a batch as large as the reference and one of about `size` notes."""
-        window = self._drawn(max(1, round(self._count * size / len(self._patients))), draws)
+        window = self._drawn(max(1, round(self._count * size / self._notes_of.sum())), draws)
         reference = self._drawn(self._count, draws)
-        areas = (np.abs((reference - window)[self._order].cumsum(axis=0)[:-1]) * self._widths).sum(axis=0)
-        return np.asarray(areas / self.deviations)
+        apart = np.asarray(self._at @ (reference - window)).cumsum()  # 0 again where a figure ends
+        return np.asarray(np.add.reduceat(np.abs(apart) * self._widths, self._begins) / self.deviations)
 
     def _drawn(self, patients: int, draws: np.random.Generator) -> NDArray[np.float64]:
-        """The share of each note in a batch of so many patients."""
-        times = np.bincount(draws.integers(self._count, size=patients), minlength=self._count)[self._patients]
-        return np.asarray(times / times.sum())
+        """The weight of each patient's notes in a batch of so many patients."""
+        times = np.bincount(draws.integers(self._count, size=patients), minlength=self._count)
+        return np.asarray(times / (times @ self._notes_of))
 
 
 def limits(reference: pd.DataFrame, size: int, resamples: int, rates: tuple[float, float], seed: int) -> Limits:

@@ -90,7 +90,7 @@ def drift_reasons(comparison: Comparison) -> list[str]:
     more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
     found = [f"figures moved, in shares of their limits: {', '.join(moved[:NAMED])}{more}"] if moved else []
     if comparison.auc >= separability.watch:
-        found.append(f"a classifier tells the window from the reference: AUC {comparison.auc:.3f}")
+        found.append(f"a classifier tells the window from the reference: partial AUC {comparison.auc:.3f}")
     return found
 
 

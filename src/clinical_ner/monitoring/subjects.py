@@ -16,9 +16,10 @@ AGE = re.compile(
 )
 BORN = re.compile(
     r"\b(?:DOB|[Bb]orn|[Dd]ate of birth):? *(?:on )?(?:\d{1,2}[/.-]\d{1,2}[/.-])?(?P<year>(?:19|20)\d\d)\b"
+    r"| / (?:\d{1,2}[/.-]\d{1,2}[/.-])?(?P<before>(?:19|20)\d\d)\b[-\d]* / \d"  # of a line "name / born / seen"
 )
 YEAR = re.compile(r"\b(?:19|20)\d\d\b")
-BELOW = (2, 18, 40, 65, 80, 130)  # years at which the next group of AGES begins
+BELOW = (5, 18, 45, 65, 75, 130)  # years at which the next group of AGES begins
 FEMALE = frozenset(["she", "her", "hers", "woman", "female", "girl", "mrs", "ms", "f"])
 MALE = frozenset(["he", "his", "him", "man", "male", "boy", "mr", "m"])
 SEX_OF = dict.fromkeys(FEMALE, 1) | dict.fromkeys(MALE, -1)
@@ -28,19 +29,23 @@ def age_band(text: str) -> str:
     """The group of the age that a note gives first, in words or by the year of birth.
 
     >>> age_band("A 58-year-old woman"), age_band("3 y/o M"), age_band("She came.")
-    ('middle', 'child', 'unsaid')
+    ('45_to_64', 'under_5', 'unsaid')
     """
     years = stated_years(text[:HEAD])
     return UNSAID if years is None else AGES[bisect_right(BELOW, years)]
 
 
 def stated_years(text: str) -> int | None:
-    """The age that the text gives first; by the year of birth it is that of the latest year in the text."""
-    stated = AGE.search(text)
+    """The age that the text gives first; by the year of birth it is that of the latest year in the text.
+
+    Whichever of the two comes first; a year of birth alone does not say when the note was written.
+    """
+    stated, born, years = AGE.search(text), BORN.search(text), [int(year) for year in YEAR.findall(text)]
+    if born and len(years) > 1 and (stated is None or born.start() < stated.start()):
+        return max(years) - int(born["year"] or born["before"])
     if stated:
         return 0 if stated["months"] else int(stated["years"] or stated["age"])
-    born = BORN.search(text)
-    return max(map(int, YEAR.findall(text))) - int(born["year"]) if born else None
+    return None
 
 
 def sex(words: Iterable[str]) -> str:

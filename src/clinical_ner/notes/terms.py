@@ -192,7 +192,11 @@ def running_form(name: str) -> str:
 
 
 def lexis(vocabulary: Vocabulary, frequent: Collection[str]) -> Lexis:
-    """Concepts from the vocabulary; `frequent` are the diseases that the population has."""
+    """Concepts from the vocabulary; `frequent` are the diseases that people of the population may have.
+
+    They do not depend on who was drawn: otherwise a larger population would write of other diseases, not only of more
+    people.
+    """
     diseases, drugs, procedures, substances = vocabulary
 
     def of_kind(kind: str) -> Concepts:

@@ -138,6 +138,12 @@ def conditions() -> tuple[Condition, ...]:
 
 
 @cache
+def diseases() -> frozenset[str]:
+    """The concepts that people may have, whoever is drawn."""
+    return frozenset(condition.mesh for condition in conditions())
+
+
+@cache
 def by_key() -> dict[str, Condition]:
     """The conditions by their keys."""
     return {condition.key: condition for condition in conditions()}

@@ -23,6 +23,12 @@ from clinical_ner.monitoring.subjects import age_band, sex, stated_years
         ("18 months old", 0),
         ("Patient: G M   DOB: 2008-01-07   Date: 01/30/2022", 14),
         ("DOB 01/07/1950, seen 2020", 70),
+        ("Ann Lee / 2015-11-13 / 01/15/2022", 7),
+        ("Ann Lee / 11/13/2015 / 2022-01-15", 7),
+        ("Date 01/15/2022 / 3 pages", None),
+        ("DOB: 2010-07-28\n11F, shortness of breath", 11),
+        ("DOB: 2010-07-28", None),
+        ("Re: A. Lee, born 1991-11-05, seen in 2023. Her neighbour, a 54-year-old man, found her.", 32),
         ("She came at nine with 5 mg of folate.", None),
     ],
 )
@@ -31,8 +37,10 @@ def test_an_age_is_read_as_it_is_written(text: str, years: int | None) -> None:
 
 
 def test_a_band_begins_with_its_first_year() -> None:
-    assert [age_band(f"{years}-year-old") for years in (1, 2, 17, 18, 39, 40, 64, 65, 79, 80)] == [
-        *("infant", "child", "child", "young", "young", "middle", "middle", "old", "old", "very_old"),
+    assert [age_band(f"{years}-year-old") for years in (4, 5, 17, 18, 44, 45, 64, 65, 74, 75)] == [
+        "under_5",
+        *("5_to_17", "5_to_17", "18_to_44", "18_to_44", "45_to_64", "45_to_64", "65_to_74", "65_to_74"),
+        "75_and_over",
     ]
 
 
