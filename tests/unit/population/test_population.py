@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from clinical_ner.core.params import PopulationParams
+from clinical_ner.population.catalogue import diseases
 from clinical_ner.population.people import lives
 from clinical_ner.population.sample import POPULATION, Population, sample_population
 from clinical_ner.population.summary import population_metrics
@@ -53,6 +54,12 @@ def test_another_seed_gives_other_people() -> None:
     first, second = sample_population(params(300, 1)).patients, sample_population(params(300, 2)).patients
 
     assert (first["birth_date"] != second["birth_date"]).mean() > 0.9
+
+
+def test_whoever_is_drawn_has_no_disease_but_those_that_anybody_may_have(town: Population) -> None:
+    found = set(town.conditions["concept_id"])
+
+    assert found < diseases()
 
 
 def test_the_tables_hold_what_the_schema_states(town: Population) -> None:
