@@ -169,8 +169,8 @@ class Judge:
         """`none`, `watch` or `alert`."""
         own = drift.thresholds_for(self._thresholds, len(window))
         distances = dict(zip(FIGURES, normalised_distances(self._numbers, window).tolist(), strict=True))
-        auc = separation(self._reference, pd.DataFrame(window, columns=list(FIGURES)), self._seed)
-        return drift.verdict(distances, auc, own)
+        apart = separation(self._reference, pd.DataFrame(window, columns=list(FIGURES)), self._seed)
+        return drift.verdict(distances, apart, own)
 
 
 def windows(

@@ -12,6 +12,7 @@ import typer
 from clinical_ner.commands.durations import duration
 from clinical_ner.commands.store import STORE, StoreUrl, opened
 from clinical_ner.core.errors import UserError
+from clinical_ner.core.figures import AGES
 from clinical_ner.serving.clock import now
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def _from_store(
             f"none of the window's {len(rows)} notes was read by model {version}, of which the reference is",
             "take a reference of the model that is served: 'clinical-ner monitor calibrate', and --reference",
         )
-    whole = [row for row in own if row["concepts"] is not None]
+    # Rows of before have no concepts, or other age groups.
+    whole = [row for row in own if row["concepts"] is not None and row["ages"].keys() <= set(AGES)]
     window = Window(since, until, len(whole), len(rows) - len(whole), version)
     of_version = [row for row in judged if row["model_version"] == version]
     return window, stored_profiles(whole), agreement(judged_notes(of_version))

@@ -26,7 +26,7 @@ RANDOM_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12
 
 
 class Thresholds(NamedTuple):
-    """What decides of windows of so many notes or more: the limits of the distances, and of the classifier's AUC."""
+    """What decides of windows of so many notes or more: the limits of the distances, and of the classifier."""
 
     size: int
     limits: Limits
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
 
     verdict: str
     distances: dict[str, float]
-    auc: float
+    partial_auc: float
     thresholds: Thresholds
     html: str
 
@@ -148,16 +148,16 @@ def compare(reference: pd.DataFrame, current: pd.DataFrame, thresholds: list[Thr
     snapshot = _evidently(reference[list(FIGURES)], current[list(FIGURES)], own.limits)
     metrics = json.loads(snapshot.json())["metrics"]
     distances = {metric["config"]["column"]: round(float(metric["value"]), 4) for metric in metrics}
-    auc = round(separation(reference, current, seed), 4)
+    partial_auc = round(separation(reference, current, seed), 4)
     html = stable_ids(snapshot.get_html_str(as_iframe=False))
-    return Comparison(verdict(distances, auc, own), distances, auc, own, html)
+    return Comparison(verdict(distances, partial_auc, own), distances, partial_auc, own, html)
 
 
-def verdict(distances: Mapping[str, float], auc: float, thresholds: Thresholds) -> str:
+def verdict(distances: Mapping[str, float], partial_auc: float, thresholds: Thresholds) -> str:
     """The graver one of what the furthest figure and the classifier say."""
     furthest = max(value / thresholds.limits.alert[name] for name, value in distances.items())
     by_distance = (furthest >= thresholds.limits.watch) + (furthest >= 1)
-    by_separation = (auc >= thresholds.separability.watch) + (auc >= thresholds.separability.alert)
+    by_separation = sum(partial_auc >= limit for limit in thresholds.separability)
     return VERDICTS[max(by_distance, by_separation)]
 
 
@@ -186,8 +186,8 @@ def drift_metrics(reference: pd.DataFrame, current: pd.DataFrame, comparison: Co
         "furthest": furthest,
         "distance": comparison.distances[furthest],
         "share_of_limit": share,
-        "auc": comparison.auc,
-        "auc_limit": comparison.thresholds.separability.alert,
+        "partial_auc": comparison.partial_auc,
+        "partial_auc_limit": comparison.thresholds.separability.alert,
         "notes_reference": len(reference),
         "notes_current": len(current),
     }

@@ -21,7 +21,7 @@ def run_row(assessment: Mapping[str, Any], at: datetime) -> dict[str, Any]:
         "created_at": at,
         "verdict": assessment["verdict"],
         "distance": free["share_of_limit"],
-        "separation": free["auc"],
+        "separation": free["partial_auc"],
         "notes": assessment["window"]["notes"],
         "mean_confidence": free["mean_confidence"],
         "judged": labelled["judged"],
@@ -34,7 +34,7 @@ def run_gauges(run: Mapping[str, Any]) -> list[GaugeMetricFamily]:
     figures = {
         "clinical_ner_drift_verdict": ("0 none, 1 watch, 2 alert.", VERDICTS.index(run["verdict"])),
         "clinical_ner_drift_distance": ("Distance of the furthest figure, in its limit.", run["distance"]),
-        "clinical_ner_drift_auc": ("Partial AUC of telling the window from the reference.", run["separation"]),
+        "clinical_ner_drift_partial_auc": ("Partial AUC of telling the window from the reference.", run["separation"]),
         "clinical_ner_monitored_notes": ("Notes in the window.", run["notes"]),
         "clinical_ner_monitored_confidence": ("Mean confidence of the window.", run["mean_confidence"]),
         "clinical_ner_judged_notes": ("Notes of the window with corrections.", run["judged"]),

@@ -65,9 +65,9 @@ def label_free(batches: tuple[pd.DataFrame, pd.DataFrame], comparison: Compariso
         "furthest": furthest,
         "share_of_limit": share,
         "watch_from": comparison.thresholds.limits.watch,
-        "auc": comparison.auc,
-        "auc_watch": comparison.thresholds.separability.watch,
-        "auc_alert": comparison.thresholds.separability.alert,
+        "partial_auc": comparison.partial_auc,
+        "partial_auc_watch": comparison.thresholds.separability.watch,
+        "partial_auc_alert": comparison.thresholds.separability.alert,
         "thresholds_of": comparison.thresholds.size,
         "mean_confidence": round(float(means[1]["mean_confidence"]), 4),
         "figures": {
@@ -89,8 +89,8 @@ def drift_reasons(comparison: Comparison) -> list[str]:
     moved = [f"{name} ({share:.2f})" for name, share in comparison.exceeded.items() if share >= limits.watch]
     more = f" and {len(moved) - NAMED} more" if len(moved) > NAMED else ""
     found = [f"figures moved, in shares of their limits: {', '.join(moved[:NAMED])}{more}"] if moved else []
-    if comparison.auc >= separability.watch:
-        found.append(f"a classifier tells the window from the reference: partial AUC {comparison.auc:.3f}")
+    if comparison.partial_auc >= separability.watch:
+        found.append(f"a classifier tells the window from the reference: partial AUC {comparison.partial_auc:.3f}")
     return found
 
 
@@ -128,7 +128,7 @@ def retraining_request(assessment: dict[str, Any]) -> dict[str, Any] | None:
         "verdict": assessment["verdict"],
         "reasons": assessment["reasons"],
         "figures": beyond,
-        "auc": free["auc"],
+        "partial_auc": free["partial_auc"],
         "agreement": labelled["f1"],
         "judged": labelled["judged"],
     }

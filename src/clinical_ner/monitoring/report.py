@@ -50,8 +50,9 @@ def _without_labels(free: dict[str, Any]) -> str:
     rows = [_row(name, of, free["watch_from"]) for name, of in list(free["figures"].items())[:SHOWN]]
     return (
         f"<h2>Without labels: the notes' own figures ({TITLES[free['verdict']]})</h2>\n"
-        f"<p>Second witness: a classifier tells the window from the reference with a partial AUC of {free['auc']:.3f}; "
-        f"watched from {free['auc_watch']:.3f}, an alert from {free['auc_alert']:.3f}. "
+        f"<p>Second witness: a classifier tells the window from the reference with a partial AUC of "
+        f"{free['partial_auc']:.3f}; watched from {free['partial_auc_watch']:.3f}, "
+        f"an alert from {free['partial_auc_alert']:.3f}. "
         f"Thresholds of windows of {free['thresholds_of']} notes or more. First witness, the {len(rows)} figures that "
         "moved furthest:</p>\n<table><tr><th>figure</th><th>reference</th><th>window</th><th>distance</th>"
         f"<th>limit</th><th>distance / limit</th><th></th></tr>\n{''.join(rows)}</table>\n"
@@ -100,7 +101,8 @@ def summary(assessment: dict[str, Any]) -> str:
             "",
             "### Without labels",
             "",
-            f"Partial AUC of telling the two apart: {free['auc']:.3f} (an alert from {free['auc_alert']:.3f}).",
+            f"Partial AUC of telling the two apart: {free['partial_auc']:.3f}, "
+            f"an alert from {free['partial_auc_alert']:.3f}.",
             "",
             "| figure | reference | window | distance / limit |",
             "|---|--:|--:|--:|",

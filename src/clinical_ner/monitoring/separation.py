@@ -2,7 +2,7 @@
 
 It sees all figures of a note at once, and knows nothing of the first witness. Drift begins with a few strange notes
 among many usual ones, so what counts is how many of the window's notes stand above nearly all of the reference's: the
-partial area under the ROC curve.
+partial area under the ROC curve. Of notes that no longer come it says little; that is left to the first witness.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ FOLDS = 5
 MOST_REFERENCE = 3000  # notes of it that the window is told from; more cost time and tell little
 REGULARISATION = 0.001  # scikit-learn's C: a window has few notes for so many figures
 FALSE_POSITIVES = 0.1  # the share of the reference's notes up to which the curve counts
+LEAST = 0.5 - FALSE_POSITIVES / (4 - 2 * FALSE_POSITIVES)  # of a window whose notes are all below the others
+SYMMETRIC = 2 / 3  # the power that makes sums of a few rare things symmetric (Anscombe, J R Stat Soc B 1953;15:229-230)
 FAR = 6.0  # deviations; what is further is no surer
 
 
@@ -32,9 +34,13 @@ class Separability(NamedTuple):
 
 
 def separation(reference: pd.DataFrame, current: pd.DataFrame, seed: int) -> float:
-    """The partial AUC of telling the two apart, from 0.5 to 1, each note judged by a model that has not seen it."""
+    """The partial AUC of telling the two apart, each note judged by a model that has not seen it: 0.5 is chance, 1 all.
+
+    As in the calibration, so many of the reference's notes are left out as the window has, but half of them at most.
+    """
     values, draws = numbers(reference), stream(seed, f"drift/separation/{len(current)}")
-    chosen = np.sort(draws.permutation(len(values))[:MOST_REFERENCE])
+    others = max(len(values) - len(current), len(values) // 2)
+    chosen = np.sort(draws.permutation(len(values))[: min(MOST_REFERENCE, others)])
     return partial_auc(standardised(values, values[chosen]), standardised(values, numbers(current)), draws)
 
 
@@ -43,20 +49,22 @@ def separability(
 ) -> Separability:
     """The partial AUCs that windows of this size pass by chance as often as `rates` allow.
 
-    Windows are cut out of the reference, whole patients, and told from its rest; what is found is taken to be normal.
+    Windows are cut out of the reference, whole patients, and told from its rest. What a few notes give is skewed: a
+    power of it is taken to be normal.
     """
     values, patients = numbers(reference), patients_of(reference)
     scaled, draws = standardised(values, values), stream(seed, f"drift/separability/{size}")
-    found = [_auc_of_cut(scaled, patients, size, draws) for _ in range(splits)]
-    usual = NormalDist(float(np.mean(found)), max(float(np.std(found, ddof=1)), LEAST_DEVIATION))
-    watch, alert = (round(usual.inv_cdf(1 - rate), 4) for rate in rates)
+    found = np.array([_of_cut(scaled, patients, size, draws) for _ in range(splits)]) - LEAST
+    powers = np.maximum(found, 0.0) ** SYMMETRIC
+    usual = NormalDist(float(np.mean(powers)), max(float(np.std(powers, ddof=1)), LEAST_DEVIATION))
+    watch, alert = (round(LEAST + usual.inv_cdf(1 - rate) ** (1 / SYMMETRIC), 4) for rate in rates)
     return Separability(watch, alert)
 
 
-def _auc_of_cut(scaled: Matrix, patients: NDArray[np.int64], size: int, draws: np.random.Generator) -> float:
+def _of_cut(scaled: Matrix, patients: NDArray[np.int64], size: int, draws: np.random.Generator) -> float:
     order = np.argsort(draws.permutation(patients.max() + 1)[patients], kind="stable")  # patients stay together
     window, rest = order[:size], order[size:]
-    return partial_auc(scaled[rest[: max(MOST_REFERENCE, FOLDS)]], scaled[window], draws)
+    return partial_auc(scaled[rest[:MOST_REFERENCE]], scaled[window], draws)
 
 
 def standardised(reference: Matrix, values: Matrix) -> Matrix:
@@ -66,7 +74,7 @@ def standardised(reference: Matrix, values: Matrix) -> Matrix:
 
 
 def partial_auc(first: Matrix, second: Matrix, draws: np.random.Generator) -> float:
-    """Of a five-fold logistic regression that tells the two apart, up to `FALSE_POSITIVES`, standardised.
+    """Of a five-fold logistic regression that tells the two apart, up to a false positive rate, standardised.
 
     0.5 is chance and 1 a perfect classifier (McClish, Med Decis Making 1989;9:190-195).
     """

@@ -259,6 +259,19 @@ def test_notes_and_corrections_of_another_model_than_the_references_are_left_out
     assert found["labelled"]["judged"] == 0
 
 
+def test_rows_of_before_with_other_age_groups_are_left_out_and_counted(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    add(url, rows(tiny, USUAL, 60, NOON - timedelta(hours=2)))
+    add(url, [row | {"ages": {"very_old": 1}} for row in rows(tiny, USUAL, 7, NOON - timedelta(hours=3))])
+
+    done = calibrated("run", "--last", "24h")
+
+    found = written(tmp_path)
+    assert done.exit_code == 0, done.output
+    assert (found["window"]["notes"], found["window"]["left_out"]) == (60, 7)
+
+
 def test_a_window_that_another_model_alone_has_read_is_refused(
     calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
 ) -> None:

@@ -91,7 +91,7 @@ def test_thresholds_of_other_figures_are_refused(thresholds: list[Thresholds]) -
 
 # --- verdicts --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("distance", "auc", "expected"),
+    ("distance", "partial_auc", "expected"),
     [
         (0.0, 0.5, "none"),
         (0.3999, 0.5999, "none"),
@@ -105,11 +105,11 @@ def test_thresholds_of_other_figures_are_refused(thresholds: list[Thresholds]) -
     ],
 )
 def test_the_graver_witness_decides_and_a_threshold_belongs_to_the_graver_verdict(
-    distance: float, auc: float, expected: str
+    distance: float, partial_auc: float, expected: str
 ) -> None:
     distances = dict.fromkeys(FIGURES, 0.0) | {"tokens": distance}
 
-    assert verdict(distances, auc, FIXED) == expected
+    assert verdict(distances, partial_auc, FIXED) == expected
 
 
 def test_a_batch_has_not_drifted_from_itself(batch: pd.DataFrame, thresholds: list[Thresholds]) -> None:
@@ -170,8 +170,8 @@ def test_the_metrics_name_the_furthest_figure_the_thresholds_and_the_sizes(batch
             "furthest": "mean_confidence",
             "distance": 0.45,
             "share_of_limit": 0.9,
-            "auc": 0.51,
-            "auc_limit": 0.65,
+            "partial_auc": 0.51,
+            "partial_auc_limit": 0.65,
             "notes_reference": 5,
             "notes_current": 3,
         }

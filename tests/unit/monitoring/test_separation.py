@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from clinical_ner.core.seeds import stream
 from clinical_ner.monitoring.separation import separability, separation
 
 RATES = (0.05, 0.005)
@@ -25,6 +26,26 @@ def test_a_quarter_of_strange_notes_is_told_from_a_window_without(batch: pd.Data
     strange = window.assign(empty_rate=window["empty_rate"].where(window.index % 4 > 0, 1.0))
 
     assert separation(usual, strange, 1) > separation(usual, window, 1) + 0.05
+
+
+def test_what_is_gone_is_not_what_is_new(batch: pd.DataFrame) -> None:
+    both = batch.assign(empty_rate=(batch.index % 2).astype(float))
+
+    assert separation(both, both[both["empty_rate"] == 0], 1) < 0.55
+    assert separation(both[both["empty_rate"] == 0], both, 1) > 0.6
+
+
+def test_fresh_cuts_reach_the_limits_as_often_as_they_may(batch: pd.DataFrame) -> None:
+    watch, _ = separability(batch, 60, 40, (0.2, 0.05), 1)
+    draws = stream(9, "cuts")
+    patients = batch["patient_id"].unique()
+
+    passed = 0
+    for seed in range(60):
+        window = batch["patient_id"].isin(draws.permutation(patients)[:20])
+        passed += separation(batch[~window], batch[window], seed) >= watch
+
+    assert 4 <= passed <= 22
 
 
 def test_the_same_seed_gives_the_same_partial_auc(batch: pd.DataFrame) -> None:
