@@ -16,9 +16,10 @@ from tests.unit.notes.conftest import small_vocabulary
 from clinical_ner import cli
 from clinical_ner.batch.generation import Stretch, stretches, write_people, write_stretch_of_notes
 from clinical_ner.batch.places import Place
-from clinical_ner.core import io
+from clinical_ner.core import io, params
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import NotesParams, PopulationParams
+from clinical_ner.core.schema import NOTES
 from clinical_ner.population.sample import sample_population
 
 PEOPLE = PopulationParams(seed=3, patients=7, reference_date=date(2024, 12, 31), years_of_records=2)
@@ -60,6 +61,19 @@ def test_every_patient_has_notes_once_and_the_entities_are_where_they_say(vocabu
     texts = entities["note_id"].map(notes.set_index("note_id")["text"])
     surfaces = [text[start:end] for text, start, end in zip(texts, entities["start"], entities["end"], strict=True)]
     assert all(surface == surface.strip() != "" for surface in surfaces)
+
+
+def test_the_stage_and_the_command_write_the_same_notes_of_the_same_people(tmp_path: Path) -> None:
+    settings, vocabulary = params.load(ROOT / "params.yaml"), ROOT / "data/vocabulary"
+    knobs = settings.notes.model_copy(update={"literature_texts": 0})
+    people = stretches(settings.population.model_copy(update={"patients": 4}), Place(str(tmp_path)), 4)[0]
+
+    write_stretch_of_notes(knobs, str(vocabulary), io.digests(io.VOCABULARY, vocabulary), people)
+
+    ours = read_table(tmp_path, "notes").set_index("note_id")["text"]
+    stage = io.read(NOTES, ROOT / "data/notes").set_index("note_id")["text"]
+    assert len(ours) == 4 * knobs.notes_per_patient
+    assert ours.to_dict() == stage[ours.index].to_dict()
 
 
 def test_the_first_shards_of_many_people_are_those_of_few(vocabulary: str, tmp_path: Path) -> None:
