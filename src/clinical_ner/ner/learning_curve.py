@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.seeds import stream
-from clinical_ner.ner.adaptation import held_out_f1
+from clinical_ner.ner.adaptation import held_out_f1, parts, without
 from clinical_ner.ner.corpora import Corpus, Document
 from clinical_ner.ner.evaluation import Reading, read_all, scores, span_reader
 from clinical_ner.ner.gazetteer import Gazetteer
@@ -144,10 +144,11 @@ def tuned(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams
     rows = [example_features(example, gazetteer, params.feature_groups) for example in examples]
     tags = [example.tags for example in examples]
 
-    def f1(own: TrainParams) -> float:
-        return held_out_f1(rows, tags, lambda others: fitted([examples[n] for n in others], gazetteer, own))
+    tried = [params.model_copy(update={"c2": c2}) for c2 in ALONE_C2]
 
-    return max((params.model_copy(update={"c2": c2}) for c2 in ALONE_C2), key=f1)
+    learnt = ([fitted(without(examples, part), gazetteer, own) for own in tried] for part in parts(len(examples)))
+    f1 = held_out_f1(rows, tags, learnt)
+    return tried[f1.index(max(f1))]
 
 
 def worth(points: Sequence[dict[str, Any]], system: str) -> float | None:

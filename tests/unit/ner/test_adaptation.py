@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise, product
 
 import numpy as np
@@ -12,11 +11,27 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
 from clinical_ner.ner import adaptation, bio
-from clinical_ner.ner.adaptation import Settings, adapt, best_tags, held_out_f1, refined
+from clinical_ner.ner.adaptation import (
+    Settings,
+    adapt,
+    best_tags,
+    held_out_f1,
+    leaning,
+    parts,
+    pooled,
+    refined,
+    suited,
+    without,
+)
 from clinical_ner.ner.weights import Floats, Weights
 
 TAGS = ("O", "B-DISEASE", "I-DISEASE")
 BEFORE = Weights(TAGS, {"bias": 0, "w=gout": 1}, np.array([[1.0, 0.0, -1.0], [-1.0, 2.0, 0.5]]), np.eye(3))
+SILENT = Weights(TAGS, {"bias": 0}, np.array([[9.0, 0.0, 0.0]]), np.zeros((3, 3)))
+DOUBTFUL = Weights(
+    TAGS, {"bias": 0, "w=gout": 1, "w=flare": 2}, np.array([[0, 0, 0], [0.2, 0, -9], [-2, 0, -9]]), np.zeros((3, 3))
+)
+IN_DOUBT, SURE = [["bias", "w=gout"]], [["bias", "w=flare"]]
 ROWS = [[["bias", "w=gout"], ["bias", "w=again", "w=again"]], [["bias"]], [["bias"], ["w=gout"], ["bias", "w=flare"]]]
 GOLD = [["B-DISEASE", "I-DISEASE"], ["O"], ["O", "B-DISEASE", "I-DISEASE"]]
 numbers = st.floats(-3, 3, allow_nan=False).map(lambda value: round(value, 3))
@@ -128,25 +143,46 @@ def test_adapting_leaves_the_crf_it_starts_from_as_it_was() -> None:
 
 
 # --- held-out parts -------------------------------------------------------------------------------
-def test_sentences_are_read_by_what_the_others_alone_have_taught() -> None:
-    learnt_from: list[Sequence[int]] = []
+def test_every_part_is_read_by_what_was_learnt_without_it() -> None:
+    rows, tags = [[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3
+    ready = (BEFORE, SILENT)  # of which the one finds gout, and the other nothing
 
-    def learn(others: Sequence[int]) -> Weights:
-        learnt_from.append(others)
-        return BEFORE
+    assert held_out_f1(rows, tags, [ready] * 3) == [2 * 3 / (3 + 6), 0]
+    assert held_out_f1(rows, tags, [[BEFORE], [SILENT], [SILENT]]) == [2 * 2 / (3 + 2)]
 
-    f1 = held_out_f1([[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3, learn)
 
-    assert learnt_from == [[2, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 3]]
-    assert f1 == 2 * 3 / (3 + 6)
+def test_a_crf_that_leans_towards_entities_starts_one_where_the_odds_were_almost_even() -> None:
+    assert best_tags(DOUBTFUL, [IN_DOUBT, SURE]) == [["O"], ["B-DISEASE"]]
+    assert best_tags(leaning(DOUBTFUL, 0.3), [IN_DOUBT, SURE]) == [["B-DISEASE"], ["B-DISEASE"]]
+    assert best_tags(leaning(refined(DOUBTFUL), 0.3), [IN_DOUBT, SURE]) == [["B-DISEASE"], ["B-DISEASE"]]
+    assert best_tags(leaning(DOUBTFUL, -3.0), [IN_DOUBT, SURE]) == [["O"], ["O"]]
+
+
+@pytest.mark.parametrize(("gold", "leant"), [("B-DISEASE", 0.3), ("O", 0.0)])
+def test_how_far_a_crf_leans_is_what_suits_the_sentences_it_has_not_seen(gold: str, leant: float) -> None:
+    assert suited([IN_DOUBT, SURE] * 6, [[gold], ["B-DISEASE"]] * 6, [DOUBTFUL] * 3) == leant
+
+
+def test_a_pool_gives_every_reading_the_mean_of_the_experts_scores() -> None:
+    other = adapted(10.0, 0.1)
+    experts = [adaptation.with_attributes(BEFORE, ROWS, 0), other, other]
+
+    pool = pooled(experts)
+
+    assert pool.attributes == other.attributes
+    assert np.allclose(pool.states, np.mean([expert.states for expert in experts], axis=0))
+    assert np.allclose(pool.transitions, np.mean([expert.transitions for expert in experts], axis=0))
 
 
 @given(st.integers(3, 40))
 def test_every_sentence_is_in_one_part_and_no_part_is_empty(count: int) -> None:
-    parts = list(adaptation._parts(count))
+    items = list(range(count))
 
-    assert [n for part in parts for n in part] == list(range(count))
-    assert all(parts)
+    cut = parts(count)
+
+    assert [n for part in cut for n in part] == items
+    assert all(cut)
+    assert all(sorted([*part, *without(items, part)]) == items for part in cut)
 
 
 def test_the_loss_falls_and_the_log_says_so() -> None:

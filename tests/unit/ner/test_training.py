@@ -16,7 +16,7 @@ import pytest
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.params import TrainParams
 from clinical_ner.core.span import ANNOTATED, DISEASE, LABELS, SYNTHETIC, TREATMENT, Span
-from clinical_ner.ner import bio, model, training
+from clinical_ner.ner import adaptation, bio, model, training
 from clinical_ner.ner.corpora import Document
 from clinical_ner.ner.features import OF_ANNOTATED
 from clinical_ner.ner.tagger import Tagger
@@ -134,6 +134,32 @@ def test_a_model_that_is_adapted_to_annotated_sentences_has_bioes_tags_and_speak
     assert {tag[:2] for tag in tagger.weights.tags} == {"O", bio.BEGIN, bio.INSIDE, bio.END, bio.SINGLE}
     assert tagger.manifest.format == 2
     assert [sentence.tags for sentence in tagger.read("Gout is a diet.")] == [["O", "O", "O", f"B-{TREATMENT}", "O"]]
+
+
+def test_of_enough_annotated_sentences_experts_learn_without_a_part_each_and_are_pooled(
+    synthetic: list[Example],
+    lexicon: list[Entry],
+    train_params: TrainParams,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spy(*args: Any) -> tuple[Weights, list[adaptation.Step]]:
+        experts.append(adapt(*args))
+        read.append(len(args[1]))
+        return experts[-1]
+
+    experts, read, adapt = [], [], adaptation.adapt
+    monkeypatch.setattr(adaptation, "adapt", spy)
+    monkeypatch.setattr(adaptation, "ENOUGH", 9)
+    params = train_params.model_copy(update={"annotated_weight": 5.0})
+
+    log = train([*synthetic, *REAL], lexicon, params, tmp_path / "m.crfsuite", {})
+
+    alike = [expert.attributes == experts[0][0].attributes for expert, _ in experts]
+    assert (read, alike) == ([2 * len(REAL) // 3] * 3, [True] * 3)
+    assert [row.iteration for row in log] == list(range(1, len(log) + 1))
+    assert len(log) > sum(len(steps) for _, steps in experts) > 3
+    assert read_with(tmp_path / "m.crfsuite", "Gout is a diet.") == [("diet", TREATMENT)]
 
 
 def test_a_light_weight_leaves_the_synthetic_model_as_it_was(
