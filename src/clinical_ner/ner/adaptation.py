@@ -102,6 +102,28 @@ def adapt(
     return Weights(grown.tags, grown.attributes, grown.states, grown.transitions + transitions), log
 
 
+def adapt_pool(
+    before: Weights,
+    rows: Sequence[Rows],
+    tags: Sequence[Sequence[str]],
+    settings: Settings,
+    rehearsed: tuple[Sequence[Rows], Sequence[Sequence[str]]] = ((), ()),
+) -> tuple[Weights, list[Step]]:
+    """The pool of experts that `adapt` to all but a part of the sentences each, and their ways one after the other.
+
+    It leans as suits the parts that the experts have not seen. Of fewer than ENOUGH entities there is one expert, which
+    adapts to all sentences.
+    """
+    coarse = [[bio.coarser(tag) for tag in sentence] for sentence in tags]
+    if sum(len(bio.runs(sentence)) for sentence in coarse) < ENOUGH:
+        return adapt(before, rows, tags, settings, rehearsed)
+    grown = with_attributes(before, rows, settings.min_frequency)  # so that all experts have the same attributes
+    fits = [adapt(grown, without(rows, part), without(tags, part), settings, rehearsed) for part in parts(len(rows))]
+    experts = [expert for expert, _ in fits]
+    steps = [step for _, own in fits for step in own]
+    return leaning(pooled(experts), suited(rows, coarse, experts)), steps
+
+
 def refined(weights: Weights) -> Weights:
     """The same CRF with BIOES tags in place of its BIO tags; one that has them stays as it is.
 

@@ -20,7 +20,7 @@ from clinical_ner.core.seeds import stream, unit_hash
 from clinical_ner.core.span import ANNOTATED, LABELS, SYNTHETIC
 from clinical_ner.ner import adaptation, bio, model, weights
 from clinical_ner.ner.abbreviations import definitions, kinds, singular
-from clinical_ner.ner.adaptation import Settings, without
+from clinical_ner.ner.adaptation import Settings
 from clinical_ner.ner.calibration import Point
 from clinical_ner.ner.calibration import fit as fit_calibration
 from clinical_ner.ner.concepts import Concepts
@@ -187,8 +187,7 @@ def adapted(
 ) -> tuple[Weights, list[Iteration]]:
     """The CRF, now of BIOES tags, adapted to annotated sentences while some that it knows are rehearsed, and the log.
 
-    Where a corpus annotates one label alone, the CRF's own reading stands for the other: an O says nothing of it. Of
-    enough sentences several experts learn, each without a part of them; they are pooled, and lean as suits these parts.
+    Where a corpus annotates one label alone, the CRF's own reading stands for the other: an O says nothing of it.
     """
     known = adaptation.refined(learnt.with_tags(bio.TAGS, unseen_score=0.0))
     rows, known_rows = (
@@ -196,22 +195,12 @@ def adapted(
         for examples in (annotated, rehearsed)
     )
     guesses = adaptation.best_tags(known, rows)
-    tags = [completed(example, guess) for example, guess in zip(annotated, guesses, strict=True)]
-    fine = [bio.to_bioes(sentence) for sentence in tags]
-    again = (known_rows, [bio.to_bioes(example.tags) for example in rehearsed])
+    tags = [bio.to_bioes(completed(example, guess)) for example, guess in zip(annotated, guesses, strict=True)]
+    known_tags = [bio.to_bioes(example.tags) for example in rehearsed]
     settings = Settings(params.annotated_weight, params.c2, params.min_frequency, params.max_iterations)
-
-    grown = adaptation.with_attributes(known, rows, params.min_frequency)
-    enough = sum(len(bio.runs(sentence)) for sentence in tags) >= adaptation.ENOUGH
-    fits = [
-        adaptation.adapt(grown, without(rows, part), without(fine, part), settings, again)
-        for part in (adaptation.parts(len(rows)) if enough else [range(0)])
-    ]
-    experts = [expert for expert, _ in fits]
-    lean = adaptation.suited(rows, tags, experts) if enough else 0.0
-    steps = [step for _, own in fits for step in own]
+    after, steps = adaptation.adapt_pool(known, rows, tags, settings, (known_rows, known_tags))
     more = [Iteration(n, round(step.loss, 3), step.moved) for n, step in enumerate(steps, len(log) + 1)]
-    return adaptation.leaning(adaptation.pooled(experts), lean), [*log, *more]
+    return after, [*log, *more]
 
 
 def completed(example: Example, guess: Sequence[str]) -> list[str]:
