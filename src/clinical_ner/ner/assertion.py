@@ -211,7 +211,7 @@ def _reading(sentence: Sequence[Token], entities: Sequence[Labelled]) -> Reading
     return Reading(words, places, list(_cues(words, taken)), purposes)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def _word(text: str) -> str:
     """A token as the phrases have it: in lower case, any year as YEAR."""
     is_year = len(text) == 4 and text.startswith(("19", "20")) and text.isdecimal()

@@ -20,7 +20,7 @@ import marisa_trie
 import yaml
 
 from clinical_ner.core.span import DISEASE, TREATMENT
-from clinical_ner.ner.gazetteer import fold
+from clinical_ner.ner.gazetteer import CACHED, fold
 from clinical_ner.ner.tokenize import tokens
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ LONGEST_NAME = 120  # characters of a mention that is looked up
 MOST_WORDS = 7  # of which every choice is tried; of more, the heaviest
 SHORTEST_PREFIX = 4  # letters of a cut drug name: "azithro"
 SHORTEST_RESPELT = 7  # letters of a stem: of shorter names another is too often one letter off
-CACHED = 50_000
 WEIGHT_STEP, MOST_WEIGHT = 16, 255  # a weight is stored in a byte
 COMMON, RARE = b"+", b"-"
 UNCOMMON = 4  # the least rank of a term that is not common

@@ -36,7 +36,7 @@ from clinical_ner.ner.features import (
 from clinical_ner.ner.gazetteer import LONGEST_WORD, SEPARATOR, Gazetteer, Places, fold, readable
 from clinical_ner.ner.weights import Floats, Weights
 
-REMEMBERED: Final = 50_000  # words; beyond, everything is forgotten before the next block
+REMEMBERED: Final = 20_000  # words; beyond, everything is forgotten before the next block
 MARGIN: Final = max(map(abs, WORD_OFFSETS))  # of padding before, between and after sentences
 NO_CODE: Final = -(2**61)  # of an unknown key: with any other code the sum is negative, and two do not overflow
 NO_WORD: Final = "\n"  # stands for padding among folded words: no term holds it

@@ -16,7 +16,7 @@ from clinical_ner.ner.tokenize import tokens
 
 LONGEST_TERM = 8  # tokens
 LONGEST_WORD = 64  # characters; an even number
-CACHED = 50_000  # beginnings of terms, and what looks like one
+CACHED: Final = 10_000  # words and the like whose reading is remembered; more cost memory and save little
 GREEK_PLURALS = ("stases", "iases", "oses", "yses", "eses")  # metastases, psoriases, diagnoses, paralyses, pareses
 SEPARATOR = " "
 
@@ -64,7 +64,7 @@ def fold(token: str) -> str:
     return _fold(token if len(token) <= LONGEST_WORD else readable(token))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(CACHED)
 def _fold(token: str) -> str:
     word = readable(token).lower()
     if len(word) < 5 or not word.endswith("s") or word.endswith(("ss", "us", "is", "betes")):
