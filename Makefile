@@ -58,7 +58,7 @@ data: $(INSTALLED) $(ANNOTATED)
 	$(BIN)/dvc repro --quiet
 
 test: data ## Run the tests, on the true model
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # A test whose program cannot be had is skipped and says so.
 APT := $(if $(filter-out 0,$(shell id -u)),sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -qq

@@ -253,7 +253,7 @@ def export(
 
     rows = rows_to_export(folder, export_format)
     with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task(str(out), total=rows)
+        task = progress.add_task("population", total=rows)  # a long path would push the figures out
         export_population(folder, out, export_format, partial(progress.advance, task), replace=force)
 
 
