@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 10.0
+T = TypeVar("T")
 Advance = Callable[[int, int], None]  # the weight of what has ended, and how many rows it had
 
 
@@ -51,6 +53,14 @@ def shown(what: str, total: int) -> Iterator[Advance]:
     console = Console(stderr=True)
     with _bar(what, total, console) if console.is_terminal else _lines(what, total, console) as advance:
         yield advance
+
+
+def followed(what: str, items: Collection[T]) -> Iterator[T]:
+    """The items, and on the error output how many of them have been taken."""
+    with shown(what, len(items)) as advance:
+        for item in items:
+            yield item
+            advance(1, 1)
 
 
 @contextmanager

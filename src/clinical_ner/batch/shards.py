@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import IO, NamedTuple
 
@@ -50,7 +50,7 @@ class UnreadableSourceError(Exception):
     """Nothing of a source can be read."""
 
 
-def plan(found: Sequence[Source], columns: Columns, rows: int = SHARD_ROWS, size: int = SHARD_BYTES) -> Plan:
+def plan(found: Iterable[Source], columns: Columns, rows: int = SHARD_ROWS, size: int = SHARD_BYTES) -> Plan:
     """Cut every source into shards of so many rows, or of about so many bytes."""
     shards: list[Shard] = []
     unreadable: dict[str, str] = {}

@@ -49,6 +49,7 @@ def extract_batch(
         raise UserError("--subject-column is of --fhir: the tables name nobody", "add --fhir, or leave it out")
     from clinical_ner.batch.contract import Columns
     from clinical_ner.batch.places import Place
+    from clinical_ner.batch.progress import followed
     from clinical_ner.batch.runs import Run
     from clinical_ner.batch.shards import plan
     from clinical_ner.batch.sources import looked_through, refuse_output_within
@@ -62,7 +63,7 @@ def extract_batch(
     if others:
         some = ", ".join(others[:NAMED]) + ", ..." * (len(others) > NAMED)
         typer.echo(f"passed over: {len(others)} files of no known format: {some}", err=True)
-    shards, unreadable, content = plan(found, columns)
+    shards, unreadable, content = plan(followed("files looked through", found), columns)
     if not shards and unreadable:
         name, reason = next(iter(unreadable.items()))
         raise UserError(f"nothing can be read: {name}: {reason}", "--id-column and --text-column name other columns")
