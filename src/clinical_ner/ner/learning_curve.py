@@ -143,11 +143,9 @@ def tuned(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams
     examples = [example for example in examples if example.words]
     rows = [example_features(example, gazetteer, params.feature_groups) for example in examples]
     tags = [example.tags for example in examples]
-
     tried = [params.model_copy(update={"c2": c2}) for c2 in ALONE_C2]
-
     learnt = ([fitted(without(examples, part), gazetteer, own) for own in tried] for part in parts(len(examples)))
-    f1 = held_out_f1(rows, tags, learnt)
+    f1 = held_out_f1(rows, tags, [example.annotates for example in examples], learnt)
     return tried[f1.index(max(f1))]
 
 

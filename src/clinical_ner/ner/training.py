@@ -198,7 +198,8 @@ def adapted(
     tags = [bio.to_bioes(completed(example, guess)) for example, guess in zip(annotated, guesses, strict=True)]
     known_tags = [bio.to_bioes(example.tags) for example in rehearsed]
     settings = Settings(params.annotated_weight, params.c2, params.min_frequency, params.max_iterations)
-    after, steps = adaptation.adapt_pool(known, rows, tags, settings, (known_rows, known_tags))
+    annotates = [example.annotates for example in annotated]
+    after, steps = adaptation.adapt_pool(known, rows, tags, annotates, settings, (known_rows, known_tags))
     more = [Iteration(n, round(step.loss, 3), step.moved) for n, step in enumerate(steps, len(log) + 1)]
     return after, [*log, *more]
 
@@ -255,7 +256,7 @@ def entries(lexicon: pd.DataFrame) -> list[Entry]:
 
 
 def training_metrics(out: Path, log: Sequence[Iteration]) -> dict[str, Any]:
-    """The size of the model and where the optimiser ended."""
+    """The size of the model and where the optimiser ended; of a pool its last expert, after the iterations of all."""
     return {
         "iterations": log[-1].iteration,
         "loss": log[-1].loss,

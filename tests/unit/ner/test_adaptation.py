@@ -10,17 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
+from clinical_ner.core.span import DISEASE, LABELS, TREATMENT
 from clinical_ner.ner import adaptation, bio
 from clinical_ner.ner.adaptation import (
     Settings,
     adapt,
+    adapt_pool,
+    best_bias,
     best_tags,
     held_out_f1,
-    leaning,
     parts,
     pooled,
     refined,
-    suited,
+    with_attributes,
+    with_bias,
     without,
 )
 from clinical_ner.ner.weights import Floats, Weights
@@ -144,28 +147,76 @@ def test_adapting_leaves_the_crf_it_starts_from_as_it_was() -> None:
 
 # --- held-out parts -------------------------------------------------------------------------------
 def test_every_part_is_read_by_what_was_learnt_without_it() -> None:
-    rows, tags = [[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3
+    rows, tags, annotates = [[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3, [LABELS] * 6
     ready = (BEFORE, SILENT)  # of which the one finds gout, and the other nothing
 
-    assert held_out_f1(rows, tags, [ready] * 3) == [2 * 3 / (3 + 6), 0]
-    assert held_out_f1(rows, tags, [[BEFORE], [SILENT], [SILENT]]) == [2 * 2 / (3 + 2)]
+    assert parts(6) == [[0, 1], [2, 3], [4, 5]]
+    assert held_out_f1(rows, tags, annotates, [ready] * 3) == [2 * 3 / (3 + 6), 0]
+    assert held_out_f1(rows, tags, annotates, [[BEFORE], [SILENT], [SILENT]]) == [2 * 2 / (3 + 2)]
 
 
-def test_a_crf_that_leans_towards_entities_starts_one_where_the_odds_were_almost_even() -> None:
+def test_what_a_sentence_is_not_annotated_with_is_not_judged() -> None:
+    rows, tags = [[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3
+    annotates = [LABELS] * 3 + [(TREATMENT,)] * 3
+
+    assert held_out_f1(rows, tags, annotates, [[BEFORE]] * 3) == [1.0]
+
+
+def test_a_crf_with_a_bias_starts_an_entity_where_the_odds_were_almost_even() -> None:
     assert best_tags(DOUBTFUL, [IN_DOUBT, SURE]) == [["O"], ["B-DISEASE"]]
-    assert best_tags(leaning(DOUBTFUL, 0.3), [IN_DOUBT, SURE]) == [["B-DISEASE"], ["B-DISEASE"]]
-    assert best_tags(leaning(refined(DOUBTFUL), 0.3), [IN_DOUBT, SURE]) == [["B-DISEASE"], ["B-DISEASE"]]
-    assert best_tags(leaning(DOUBTFUL, -3.0), [IN_DOUBT, SURE]) == [["O"], ["O"]]
+    assert best_tags(with_bias(DOUBTFUL, 0.3, LABELS), [IN_DOUBT, SURE]) == [["B-DISEASE"], ["B-DISEASE"]]
+    assert best_tags(with_bias(refined(DOUBTFUL), 0.3, LABELS), [IN_DOUBT, SURE]) == [["B-DISEASE"], ["B-DISEASE"]]
+    assert best_tags(with_bias(DOUBTFUL, -3.0, LABELS), [IN_DOUBT, SURE]) == [["O"], ["O"]]
+    assert best_tags(with_bias(DOUBTFUL, 0.3, [TREATMENT]), [IN_DOUBT, SURE]) == [["O"], ["B-DISEASE"]]
 
 
-@pytest.mark.parametrize(("gold", "leant"), [("B-DISEASE", 0.3), ("O", 0.0)])
-def test_how_far_a_crf_leans_is_what_suits_the_sentences_it_has_not_seen(gold: str, leant: float) -> None:
-    assert suited([IN_DOUBT, SURE] * 6, [[gold], ["B-DISEASE"]] * 6, [DOUBTFUL] * 3) == leant
+@pytest.mark.parametrize(
+    ("gold", "annotates", "bias"),
+    [("B-DISEASE", LABELS, 0.3), ("O", LABELS, 0.0), ("B-DISEASE", (DISEASE,), 0.3), ("B-DISEASE", (TREATMENT,), 0.0)],
+)
+def test_the_bias_is_what_suits_the_sentences_that_a_crf_has_not_seen(
+    gold: str, annotates: tuple[str, ...], bias: float
+) -> None:
+    assert best_bias([IN_DOUBT, SURE] * 6, [[gold], ["B-DISEASE"]] * 6, [annotates] * 12, [DOUBTFUL] * 3) == bias
+
+
+def pool_of(rows: list[list[list[str]]], tags: list[list[str]], enough: int) -> Weights:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adaptation, "ENOUGH", enough)
+        return adapt_pool(BEFORE, rows, tags, [(DISEASE,)] * len(rows), settled(c2=0.5))[0]
+
+
+def test_a_pool_is_made_of_experts_that_learn_without_a_part_each_and_is_biased_as_suits_the_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adaptation, "best_bias", lambda *_: 0.6)
+    rows, tags = ROWS * 4, GOLD * 4
+    grown = with_attributes(BEFORE, rows, 0)
+    experts = [adapt(grown, without(rows, part), without(tags, part), settled(c2=0.5))[0] for part in parts(12)]
+    expected = with_bias(pooled(experts), 0.6, [DISEASE])
+
+    pool = pool_of(rows, tags, enough=8)
+
+    assert pool.attributes == expected.attributes
+    assert np.array_equal(pool.states, expected.states)
+    assert np.array_equal(pool.transitions, expected.transitions)
+
+
+@pytest.mark.parametrize(("rows", "tags", "enough"), [(ROWS * 4, GOLD * 4, 9), ([ROWS[0]], [GOLD[0]], 0)])
+def test_few_entities_or_sentences_make_one_expert(
+    rows: list[list[list[str]]], tags: list[list[str]], enough: int
+) -> None:
+    alone = adapt(BEFORE, rows, tags, settled(c2=0.5))[0]
+
+    pool = pool_of(rows, tags, enough)
+
+    assert pool.attributes == alone.attributes
+    assert np.array_equal(pool.states, alone.states)
 
 
 def test_a_pool_gives_every_reading_the_mean_of_the_experts_scores() -> None:
     other = adapted(10.0, 0.1)
-    experts = [adaptation.with_attributes(BEFORE, ROWS, 0), other, other]
+    experts = [with_attributes(BEFORE, ROWS, 0), other, other]
 
     pool = pooled(experts)
 
@@ -174,15 +225,19 @@ def test_a_pool_gives_every_reading_the_mean_of_the_experts_scores() -> None:
     assert np.allclose(pool.transitions, np.mean([expert.transitions for expert in experts], axis=0))
 
 
-@given(st.integers(3, 40))
+@given(st.integers(3, 500))
 def test_every_sentence_is_in_one_part_and_no_part_is_empty(count: int) -> None:
-    items = list(range(count))
-
     cut = parts(count)
 
-    assert [n for part in cut for n in part] == items
+    assert sorted(number for part in cut for number in part) == list(range(count))
     assert all(cut)
-    assert all(sorted([*part, *without(items, part)]) == items for part in cut)
+    assert all(sorted([*part, *without(range(count), part)]) == list(range(count)) for part in cut)
+
+
+def test_every_expert_sees_every_corpus_of_several_notes() -> None:
+    corpora = ["public"] * 400 + ["march"] * 60 + ["april"] * 200
+
+    assert all(set(without(corpora, part)) == set(corpora) for part in parts(len(corpora)))
 
 
 def test_the_loss_falls_and_the_log_says_so() -> None:

@@ -114,12 +114,23 @@ def test_the_plot_has_a_point_a_figure() -> None:
     assert [(value["reports"], value["f1"]) for value in values] == [(0, 0.5), (10, 0.6), (10, 0.25), (10, 0.25)]
 
 
+@pytest.mark.parametrize(("f1", "best"), [([0.1, 0.9, 0.2], 1), ([0.5, 0.5, 0.5], 0)])
 def test_the_reports_alone_are_regularised_as_suits_them(
-    examples: list[Example], lexicon: list[Entry], train_params: TrainParams
+    examples: list[Example],
+    lexicon: list[Entry],
+    train_params: TrainParams,
+    monkeypatch: pytest.MonkeyPatch,
+    f1: list[float],
+    best: int,
 ) -> None:
+    def judged(*args: Any) -> list[float]:
+        candidates = [len(list(part)) for part in args[-1]]
+        assert candidates == [len(ALONE_C2)] * 3
+        return f1
+
+    monkeypatch.setattr("clinical_ner.ner.learning_curve.held_out_f1", judged)
     gazetteer = partial_gazetteer(lexicon, train_params)
 
     chosen = tuned(examples * 6, gazetteer, train_params.model_copy(update={"c2": 1000.0}))
 
-    assert chosen.c2 in ALONE_C2
-    assert chosen == train_params.model_copy(update={"c2": chosen.c2})
+    assert chosen == train_params.model_copy(update={"c2": ALONE_C2[best]})
