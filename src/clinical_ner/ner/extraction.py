@@ -87,12 +87,10 @@ def interpret(text: str, read: Sequence[Sentence], concepts: Concepts | None = N
         return Reading([], [])
     opened = headings(text)
     found = [_in_sentence(words, entities, opened) for words, entities in read]
-    pairs = link(found, text)
-    mentions = [mention for sentence in found for mention in sentence]
-    if concepts is None:
-        return Reading(mentions, pairs)
-    name = Namer(concepts, text)
-    return Reading([mention._replace(concept=name(mention.span)) for mention in mentions], pairs)
+    if concepts is not None:
+        name = Namer(concepts, text)
+        found = [[mention._replace(concept=name(mention.span)) for mention in sentence] for sentence in found]
+    return Reading([mention for sentence in found for mention in sentence], link(found, text))
 
 
 class Namer:

@@ -112,7 +112,8 @@ def extraction_scores(texts: Iterable[tuple[Annotated, Annotated]]) -> dict[str,
 
     `assertion` has the accuracy and the scores of each class; `section` and `concept` the accuracy, where two times
     nothing is right too, and `concept` also the share that has a gold concept and got it. `relations` scores all
-    pairs, `relations_of_linked` those of the treatments that have a gold pair.
+    pairs of a treatment and a disease, whichever mention of the disease is named, `relations_of_linked` those of the
+    treatments that have a gold pair.
     """
     texts = list(texts)
     matched = [pair for gold, found in texts for pair in _matched(gold, found)]
@@ -152,8 +153,15 @@ def _coverage(matched: Sequence[Matched]) -> dict[str, float]:
 
 
 def _pair_scores(texts: Iterable[tuple[Annotated, Annotated]]) -> Mapping[str, Any]:
-    counts = [Counts(len(gold.pairs & found.pairs), len(found.pairs), len(gold.pairs)) for gold, found in texts]
+    pairs = [(_meant(gold, gold), _meant(found, gold)) for gold, found in texts]
+    counts = [Counts(len(wanted & got), len(got), len(wanted)) for wanted, got in pairs]
     return score_table({"pairs": sum(counts, Counts())})["micro"]
+
+
+def _meant(said: Annotated, gold: Annotated) -> set[tuple[int, int | str]]:
+    """The pairs of a treatment and what the disease is in the gold: whichever of its mentions is named, it is one."""
+    concepts = {each.span.start: each.concept_id or each.span.start for each in gold.annotations}
+    return {(treatment, concepts.get(disease, disease)) for treatment, disease in said.pairs}
 
 
 def _of_linked(gold: Annotated, found: Annotated) -> Annotated:

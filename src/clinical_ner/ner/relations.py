@@ -1,17 +1,23 @@
-"""Which treatment is for which disease: by the words between them, by lists, and by what the note is about there."""
+"""Which treatment is for which disease: by the words between them, by lists, by what the note is about there, and by
+what treatments are usually given for.
+"""
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner.assertion import Trigger
+from clinical_ner.ner.concepts import Concept
+from clinical_ner.ner.indications import is_indicated
 
 FAMILY = "family"
 NEVER_TREATED = frozenset({"absent", FAMILY})  # in the patient
 STOPPED = frozenset({"absent", "historical"})
+NOT_GIVEN = STOPPED | {"hypothetical"}
 ALLERGY = re.compile(r"allerg|intoleran|anaphyla|hypersens|reaction", re.IGNORECASE)
 WORD = re.compile(r"[^\W\d_]+|[^\w\s]")
 LIST = re.compile(r"(?:[\s,/+&]|\b(?:and|or|plus|with|then|later)\b|\b\d[\d.,]*\s*(?:mg|mcg|g|units|ml)?\b)*")
@@ -29,7 +35,9 @@ ENDED = frozenset({"avoided", "contraindicated", "discontinued", "held", "hold",
 BECAUSE = frozenset({"because", "due", "given", "until", "by"})  # "stopped because of": the disease is the reason
 APART = frozenset({";", "."})
 FAR, NEAR = 12, 6  # what a boundary costs and a word that links is worth, in words
+USUAL, UNUSUAL = -8, 8  # what it costs that the treatment is usually given for the disease, and for others only
 CANDIDATES = 2  # diseases looked at on either side, so that time stays bounded
+NEIGHBOURS = 50  # and in other sentences
 LONGEST_ITEM, LONGEST_LIST = 1_000, 100  # characters
 # Where nothing else says, these sections are about the first disease of the assessment, or of the reason for the visit.
 ABOUT_THE_MAIN = frozenset({"plan", "procedure", "hospital_course"})
@@ -37,7 +45,7 @@ MAIN = ("assessment", "chief_complaint")
 
 
 class Labelled(Protocol):
-    """A mention: its span, how it is meant and by which words, and the section it stands in."""
+    """A mention: its span, how it is meant and by which words, the section it stands in, and what it names."""
 
     @property
     def span(self) -> Span: ...
@@ -47,6 +55,8 @@ class Labelled(Protocol):
     def trigger(self) -> Trigger | None: ...
     @property
     def section(self) -> str | None: ...
+    @property
+    def concept(self) -> Concept | None: ...
 
 
 def link(sentences: Sequence[Sequence[Labelled]], text: str) -> list[tuple[Span, Span]]:
@@ -54,18 +64,43 @@ def link(sentences: Sequence[Sequence[Labelled]], text: str) -> list[tuple[Span,
 
     A treatment belongs to the disease of its own sentence that the words between speak for most, else the nearest; in
     a sentence without one to the disease that the item of a list is about, or the last one of the sentence before; in
-    a plan to the first of the assessment. A relative's treatment belongs to a relative's disease. What a treatment has
-    caused, or was stopped for, is no disease that it is for; one that is not tolerated is for none.
+    a plan to the first of the assessment. Where no word says so, and it is usually given for other diseases, or where
+    there is none, it belongs to the nearest of the note that it is usually given for, if there is one. A relative's
+    treatment belongs to a relative's disease. What a treatment has caused, or was stopped for, is no disease that it is
+    for; one that is not tolerated is for none.
     """
     pairs: list[tuple[Span, Span]] = []
-    topic = _Topic(text)
+    topic, note = _Topic(text), _Note(sentences, text)
     for sentence in sentences:
         diseases = [mention for mention in sentence if mention.span.label == DISEASE]
         for group in _lists([mention for mention in sentence if _is_taken(mention, text)], text):
-            disease = _nearest(group, diseases, text) if diseases else topic.of(group[0])
-            pairs += [(treatment.span, disease.span) for treatment in group if disease]
+            near = _nearest(group, diseases, text) if diseases else None
+            for treatment in group:
+                disease = near or topic.of(treatment)
+                is_said = near is not None and _is_said(treatment, near, text)
+                if not is_said and (disease is None or _is_usual(treatment, disease, text) is False):
+                    disease = note.usual(treatment) or near
+                if disease:
+                    pairs.append((treatment.span, disease.span))
         topic.take(diseases)
     return pairs
+
+
+def _is_said(treatment: Labelled, disease: Labelled, text: str) -> bool:
+    """Whether a word between the two says that one is for the other."""
+    if disease.span.start >= treatment.span.end:
+        return not PURPOSE.isdisjoint(_between(text, treatment.span.end, disease.span.start))
+    return not GIVEN.isdisjoint(_between(text, disease.span.end, treatment.span.start)[-3:])
+
+
+def _is_usual(treatment: Labelled, disease: Labelled, text: str) -> bool | None:
+    code = disease.concept and disease.concept.icd10cm
+    return is_indicated(_names(treatment, text), _names(disease, text), code or None)
+
+
+def _names(mention: Labelled, text: str) -> str:
+    written = text[mention.span.start : mention.span.end]
+    return f"{written}; {mention.concept.name}" if mention.concept else written
 
 
 def _is_taken(mention: Labelled, text: str) -> bool:
@@ -99,8 +134,13 @@ def _nearest(group: Sequence[Labelled], diseases: Sequence[Labelled], text: str)
     after = [disease for disease in fitting if disease.span.start >= last.span.end][:CANDIDATES]
     costs = [(_cost_before(disease, first, text), disease) for disease in reversed(before)]
     costs += [(_cost_after(last, disease, text), disease) for disease in after]
-    known = [(cost, disease) for cost, disease in costs if cost is not None]
+    known = [(cost + _unusual(first, disease, text), disease) for cost, disease in costs if cost is not None]
     return min(known, key=lambda row: row[0])[1] if known else None
+
+
+def _unusual(treatment: Labelled, disease: Labelled, text: str) -> int:
+    usual = _is_usual(treatment, disease, text)
+    return 0 if usual is None else USUAL if usual else UNUSUAL
 
 
 def _fits(treatment: Labelled, disease: Labelled) -> bool:
@@ -132,6 +172,25 @@ def _between(text: str, start: int, end: int) -> list[str]:
     return WORD.findall(text[start:end].lower())
 
 
+class _Note:
+    """All diseases of a note."""
+
+    def __init__(self, sentences: Sequence[Sequence[Labelled]], text: str) -> None:
+        self._text = text
+        self._diseases = [mention for sentence in sentences for mention in sentence if mention.span.label == DISEASE]
+        self._starts = [disease.span.start for disease in self._diseases]
+
+    def usual(self, treatment: Labelled) -> Labelled | None:
+        """The nearest one that the treatment is usually given for, unless it is not given."""
+        if treatment.assertion == "absent":
+            return None
+        start = treatment.span.start
+        place = bisect_left(self._starts, start)
+        around = self._diseases[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]
+        usual = [each for each in around if _fits(treatment, each) and _is_usual(treatment, each, self._text)]
+        return min(usual, key=lambda disease: abs(disease.span.start - start), default=None)
+
+
 class _Topic:
     """What the note is about where a sentence names no disease."""
 
@@ -142,8 +201,8 @@ class _Topic:
         self._first: dict[str | None, Labelled] = {}  # of a section
 
     def of(self, treatment: Labelled) -> Labelled | None:
-        """The disease that a treatment in the next sentence is for, if that names none; none of one that has ended."""
-        if treatment.assertion in STOPPED:
+        """What a treatment in the next sentence is for, if that names no disease; it must be given, not thought of."""
+        if treatment.assertion in NOT_GIVEN:
             return None
         for disease in (self._item, self._last):
             if disease and _fits(treatment, disease) and self._goes_on(disease, treatment):

@@ -121,6 +121,7 @@ def _clinical(
     for part in layout(kind):
         if not (source and _repeats(draft, source, part, manner)):
             _write_part(draft, part, manner)
+    page.relate_to_record()
     page.shown = recased(str.upper, page.text) if draws.chance(author.capitals) else page.text
     if draws.chance(author.wrapped):  # after the capitals: a line goes on with a lower-case word
         page.shown = wrapped(page.shown, draws.between(NARROW, WIDE), page.mentions)
@@ -324,8 +325,8 @@ def _write_pieces(page: Page, pieces: tuple[Piece, ...], filling: Filling) -> No
         elif isinstance(piece, Choice):
             _write_pieces(page, filling.choose(piece), filling)
         else:
-            text, label, concept_id, assertion = fill(piece)
+            text, label, concept_id, assertion, treats = fill(piece)
             if label:
-                page.mention(text, label, concept_id, assertion, piece.link)
+                page.mention(text, label, concept_id, assertion, piece.link + piece.pairs, treats)
             else:
                 page.write(text)

@@ -91,6 +91,10 @@ class Blank(NamedTuple):
     label: str = ""
     concept_id: str = ""
     assertion: str = ""
+    treats: str = ""  # the concept of the disease for which the record has this treatment
+
+
+NO_ENTITY = Blank("")
 
 
 def initials(term: str) -> str:
@@ -167,7 +171,7 @@ class Filling:
         self._values: dict[str, float] = {}  # of this text, by slot
         self._of_anybody = subject.record | subject.family_concepts
         self._reason = subject.reason  # until it has been named
-        self._last = Blank("")  # the entity named last
+        self._last = NO_ENTITY  # the entity named last
         self._year = self._first_year  # the one named last
 
     def begin(self, template: Template, *, of_subject: bool = True, anew: bool = True) -> None:
@@ -199,15 +203,15 @@ class Filling:
     def _mention(self, mention: Mention) -> Blank:
         """A mention's concept is that of the entity inside it, else what its own words name."""
         if len(mention.pieces) == 1 and isinstance(mention.pieces[0], str):  # as most are
-            return self._named(mention, mention.pieces[0])
+            return self._named(mention, mention.pieces[0], NO_ENTITY)
         parts = self._parts(mention.pieces)
         text = "".join(part.text for part in parts)
-        return self._named(mention, text, next((part.concept_id for part in parts if part.concept_id), ""))
+        return self._named(mention, text, next((part for part in parts if part.concept_id), NO_ENTITY))
 
-    def _named(self, mention: Mention, text: str, inside: str = "") -> Blank:
-        concept_id = inside or self._lexis.concept_of(mention.label, text)
+    def _named(self, mention: Mention, text: str, inside: Blank) -> Blank:
+        concept_id = inside.concept_id or self._lexis.concept_of(mention.label, text)
         self._used.add(concept_id)
-        return Blank(text, mention.label, concept_id, mention.assertion)
+        return Blank(text, mention.label, concept_id, mention.assertion, inside.treats)
 
     def _parts(self, pieces: tuple[Piece, ...]) -> list[Blank]:
         parts: list[Blank] = []
@@ -372,11 +376,13 @@ class Filling:
 
     def _recorded_treatment(self, slot: Slot) -> Blank:
         cases = (self._case_of(slot),) if slot.link else self._subject.cases
-        choices = [given for case in cases for given in case.given.get(slot.name, ())]
-        given = self._draws.pick([given for given in choices if given.name not in self._used] or choices)
+        choices = [(case, given) for case in cases for given in case.given.get(slot.name, ())]
+        untold = [(case, given) for case, given in choices if given.name not in self._used]
+        case, given = self._draws.pick(untold or choices)
         self._used.add(given.name)
         self._given = given
-        return Blank(self._written(given.name), TREATMENT, self._lexis.treatment_id(given.name), slot.assertion)
+        words, concept_id = self._written(given.name), self._lexis.treatment_id(given.name)
+        return Blank(words, TREATMENT, concept_id, slot.assertion, case.concept_id)
 
     def _written(self, name: str) -> str:
         """A brand or an abbreviation for the name, or the name."""

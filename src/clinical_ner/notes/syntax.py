@@ -2,7 +2,10 @@
 
 - `{name}`, `{name:assertion}`, `{name#link}` or both in either order: a slot. A capital first letter of the
   name capitalises what fills it. Entities that share a link belong together: the treatment is for the disease.
-- `[D words]`, `[T:hypothetical#1 words]`: a mention, DISEASE or TREATMENT; slots inside are part of it.
+  Slots of the record that share a digit are of one case. A letter decides nothing that is written: an entity may have
+  several, and they are no part of the template's id.
+- `[D words]`, `[T:hypothetical#1 words]`: a mention, DISEASE or TREATMENT, with the same marks; slots inside are part
+  of it.
 - `<one|another|>`: alternatives, one of which is written; they hold slots and mentions, not each other.
 """
 
@@ -39,6 +42,7 @@ TREATMENT_SLOTS = RECORD_TREATMENTS | PERHAPS_TREATMENTS | {"drug", "drug_class"
 ENTITY_SLOTS = DISEASE_SLOTS | TREATMENT_SLOTS
 RECORD_SLOTS = RECORD_DISEASES | RECORD_TREATMENTS | PERHAPS_TREATMENTS
 LABELS = {"D": DISEASE, "T": TREATMENT}
+PLAIN_MARKS = ("present", "", "")  # assertion and links of a slot of which nothing is said
 RECORD_DISEASE, RECORD_TREATMENT = "a disease of the record", "a treatment of the record"
 ALLERGEN, INTOLERANCE, IMPROVEMENT = "an allergen", "what was not tolerated", "what has improved something"
 REFERS_TO = {  # what has to be named before
@@ -65,9 +69,11 @@ NONE_OF = {  # slots that write nothing, for sentences that are true only of who
 KNOWN_ONLY = frozenset({"weight", "bmi", "pack_years", "weeks", "weeks_at_birth"})  # never made up for a patient
 Wants = tuple[tuple[str, int], ...]  # of a case: how many treatments each slot asks for
 
-MARKS = r"((?::[a-z]+|#\d)*)"  # in either order
+MARKS = r"((?::[a-z]+|#[0-9a-z])*)"  # in either order
 SLOT = re.compile(rf"\{{([A-Za-z_]+){MARKS}\}}")
 OPENING = re.compile(rf"\[([DT]){MARKS} (?=[^\s\]])")
+MARKED = re.compile(rf"{SLOT.pattern}|{OPENING.pattern}")
+LETTER_LINK = re.compile(r"#[a-z]")
 CHOICE = re.compile(r"<(?=[^<>]*\|[^<>]*>)")
 PLAIN = re.compile(r"[^{}\[\]<>|]+")
 COMPARISON = re.compile(r"<(?![A-Za-z])|>")  # 'p < 0.05': a sign that opens no alternatives
@@ -79,7 +85,8 @@ class Slot(NamedTuple):
     name: str
     capital: bool
     assertion: str
-    link: str
+    link: str  # a digit
+    pairs: str = ""  # links that are letters
 
 
 class Mention(NamedTuple):
@@ -89,6 +96,7 @@ class Mention(NamedTuple):
     assertion: str
     link: str
     pieces: tuple[Piece, ...]
+    pairs: str = ""
 
 
 class Choice(NamedTuple):
@@ -102,7 +110,7 @@ Piece = str | Slot | Mention | Choice
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A sentence: its pieces in order; the id changes with the wording.
+    """A sentence: its pieces in order; the id changes with what is written.
 
     Each is read once, so it is equal to itself alone: to compare all pieces would cost more than to write them.
     """
@@ -210,7 +218,8 @@ def parse(section: str, text: str) -> Template:
     """
     reader = _Reader(text)
     pieces = reader.pieces(until="")
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    wording = MARKED.sub(lambda found: LETTER_LINK.sub("", found[0]), text)
+    digest = hashlib.sha256(wording.encode()).hexdigest()[:8]
     return Template(f"{section}/{digest}", pieces)
 
 
@@ -241,7 +250,8 @@ class _Reader:
             return words.group()
         if slot := self._take(SLOT):
             name, marks = slot.groups()
-            return Slot(name.lower(), name[0].isupper(), *_meant(name.lower(), marks))
+            assertion, link, pairs = _meant(name.lower(), marks)
+            return Slot(name.lower(), name[0].isupper(), assertion, link, pairs)
         if opening := self._take(OPENING):
             return self._mention(*opening.groups())
         if self._take(CHOICE):
@@ -253,7 +263,8 @@ class _Reader:
     def _mention(self, letter: str, marks: str) -> Mention:
         inner = self.pieces(until="]")
         self._position += 1
-        return Mention(LABELS[letter], *_meant("", marks), inner)
+        assertion, link, pairs = _meant("", marks)
+        return Mention(LABELS[letter], assertion, link, inner, pairs)
 
     def _choice(self) -> Choice:
         options = [self.pieces(until="|>")]
@@ -270,16 +281,16 @@ class _Reader:
         return found
 
 
-def _meant(name: str, marks: str) -> tuple[str, str]:
-    """The assertion and the link that the marks after a name say."""
+def _meant(name: str, marks: str) -> tuple[str, str, str]:
+    """The assertion, the digit and the letters of the links that the marks after a name say."""
     assertions = re.findall(r":([a-z]+)", marks) or ["historical" if name in PAST_SLOTS else "present"]
-    links = re.findall(r"#(\d)", marks) or [""]
+    links, letters = re.findall(r"#(\d)", marks) or [""], "".join(re.findall(r"#([a-z])", marks))
     if len(assertions) > 1 or len(links) > 1:
         raise ValueError(f"more than one assertion or link: '{marks}'")
     if assertions[0] not in ASSERTIONS:
         known = closest(assertions[0], ASSERTIONS) or "known: " + ", ".join(ASSERTIONS)
         raise ValueError(f"unknown assertion '{assertions[0]}'; {known}")
-    return assertions[0], links[0]
+    return assertions[0], links[0], letters
 
 
 def check(template: Template, known: frozenset[str]) -> None:
@@ -291,7 +302,7 @@ def check(template: Template, known: frozenset[str]) -> None:
     for slot in template.slots:
         if slot.name not in known:
             raise ValueError(f"unknown slot '{slot.name}'; {closest(slot.name, known)}")
-        if (slot.assertion, slot.link) != ("present", "") and slot.name not in ENTITY_SLOTS:
+        if (slot.assertion, slot.link, slot.pairs) != PLAIN_MARKS and slot.name not in ENTITY_SLOTS:
             raise ValueError(f"slot '{slot.name}' is no entity: it has neither assertion nor link")
     for piece in walk(template.pieces):
         if isinstance(piece, Mention):
@@ -305,7 +316,7 @@ def _check_mention(mention: Mention) -> None:
     inside = list(walk(mention.pieces))
     if any(isinstance(piece, Mention) for piece in inside):
         raise ValueError("a mention inside a mention")
-    if any(isinstance(piece, Slot) and (piece.link or piece.assertion != "present") for piece in inside):
+    if any(isinstance(piece, Slot) and (piece.assertion, piece.link, piece.pairs) != PLAIN_MARKS for piece in inside):
         raise ValueError("assertion and link belong to the bracket, not to the slot inside")
     if isinstance(mention.pieces[-1], str) and mention.pieces[-1].endswith(" "):
         raise ValueError("a mention ends with a space")
@@ -356,8 +367,9 @@ NAMES = {
 def _check_links(pieces: tuple[Piece, ...]) -> None:
     linked: dict[str, set[str]] = {}
     for piece in walk(pieces):
-        if isinstance(piece, Slot | Mention) and piece.link:
-            linked.setdefault(piece.link, set()).add(label_of(piece))
+        if isinstance(piece, Slot | Mention):
+            for link in piece.link + piece.pairs:
+                linked.setdefault(link, set()).add(label_of(piece))
     for link, labels in linked.items():
         if len(labels) < len(LABELS):
             raise ValueError(f"link #{link} does not join a treatment and a disease")

@@ -8,6 +8,8 @@ from clinical_ner.core.span import DISEASE, TREATMENT
 from clinical_ner.notes.draws import Draws
 from clinical_ner.notes.noise import Typos
 
+OF_PATIENT = frozenset({"present", "historical"})
+
 
 class Mention(NamedTuple):
     """A gold entity of a text."""
@@ -41,6 +43,7 @@ class Page:
         self.headings: list[tuple[int, str | None]] = []  # where each begins, and its section
         self._section: str | None = None
         self._parts: list[str] = []
+        self._treats: dict[int, str] = {}  # start of a treatment of the record: the concept of what it is given for
         self._links: dict[str, list[Mention]] = {}  # of the sentence being written
         self._typos = Typos(draws, typo_rate)
         self._entity_typos = Typos(draws, entity_typo_rate)
@@ -72,14 +75,16 @@ class Page:
         self._section = section
         self.write(words)
 
-    def mention(self, words: str, label: str, concept_id: str, assertion: str, link: str) -> None:
-        """Write an entity; it too may be misspelt."""
+    def mention(self, words: str, label: str, concept_id: str, assertion: str, links: str, treats: str = "") -> None:
+        """Write an entity; it too may be misspelt. Each character of its links is one that others may share."""
         start, written = self.length, self._entity_typos.applied(words)
         self._parts.append(written)
         self.length = end = start + len(written)
         found = Mention(start, end, label, concept_id, assertion, self._section)
         self.mentions.append(found)
-        if link:
+        if treats:
+            self._treats[start] = treats
+        for link in links:
             self._links.setdefault(link, []).append(found)
 
     def close(self, start: int, template_id: str) -> None:
@@ -87,11 +92,22 @@ class Page:
         self.segments.append(Stretch(start, self.length, template_id))
         if not self._links:
             return
+        pairs: dict[tuple[int, int], None] = {}  # each once, though two links may join the same
         for linked in self._links.values():
             diseases = [m.start for m in linked if m.label == DISEASE]
             treatments = [m.start for m in linked if m.label == TREATMENT]
-            self.relations += [(treatment, disease) for treatment in treatments for disease in diseases]
+            pairs |= dict.fromkeys((treatment, disease) for treatment in treatments for disease in diseases)
+        self.relations += pairs
         self._links.clear()
+
+    def relate_to_record(self) -> None:
+        """Relate each treatment of the record whose sentence does not say for what to the nearest mention of that."""
+        told = {treatment for treatment, _ in self.relations}
+        diseases = [m for m in self.mentions if m.label == DISEASE and m.assertion in OF_PATIENT]
+        for treatment, concept_id in self._treats.items():
+            away = [(abs(m.start - treatment), m.start) for m in diseases if m.concept_id == concept_id]
+            if away and treatment not in told:
+                self.relations.append((treatment, min(away)[1]))
 
     def close_block(self, start: int, name: str) -> None:
         """End the section that began at `start`."""
@@ -114,7 +130,10 @@ class Page:
         self.segments += [
             s._replace(start=s.start + shift, end=s.end + shift) for s in earlier.segments if s.start in within
         ]
-        self.relations += [(t + shift, d + shift) for t, d in earlier.relations if t in within]
+        self.relations += [
+            (t + shift, d + shift) for t, d in earlier.relations if t in within and d in within
+        ]  # to another part it is related anew
+        self._treats |= {t + shift: concept_id for t, concept_id in earlier._treats.items() if t in within}
         self.close_block(block.start + shift, block.name)
 
     def sections(self) -> list[Stretch]:

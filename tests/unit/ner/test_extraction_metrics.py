@@ -75,6 +75,14 @@ def test_pairs_of_treatments_without_a_gold_pair_count_only_among_all() -> None:
     assert found["relations_of_linked"]["precision"] == 1.0
 
 
+def test_a_pair_is_right_whichever_mention_names_the_disease() -> None:
+    again = Span(30, 34, DISEASE)
+    wanted = annotated(*WANTED.annotations, (again, "present", "plan", "D1"), pairs={(20, 0)})
+    found = [wanted._replace(pairs=frozenset({(20, start)})) for start in (30, 10, 40)]
+
+    assert [extraction_scores([(wanted, each)])["relations"]["f1"] for each in found] == [1.0, 0.0, 0.0]
+
+
 def test_nothing_scores_nothing() -> None:
     assert extraction_scores([])["assertion"] == {"accuracy": 0.0, "per_class": {}}
 

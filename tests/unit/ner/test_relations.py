@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
+from clinical_ner.ner.concepts import Concepts, Form
 from clinical_ner.ner.extraction import interpret_spans
 
 MARKED = re.compile(r"\[([^\]]*)\]|\{([^}]*)\}")  # [disease] and {treatment}
@@ -24,10 +25,10 @@ def marked(text: str) -> tuple[str, list[Span]]:
     return plain + text[past:], spans
 
 
-def pairs(text: str) -> list[str]:
+def pairs(text: str, concepts: Concepts | None = None) -> list[str]:
     """The pairs of a marked text, each as treatment>disease."""
     plain, spans = marked(text)
-    found = interpret_spans(plain, spans).pairs
+    found = interpret_spans(plain, spans, concepts).pairs
     return [f"{plain[t.start : t.end]}>{plain[d.start : d.end]}" for t, d in found]
 
 
@@ -92,16 +93,54 @@ def test_without_a_disease_in_its_sentence_a_treatment_is_for_what_the_note_is_a
     assert pairs(text) == found
 
 
+@pytest.fixture(scope="module")
+def concepts() -> Concepts:
+    """Of some diseases with a code, and of a brand."""
+    coded = {"hypertension": "I10", "pneumonia": "J18.9", "gout": "M10.9", "asthma": "J45.909"}
+    forms = [Form(name, DISEASE, f"D{code}", name, "disease", code, 0) for name, code in coded.items()]
+    return Concepts.build([*forms, Form("Zestril", TREATMENT, "MESH:D1", "lisinopril", "drug", None, 0)])
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("PMH: [gout], [hypertension].\nMeds: {Zestril}, {allopurinol}.", ["Zestril>hypertension", "allopurinol>gout"]),
+        ("Meds: {lisinopril}.\n\nPMH: [hypertension].", ["lisinopril>hypertension"]),
+        ("[Hypertension] and [gout] are stable, {lisinopril}.", ["lisinopril>Hypertension"]),
+        ("Has [hypertension].\n\n{Lisinopril} for [gout].", ["Lisinopril>gout"]),  # as it is said
+        ("Has [hypertension].\n\n[Gout] treated with {lisinopril}.", ["lisinopril>Gout"]),
+        ("Has [hypertension].\n\n[Gout] was seen by a doctor, {lisinopril}.", ["lisinopril>hypertension"]),
+        ("Has [gout]. Takes {lisinopril}.", []),  # it is for none of those diseases
+        ("Has [gout]. Takes {zinc}.", ["zinc>gout"]),  # nothing is known of it
+        ("PMH: [hypertension].\nNever took {lisinopril}.", []),
+        ("No [hypertension].\nMeds: {lisinopril}.", []),
+        ("PMH: [hypertension].\nFH: mother on {lisinopril}.", []),
+        ("A: [pneumonia].\nP: {ceftriaxone} if febrile.", ["ceftriaxone>pneumonia"]),
+        ("A: [pneumonia].\nP: consider {zinc}.", []),  # only thought of, and nothing is known of it
+    ],
+)
+def test_a_treatment_is_for_what_it_is_usually_given_for_where_the_words_do_not_say(
+    concepts: Concepts, text: str, found: list[str]
+) -> None:
+    assert pairs(text, concepts) == found
+
+
+def test_of_several_diseases_that_it_is_given_for_it_is_the_nearest(concepts: Concepts) -> None:
+    text = "[Asthma].\n\n[Pneumonia].\n\nMeds: {doxycycline}, {albuterol}."
+
+    assert pairs(text, concepts) == ["doxycycline>Pneumonia", "albuterol>Asthma"]
+
+
 pieces = st.sampled_from(
-    ["[gout]", "[lupus]", "{aspirin}", "{gold}", "no", "for", ".", ";", "and", "\n- ", "Plan:", "\n\n"]
+    ["[gout]", "[asthma]", "{aspirin}", "{albuterol}", "no", "for", ".", ";", "and", "\n- ", "Plan:", "\n\n"]
 )
 
 
 @given(st.lists(pieces, max_size=20).map(" ".join))
-def test_each_treatment_has_at_most_one_disease_and_never_one_that_is_denied(text: str) -> None:
+def test_each_treatment_has_at_most_one_disease_and_never_one_that_is_denied(concepts: Concepts, text: str) -> None:
     plain, spans = marked(text)
 
-    read = interpret_spans(plain, spans)
+    read = interpret_spans(plain, spans, concepts)
 
     assert len({treatment for treatment, _ in read.pairs}) == len(read.pairs)
     meant = {mention.span: mention.assertion for mention in read.mentions}

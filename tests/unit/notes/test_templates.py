@@ -106,6 +106,9 @@ def test_every_slot_of_a_template_is_filled(study: Any, style: str, template: Te
         ("Had {symptom:absent}.", "slot 'symptom' is no entity"),
         ("Gave {drug#1}.", "link #1 does not join a treatment and a disease"),
         ("Gave {drug#1} and [T#1 rest].", "link #1 does not join a treatment and a disease"),
+        ("Gave {drug#a} and [D#b gout].", "link #a does not join a treatment and a disease"),
+        ("Had {symptom#a}.", "slot 'symptom' is no entity"),
+        ("[D bad {disease#a}]", "belong to the bracket"),
         ("({abbr}) {disease}", "'abbr' has nothing before it"),
         ("<{disease}|it> ({abbr})", "'abbr' has nothing before it"),
         ("Since {diagnosed_year} {problem}.", "'diagnosed_year' has nothing before it"),
@@ -159,6 +162,24 @@ def test_assertion_and_link_stand_in_either_order() -> None:
     assert (
         parse("x", "{drug#1:absent} [D#1:family gout]").pieces == parse("x", "{drug:absent#1} [D:family#1 gout]").pieces
     )
+
+
+def test_letters_link_what_may_have_other_links_and_change_no_id() -> None:
+    bare, linked = (
+        "{drug#1} for {disease#1}, [T:absent iron] no",
+        "{drug#1#a} for {disease#1#a#b}, [T:absent#b iron] no",
+    )
+
+    template = parse("x", linked)
+
+    assert template.template_id == parse("x", bare).template_id
+    assert [(piece.link, piece.pairs) for piece in walk(template.pieces) if isinstance(piece, Slot | Mention)] == [
+        ("1", "a"),
+        ("1", "ab"),
+        ("", "b"),
+    ]
+    assert parse("x", "{drug#1}, C#a [D gout]").template_id != parse("x", "{drug#1}, C [D gout]").template_id
+    assert parse("x", "{drug#1} {disease#1}").template_id != parse("x", "{drug#2} {disease#2}").template_id
 
 
 def test_what_the_record_has_had_is_historical_unless_said_otherwise() -> None:

@@ -38,6 +38,48 @@ def test_a_sentence_relates_every_treatment_to_every_disease_of_its_link(draws: 
     assert page.segments == [Stretch(0, 5, "x/0"), Stretch(5, 6, "x/1")]
 
 
+def test_what_two_links_join_is_related_once(draws: Draws) -> None:
+    page = Page(draws)
+    for words, label, links in (("a", TREATMENT, "1a"), ("b", DISEASE, "1a"), ("c", DISEASE, "a")):
+        page.mention(words, label, "D1", "present", links)
+    page.close(0, "x/0")
+
+    assert page.relations == [(0, 1), (0, 2)]
+
+
+def test_a_treatment_of_the_record_is_related_to_where_its_disease_is_nearest(draws: Draws) -> None:
+    page = Page(draws)
+    page.mention("a", DISEASE, "D1", "present", "")
+    page.mention("b", DISEASE, "D1", "absent", "")
+    page.mention("c", TREATMENT, "T1", "present", "", "D1")
+    page.mention("d", DISEASE, "D2", "present", "")
+    page.mention("e", TREATMENT, "T2", "present", "1", "D2")
+    page.mention("f", DISEASE, "D2", "historical", "1")
+    page.mention("g", TREATMENT, "T3", "present", "", "D3")
+    page.close(0, "x/0")
+
+    page.relate_to_record()
+
+    assert page.relations == [(4, 5), (2, 0)]  # e is told, and of what g is for nothing is written
+
+
+def test_a_copied_treatment_is_related_to_the_disease_of_its_new_text(draws: Draws) -> None:
+    source, page = Page(draws), Page(draws)
+    source.mention("gout", DISEASE, "D1", "present", "")
+    source.close_block(0, "assessment")
+    source.mention("rest", TREATMENT, "OWN:rest", "present", "", "D1")
+    source.close_block(4, "plan")
+    source.relate_to_record()
+    page.write("Again. ")
+
+    page.copy(source, source.blocks[1])
+    before = list(page.relations)
+    page.mention("gout", DISEASE, "D1", "present", "")
+    page.relate_to_record()
+
+    assert (before, page.relations) == ([], [(7, 11)])
+
+
 def test_a_mention_stands_in_the_section_of_the_heading_above_it(draws: Draws) -> None:
     page = Page(draws)
     page.mention("before", DISEASE, "D1", "present", "")
