@@ -1,6 +1,6 @@
 """Measure how often drift is called where there is none, and how often it is missed where there is some.
 
-    python docs/drift_power.py              windows of 300 and 1000 notes; many minutes
+    python docs/drift_power.py              windows of 300, 1000 and 2000 notes; many minutes
     python docs/drift_power.py --windows 300 --undrifted 100 --shifted 20    a quick look
 
 Windows are drawn from notes of people who are neither in the training data nor in the reference. Of a shifted window
@@ -39,7 +39,7 @@ from clinical_ner.population.sample import sample_population
 
 ROOT = Path(__file__).parents[1]
 SEED = 70_401  # of the draws
-PEOPLE = 900  # of whom the undrifted windows are drawn
+PEOPLE = 2_000  # of whom the undrifted windows are drawn
 SHIFTED_PEOPLE = 90
 WARDS = 1_500  # people from whom the wards choose
 NEOPLASM = r"C|D[0-4]"  # codes of ICD-10-CM
@@ -221,7 +221,7 @@ def table(found: dict[str, Any]) -> str:
 def main(
     reference: Annotated[Path, Option(help="Of the stage drift.")] = ROOT / "data/drift",
     model: Annotated[Path, Option()] = ROOT / "models/tagger.crfsuite",
-    sizes: Annotated[str, Option("--windows", help="Notes in a window, with commas.")] = "300,1000",
+    sizes: Annotated[str, Option("--windows", help="Notes in a window, with commas.")] = "300,1000,2000",
     undrifted: Annotated[int, Option(help="Windows without a shift.")] = 500,
     shifted: Annotated[int, Option(help="Windows of each shift.")] = 40,
     out: Annotated[Path, Option()] = ROOT / "docs",

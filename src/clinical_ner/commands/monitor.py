@@ -110,6 +110,7 @@ def calibrate(
         files.write_whole(out / THRESHOLDS, files.as_json(told), files.READABLE)
     span = f"from {window.since.isoformat()} to {window.until.isoformat()}"
     typer.echo(f"{out}: {window.notes} notes {span}, read by model {window.model_version}; {window.left_out} left out")
+    typer.echo(f"it tells of windows of {', '.join(thresholds['windows'])} notes and more")
 
 
 def _furthest_first(assessment: dict[str, Any]) -> dict[str, Any]:

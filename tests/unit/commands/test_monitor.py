@@ -329,12 +329,12 @@ def test_a_file_of_profiles_is_compared_and_nothing_is_stored(
 def test_a_history_too_short_to_be_told_from_a_window_of_it_is_refused(
     run: Run, url: str, tiny: Tagger, tmp_path: Path
 ) -> None:
-    add(url, rows(tiny, USUAL, 41, NOON - timedelta(days=9)))
+    add(url, rows(tiny, USUAL, 39, NOON - timedelta(days=9)))
 
     done = run("calibrate", "--since", "2026-02-20", "--until", "2026-02-25", **{"--out": str(tmp_path / "reference")})
 
     assert isinstance(done.exception, UserError)
-    assert "41 notes, two of the largest windows 80" in str(done.exception)
+    assert "39 notes, two of the smallest windows 40" in str(done.exception)
     assert not (tmp_path / "reference").exists()
 
 
