@@ -102,7 +102,8 @@ def calibrate(
 
     section = params.load(params_file).drift
     window, history, _ = _from_store(url, *_span(since, until, last, now()))
-    thresholds = drift.to_json(drift.calibrate(history, section), window.model_version or "")
+    fitting = drift.for_reference(section, len(history))
+    thresholds = drift.to_json(drift.calibrate(history, fitting), window.model_version or "")
     out.mkdir(parents=True, exist_ok=True)
     with files.whole_file_of_folder(out / REFERENCE_FILE, files.READABLE) as partial:
         io.write(REFERENCE, history, partial)

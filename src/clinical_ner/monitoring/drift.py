@@ -70,19 +70,18 @@ def profile_table(labels: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFr
 
 # --- thresholds ------------------------------------------------------------------------------------
 def calibrate(reference: pd.DataFrame, params: DriftParams) -> list[Thresholds]:
-    """The thresholds of each of the windows' sizes that are no more than half of the reference, smallest first.
+    """The thresholds of each of the windows' sizes, smallest first.
 
     Each witness may be wrong half as often as `params` allow, so that both together are not wrong more often. What is
     promised is the rate of windows like the reference: recalibrate where the reference is no longer typical.
 
     Raises:
-        UserError: the reference is smaller than two of the smallest windows: one is cut out and told from the rest.
+        UserError: the reference is smaller than two of the largest windows: one is cut out and told from the rest.
     """
-    sizes = [size for size in sorted(params.windows) if 2 * size <= len(reference)]
-    if not sizes:
-        needed = 2 * min(params.windows)
+    sizes = sorted(params.windows)
+    if len(reference) < 2 * sizes[-1]:
         raise UserError(
-            f"the reference has {len(reference)} notes, two of the smallest windows {needed} (drift.windows)",
+            f"the reference has {len(reference)} notes, two of the largest windows {2 * sizes[-1]} (drift.windows)",
             "take a longer history as the reference, or calibrate for smaller windows",
         )
     rates = (params.watch_false_alarms / 2, params.alert_false_alarms / 2)
@@ -94,6 +93,12 @@ def calibrate(reference: pd.DataFrame, params: DriftParams) -> list[Thresholds]:
         )
         for size in sizes
     ]
+
+
+def for_reference(params: DriftParams, notes: int) -> DriftParams:
+    """The parameters with the windows that a reference of so many notes can have thresholds for, or the smallest."""
+    fitting = tuple(size for size in params.windows if 2 * size <= notes)
+    return params.model_copy(update={"windows": fitting or (min(params.windows),)})
 
 
 def thresholds_for(thresholds: list[Thresholds], notes: int) -> Thresholds:

@@ -14,6 +14,7 @@ from clinical_ner.ner.concepts import Concepts
 from clinical_ner.ner.dataset import rows_by_note
 from clinical_ner.ner.extraction import Mention, Reading, interpret_spans
 from clinical_ner.ner.metrics import Counts, score_table
+from clinical_ner.ner.relations import NEVER_TREATED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +80,23 @@ class Outputs(NamedTuple):
 
 
 def outputs_of(text: str, gold: Annotated, found: Reading, concepts: Concepts | None) -> Outputs:
-    """All that is scored of a text."""
+    """All that is scored of a text; of the mentions of one disease of the patient, all pairs have the first."""
     spans = [annotation.span for annotation in gold.annotations]
-    return Outputs(gold, found_in(found), found_in(interpret_spans(text, spans, concepts)))
+    first = _first_mentions(gold)
+    sides = (gold, found_in(found), found_in(interpret_spans(text, spans, concepts)))
+    return Outputs(*(_with_first(side, first) for side in sides))
+
+
+def _first_mentions(gold: Annotated) -> dict[int, int]:
+    """Where each disease is first mentioned, by where it is mentioned; the patient's and others' are not one."""
+    firsts: dict[tuple[str, bool], int] = {}
+    of_patient = [(row.span.start, row.concept_id, row.assertion not in NEVER_TREATED) for row in gold.annotations]
+    return {start: firsts.setdefault((name, own), start) for start, name, own in of_patient if name}
+
+
+def _with_first(said: Annotated, first: Mapping[int, int]) -> Annotated:
+    pairs = frozenset((treatment, first.get(disease, disease)) for treatment, disease in said.pairs)
+    return said._replace(pairs=pairs)
 
 
 def within(outputs: Outputs, keep: Callable[[Span], bool]) -> Outputs:
@@ -112,8 +127,7 @@ def extraction_scores(texts: Iterable[tuple[Annotated, Annotated]]) -> dict[str,
 
     `assertion` has the accuracy and the scores of each class; `section` and `concept` the accuracy, where two times
     nothing is right too, and `concept` also the share that has a gold concept and got it. `relations` scores all
-    pairs of a treatment and a disease, whichever mention of the disease is named, `relations_of_linked` those of the
-    treatments that have a gold pair.
+    pairs, `relations_of_linked` those of the treatments that have a gold pair.
     """
     texts = list(texts)
     matched = [pair for gold, found in texts for pair in _matched(gold, found)]
@@ -153,15 +167,8 @@ def _coverage(matched: Sequence[Matched]) -> dict[str, float]:
 
 
 def _pair_scores(texts: Iterable[tuple[Annotated, Annotated]]) -> Mapping[str, Any]:
-    pairs = [(_meant(gold, gold), _meant(found, gold)) for gold, found in texts]
-    counts = [Counts(len(wanted & got), len(got), len(wanted)) for wanted, got in pairs]
+    counts = [Counts(len(gold.pairs & found.pairs), len(found.pairs), len(gold.pairs)) for gold, found in texts]
     return score_table({"pairs": sum(counts, Counts())})["micro"]
-
-
-def _meant(said: Annotated, gold: Annotated) -> set[tuple[int, int | str]]:
-    """The pairs of a treatment and what the disease is in the gold: whichever of its mentions is named, it is one."""
-    concepts = {each.span.start: each.concept_id or each.span.start for each in gold.annotations}
-    return {(treatment, concepts.get(disease, disease)) for treatment, disease in said.pairs}
 
 
 def _of_linked(gold: Annotated, found: Annotated) -> Annotated:

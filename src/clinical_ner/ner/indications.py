@@ -1,7 +1,8 @@
-"""Whether a treatment is usually given for a disease: by the disease's code, or by what an operation is named after.
+"""What treatments are usually given for, by their names and by what operations are named after.
 
 No released package has indications of drugs under an open licence; `resources/indications.yaml` has those of common
-ones, by their names and by the stems that nonproprietary names end or begin with.
+ones, by their names and by the stems that nonproprietary names end or begin with. It is not complete: that a disease is
+not among what a treatment is given for says little by itself.
 """
 
 from __future__ import annotations
@@ -20,18 +21,30 @@ from clinical_ner.ner.gazetteer import CACHED
 RESOURCE = Path(__file__).with_name("resources") / "indications.yaml"
 WORD = re.compile(r"[^\W_](?:[\w']|-(?=\w))*")
 RANGE = re.compile(r"([A-Z])(\d\d)-[A-Z](\d\d)")
-LONGEST_NAME = 4  # words
-OPERATION = re.compile(r"\b([a-z]{5,}?)(?:ectomy|otomy|ostomy|oplasty|plasty|pexy|orrhaphy|odesis|desis|osynthesis)\b")
-OF_WHAT = re.compile(
-    r"\b(\w{5,})s? (?:repair|drainage|excision|removal|closure|ligation|clipping|evacuation|surgery)\b"
+MOST_WORDS = 4  # of a name of the resource
+LONGEST = 120  # characters of a treatment or disease of which anything is known
+OPERATION = re.compile(
+    r"\b([a-z]{6,}?)(?:ectomy|otomy|ostomy|oplasty|plasty|pexy|orrhaphy|odesis|desis|osynthesis)\b"
+    r"|\b(hernia|abscess|aneurysm|fistula|fracture|cataract|haematoma|hematoma)s? (?:\w+ )?"
+    r"(?:repair|drainage|clipping|evacuation|fixation|surgery|extraction)\b"
 )
 
 
+class Uses(NamedTuple):
+    """What a treatment is usually given for."""
+
+    categories: frozenset[str]  # of ICD-10-CM, or beginnings of them; empty: not known
+    roots: tuple[str, ...]  # that the names of what an operation is for begin a word with
+
+
+NOTHING_KNOWN = Uses(frozenset(), ())
+
+
 class Rule(NamedTuple):
-    """The categories of ICD-10-CM that something is given for, and the words that it does not mean."""
+    """The categories of ICD-10-CM that something is given for, and the words, or their ends, that it does not mean."""
 
     categories: frozenset[str]
-    but: frozenset[str]
+    but: tuple[str, ...]
 
 
 class _Rules(NamedTuple):
@@ -41,52 +54,65 @@ class _Rules(NamedTuple):
     stems: frozenset[int]  # how many letters they have
 
 
-def is_indicated(treatment: str, disease: str, code: str | None) -> bool | None:
-    """Whether the treatment is usually given for the disease; None if that is not known.
+def uses(treatment: str) -> Uses:
+    """What a treatment of this name is usually given for; of several names, such as a brand and its drug, any.
+
+    >>> uses("appendectomy").roots, "I10" in uses("lisinopril").categories, uses("aloe") == NOTHING_KNOWN
+    (('append',), True, True)
+    """
+    return _uses(treatment.lower()) if len(treatment) <= LONGEST else NOTHING_KNOWN
+
+
+def is_for(known: Uses, disease: str, code: str | None) -> bool | None:
+    """Whether a disease is among what a treatment is usually given for; None if it cannot be said.
 
     Args:
-        treatment: its names, as the text and as the vocabulary have them.
-        disease: the same of the disease.
+        known: of the treatment.
+        disease: its name, in lower case.
         code: of ICD-10-CM.
 
-    >>> is_indicated("lisinopril", "high blood pressure", "I10"), is_indicated("lisinopril", "gout", "M10.9")
+    >>> is_for(uses("lisinopril"), "high blood pressure", "I10"), is_for(uses("lisinopril"), "gout", "M10.9")
     (True, False)
-    >>> is_indicated("laparoscopic cholecystectomy", "acute cholecystitis", None), is_indicated("aloe", "gout", "M10.9")
+    >>> is_for(uses("laparoscopic cholecystectomy"), "acute cholecystitis", None), is_for(uses("aloe"), "gout", "M10.9")
     (True, None)
     """
-    if any(root in disease.lower() for root in _operated(treatment)):
+    if code and (code[:3] in known.categories or code[:1] in known.categories):
         return True
-    known = _categories(treatment)
-    if not known or not code:
-        return None
-    return code[:3] in known or code[:1] in known
+    if any(f" {root}" in f" {disease}" for root in known.roots):
+        return True
+    return False if code and known.categories else None
 
 
 @lru_cache(maxsize=CACHED)
-def _operated(treatment: str) -> tuple[str, ...]:
-    """What an operation is named after: the beginning of an organ's name, or all of what is repaired or removed."""
-    words = treatment.lower()
-    return tuple({*OPERATION.findall(words), *OF_WHAT.findall(words)})
+def _uses(treatment: str) -> Uses:
+    categories = frozenset[str]().union(*(rule.categories for rule in _found(treatment)))
+    return Uses(
+        categories, tuple(dict.fromkeys(root for found in OPERATION.findall(treatment) for root in found if root))
+    )
 
 
-@lru_cache(maxsize=CACHED)
-def _categories(treatment: str) -> frozenset[str]:
-    return frozenset().union(*(rule.categories for word, rule in _found(treatment.lower()) if word not in rule.but))
+def _found(treatment: str) -> Iterator[Rule]:
+    """The rules that a treatment falls under; the words of a longer name are not looked at again."""
+    rules, words = _rules(), WORD.findall(treatment)
+    free = set(range(len(words)))
+    for length in range(min(MOST_WORDS, len(words)), 1, -1):
+        for first in range(len(words) - length + 1):
+            own = range(first, first + length)
+            known = rules.names.get(" ".join(words[first : first + length])) if free.issuperset(own) else None
+            if known:
+                free.difference_update(own)
+                yield from known
+    for position in sorted(free):
+        for word in dict.fromkeys([words[position], *words[position].split("-")]):
+            yield from rules.names.get(word, ())
+            yield from _by_stem(rules, word)
 
 
-def _found(treatment: str) -> Iterator[tuple[str, Rule]]:
-    """The rules that a treatment falls under, each with the word or words that say so."""
-    rules, whole = _rules(), WORD.findall(treatment)
-    for first in range(len(whole)):
-        for past in range(first + 1, min(first + LONGEST_NAME, len(whole)) + 1):
-            name = " ".join(whole[first:past])
-            yield from ((name, rule) for rule in rules.names.get(name, ()))
-    for word in (part for each in whole for part in {each, *each.split("-")}):
-        yield from ((word, rule) for rule in rules.names.get(word, ()) if word not in whole)
-        for length in rules.stems:
-            if length < len(word):
-                yield from ((word, rule) for rule in rules.ends.get(word[-length:], ()))
-                yield from ((word, rule) for rule in rules.begins.get(word[:length], ()))
+def _by_stem(rules: _Rules, word: str) -> Iterator[Rule]:
+    for length in rules.stems:
+        if length < len(word):
+            known = (*rules.ends.get(word[-length:], ()), *rules.begins.get(word[:length], ()))
+            yield from (rule for rule in known if not word.endswith(rule.but))
 
 
 @cache
@@ -95,7 +121,7 @@ def _rules() -> _Rules:
     content: list[dict[str, Any]] = yaml.safe_load(RESOURCE.read_text(encoding="utf-8"))
     for row in content:
         categories = frozenset(each for codes in row["codes"].split() for each in _expanded(codes))
-        rule = Rule(categories, frozenset(row.get("but", ())))
+        rule = Rule(categories, tuple(word.strip("-") for word in row.get("but", ())))
         for name in row["names"]:
             kind = ends if name.startswith("-") else begins if name.endswith("-") else names
             kind[name.strip("-").lower()].append(rule)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner.assertion import Trigger
 from clinical_ner.ner.concepts import Concept
-from clinical_ner.ner.indications import is_indicated
+from clinical_ner.ner.indications import LONGEST, NOTHING_KNOWN, Uses, is_for, uses
 
 FAMILY = "family"
 NEVER_TREATED = frozenset({"absent", FAMILY})  # in the patient
@@ -37,7 +37,9 @@ APART = frozenset({";", "."})
 FAR, NEAR = 12, 6  # what a boundary costs and a word that links is worth, in words
 USUAL, UNUSUAL = -8, 8  # what it costs that the treatment is usually given for the disease, and for others only
 CANDIDATES = 2  # diseases looked at on either side, so that time stays bounded
-NEIGHBOURS = 50  # and in other sentences
+NEIGHBOURS = 30  # and in other sentences
+MEMBERS = 5  # of a list, that are looked up
+NEXT = 3  # words before treatments, one of which says that they are for what stands before
 LONGEST_ITEM, LONGEST_LIST = 1_000, 100  # characters
 # Where nothing else says, these sections are about the first disease of the assessment, or of the reason for the visit.
 ABOUT_THE_MAIN = frozenset({"plan", "procedure", "hospital_course"})
@@ -74,33 +76,23 @@ def link(sentences: Sequence[Sequence[Labelled]], text: str) -> list[tuple[Span,
     for sentence in sentences:
         diseases = [mention for mention in sentence if mention.span.label == DISEASE]
         for group in _lists([mention for mention in sentence if _is_taken(mention, text)], text):
-            near = _nearest(group, diseases, text) if diseases else None
+            near, barred = _nearest(group, diseases, note)
+            is_said = near is not None and _is_said(group, near, text)
             for treatment in group:
-                disease = near or topic.of(treatment)
-                is_said = near is not None and _is_said(treatment, near, text)
-                if not is_said and (disease is None or _is_usual(treatment, disease, text) is False):
-                    disease = note.usual(treatment) or near
+                disease = near if diseases else topic.of(treatment)
+                if not is_said and (disease is None or note.is_usual(treatment, disease) is False):
+                    disease = note.usual(treatment, barred) or disease
                 if disease:
                     pairs.append((treatment.span, disease.span))
         topic.take(diseases)
     return pairs
 
 
-def _is_said(treatment: Labelled, disease: Labelled, text: str) -> bool:
-    """Whether a word between the two says that one is for the other."""
-    if disease.span.start >= treatment.span.end:
-        return not PURPOSE.isdisjoint(_between(text, treatment.span.end, disease.span.start))
-    return not GIVEN.isdisjoint(_between(text, disease.span.end, treatment.span.start)[-3:])
-
-
-def _is_usual(treatment: Labelled, disease: Labelled, text: str) -> bool | None:
-    code = disease.concept and disease.concept.icd10cm
-    return is_indicated(_names(treatment, text), _names(disease, text), code or None)
-
-
-def _names(mention: Labelled, text: str) -> str:
-    written = text[mention.span.start : mention.span.end]
-    return f"{written}; {mention.concept.name}" if mention.concept else written
+def _is_said(group: Sequence[Labelled], disease: Labelled, text: str) -> bool:
+    """Whether a word between treatments and disease says that they are for it."""
+    if disease.span.start >= group[-1].span.end:
+        return not PURPOSE.isdisjoint(_between(text, group[-1].span.end, disease.span.start))
+    return not GIVEN.isdisjoint(_between(text, disease.span.end, group[0].span.start)[-NEXT:])
 
 
 def _is_taken(mention: Labelled, text: str) -> bool:
@@ -126,21 +118,21 @@ def _joined(text: str, start: int, end: int) -> bool:
     return end - start <= LONGEST_LIST and LIST.fullmatch(text, start, end) is not None
 
 
-def _nearest(group: Sequence[Labelled], diseases: Sequence[Labelled], text: str) -> Labelled | None:
-    """The disease of the sentence that the treatments of a list are for; the one before at equal cost."""
+def _nearest(
+    group: Sequence[Labelled], diseases: Sequence[Labelled], note: _Note
+) -> tuple[Labelled | None, list[Labelled]]:
+    """The disease of the sentence that the treatments of a list are for, the one before at equal cost; and what they
+    have caused, or were stopped for.
+    """
     first, last = group[0], group[-1]
     fitting = [disease for disease in diseases if _fits(first, disease)]
     before = [disease for disease in fitting if disease.span.end <= first.span.start][-CANDIDATES:]
     after = [disease for disease in fitting if disease.span.start >= last.span.end][:CANDIDATES]
-    costs = [(_cost_before(disease, first, text), disease) for disease in reversed(before)]
-    costs += [(_cost_after(last, disease, text), disease) for disease in after]
-    known = [(cost + _unusual(first, disease, text), disease) for cost, disease in costs if cost is not None]
-    return min(known, key=lambda row: row[0])[1] if known else None
-
-
-def _unusual(treatment: Labelled, disease: Labelled, text: str) -> int:
-    usual = _is_usual(treatment, disease, text)
-    return 0 if usual is None else USUAL if usual else UNUSUAL
+    costs = [(_cost_before(disease, first, note.text), disease) for disease in reversed(before)]
+    costs += [(_cost_after(last, disease, note.text), disease) for disease in after]
+    known = [(cost + note.unusual(group, disease), disease) for cost, disease in costs if cost is not None]
+    best = min(known, key=lambda row: row[0])[1] if known else None
+    return best, [disease for cost, disease in costs if cost is None]
 
 
 def _fits(treatment: Labelled, disease: Labelled) -> bool:
@@ -173,22 +165,51 @@ def _between(text: str, start: int, end: int) -> list[str]:
 
 
 class _Note:
-    """All diseases of a note."""
+    """All diseases of a note, and what its treatments are usually given for."""
 
     def __init__(self, sentences: Sequence[Sequence[Labelled]], text: str) -> None:
-        self._text = text
+        self.text = text
         self._diseases = [mention for sentence in sentences for mention in sentence if mention.span.label == DISEASE]
         self._starts = [disease.span.start for disease in self._diseases]
+        self._names = {disease.span.start: self._name(disease).lower() for disease in self._diseases}
 
-    def usual(self, treatment: Labelled) -> Labelled | None:
-        """The nearest one that the treatment is usually given for, unless it is not given."""
-        if treatment.assertion == "absent":
+    def usual(self, treatment: Labelled, barred: Sequence[Labelled]) -> Labelled | None:
+        """The nearest disease that a treatment is usually given for, if it is not denied; none that is barred."""
+        known = self._uses(treatment)
+        if known == NOTHING_KNOWN or treatment.assertion == "absent":
             return None
         start = treatment.span.start
         place = bisect_left(self._starts, start)
         around = self._diseases[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]
-        usual = [each for each in around if _fits(treatment, each) and _is_usual(treatment, each, self._text)]
-        return min(usual, key=lambda disease: abs(disease.span.start - start), default=None)
+        usual = [each for each in around if _fits(treatment, each) and self._is_for(known, each)]
+        meant = {self._meant(disease) for disease in barred}
+        free = [disease for disease in usual if self._meant(disease) not in meant]
+        return min(free, key=lambda disease: abs(disease.span.start - start), default=None)
+
+    def is_usual(self, treatment: Labelled, disease: Labelled) -> bool | None:
+        """Whether the treatment is usually given for the disease; None if that is not known."""
+        return self._is_for(self._uses(treatment), disease)
+
+    def unusual(self, group: Sequence[Labelled], disease: Labelled) -> int:
+        """What it costs that treatments are usually given for other diseases."""
+        said = {self.is_usual(treatment, disease) for treatment in group[:MEMBERS]}
+        return USUAL if True in said else UNUSUAL if False in said else 0
+
+    def _is_for(self, known: Uses, disease: Labelled) -> bool | None:
+        return is_for(known, self._names[disease.span.start], disease.concept.icd10cm if disease.concept else None)
+
+    def _meant(self, disease: Labelled) -> str:
+        return disease.concept.id if disease.concept else self._names[disease.span.start]
+
+    def _uses(self, treatment: Labelled) -> Uses:
+        return uses(self._name(treatment))
+
+    def _name(self, mention: Labelled) -> str:
+        """What the text calls it, with the name of its concept after it; nothing if that is too long for a name."""
+        start, end, _ = mention.span
+        if end - start > LONGEST // 2:
+            return ""
+        return f"{self.text[start:end]}; {mention.concept.name}" if mention.concept else self.text[start:end]
 
 
 class _Topic:

@@ -91,7 +91,7 @@ class Blank(NamedTuple):
     label: str = ""
     concept_id: str = ""
     assertion: str = ""
-    treats: str = ""  # the concept of the disease for which the record has this treatment
+    treats: Set[str] = frozenset()  # the concepts of the diseases for which the record has this treatment
 
 
 NO_ENTITY = Blank("")
@@ -376,13 +376,14 @@ class Filling:
 
     def _recorded_treatment(self, slot: Slot) -> Blank:
         cases = (self._case_of(slot),) if slot.link else self._subject.cases
-        choices = [(case, given) for case in cases for given in case.given.get(slot.name, ())]
-        untold = [(case, given) for case, given in choices if given.name not in self._used]
-        case, given = self._draws.pick(untold or choices)
+        choices = [(given, case.concept_id) for case in cases for given in case.given.get(slot.name, ())]
+        untold = [choice for choice in choices if choice[0].name not in self._used]
+        given, _ = self._draws.pick(untold or choices)
         self._used.add(given.name)
         self._given = given
         words, concept_id = self._written(given.name), self._lexis.treatment_id(given.name)
-        return Blank(words, TREATMENT, concept_id, slot.assertion, case.concept_id)
+        treats = frozenset(disease for other, disease in choices if other.name == given.name)
+        return Blank(words, TREATMENT, concept_id, slot.assertion, treats)
 
     def _written(self, name: str) -> str:
         """A brand or an abbreviation for the name, or the name."""

@@ -212,9 +212,9 @@ def parse(section: str, text: str) -> Template:
         ValueError: the line is malformed; the message says how.
 
     >>> parse("plan", "Continue {drug}.").pieces
-    ('Continue ', Slot(name='drug', capital=False, assertion='present', link=''), '.')
+    ('Continue ', Slot(name='drug', capital=False, assertion='present', link='', pairs=''), '.')
     >>> parse("plan", "[T IV fluids]").pieces
-    (Mention(label='TREATMENT', assertion='present', link='', pieces=('IV fluids',)),)
+    (Mention(label='TREATMENT', assertion='present', link='', pieces=('IV fluids',), pairs=''),)
     """
     reader = _Reader(text)
     pieces = reader.pieces(until="")

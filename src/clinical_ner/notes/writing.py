@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 from clinical_ner.core.span import DISEASE, TREATMENT
@@ -43,7 +44,7 @@ class Page:
         self.headings: list[tuple[int, str | None]] = []  # where each begins, and its section
         self._section: str | None = None
         self._parts: list[str] = []
-        self._treats: dict[int, str] = {}  # start of a treatment of the record: the concept of what it is given for
+        self._treats: dict[int, Set[str]] = {}  # start of a treatment of the record: the concepts of what it is for
         self._links: dict[str, list[Mention]] = {}  # of the sentence being written
         self._typos = Typos(draws, typo_rate)
         self._entity_typos = Typos(draws, entity_typo_rate)
@@ -75,7 +76,9 @@ class Page:
         self._section = section
         self.write(words)
 
-    def mention(self, words: str, label: str, concept_id: str, assertion: str, links: str, treats: str = "") -> None:
+    def mention(
+        self, words: str, label: str, concept_id: str, assertion: str, links: str, treats: Set[str] = frozenset()
+    ) -> None:
         """Write an entity; it too may be misspelt. Each character of its links is one that others may share."""
         start, written = self.length, self._entity_typos.applied(words)
         self._parts.append(written)
@@ -88,13 +91,13 @@ class Page:
             self._links.setdefault(link, []).append(found)
 
     def close(self, start: int, template_id: str) -> None:
-        """End the sentence that began at `start`: note its template and its treatment-disease pairs."""
+        """End the sentence that began at `start`: note its template and its pairs; what is denied has no treatment."""
         self.segments.append(Stretch(start, self.length, template_id))
         if not self._links:
             return
         pairs: dict[tuple[int, int], None] = {}  # each once, though two links may join the same
         for linked in self._links.values():
-            diseases = [m.start for m in linked if m.label == DISEASE]
+            diseases = [m.start for m in linked if m.label == DISEASE and m.assertion != "absent"]
             treatments = [m.start for m in linked if m.label == TREATMENT]
             pairs |= dict.fromkeys((treatment, disease) for treatment in treatments for disease in diseases)
         self.relations += pairs
@@ -104,8 +107,8 @@ class Page:
         """Relate each treatment of the record whose sentence does not say for what to the nearest mention of that."""
         told = {treatment for treatment, _ in self.relations}
         diseases = [m for m in self.mentions if m.label == DISEASE and m.assertion in OF_PATIENT]
-        for treatment, concept_id in self._treats.items():
-            away = [(abs(m.start - treatment), m.start) for m in diseases if m.concept_id == concept_id]
+        for treatment, concepts in self._treats.items():
+            away = [(abs(m.start - treatment), m.start) for m in diseases if m.concept_id in concepts]
             if away and treatment not in told:
                 self.relations.append((treatment, min(away)[1]))
 
@@ -133,7 +136,7 @@ class Page:
         self.relations += [
             (t + shift, d + shift) for t, d in earlier.relations if t in within and d in within
         ]  # to another part it is related anew
-        self._treats |= {t + shift: concept_id for t, concept_id in earlier._treats.items() if t in within}
+        self._treats |= {t + shift: concepts for t, concepts in earlier._treats.items() if t in within}
         self.close_block(block.start + shift, block.name)
 
     def sections(self) -> list[Stretch]:

@@ -292,6 +292,7 @@ def test_a_history_is_that_of_its_newest_model(run: Run, url: str, tiny: Tagger,
 
     assert "100 notes" in done.output
     assert "read by model 0123456789ab; 100 left out" in done.output
+    assert "of windows of 20, 40 notes and more" in done.output
     assert json.loads((tmp_path / "reference/thresholds.json").read_text())["model_version"] == "0123456789ab"
 
 
@@ -334,7 +335,7 @@ def test_a_history_too_short_to_be_told_from_a_window_of_it_is_refused(
     done = run("calibrate", "--since", "2026-02-20", "--until", "2026-02-25", **{"--out": str(tmp_path / "reference")})
 
     assert isinstance(done.exception, UserError)
-    assert "39 notes, two of the smallest windows 40" in str(done.exception)
+    assert "39 notes, two of the largest windows 40" in str(done.exception)
     assert not (tmp_path / "reference").exists()
 
 

@@ -23,6 +23,7 @@ from clinical_ner.monitoring.drift import (
     calibrate,
     compare,
     drift_metrics,
+    for_reference,
     from_json,
     profile_notes,
     stable_ids,
@@ -60,12 +61,16 @@ def test_each_size_of_windows_has_thresholds_and_smaller_ones_have_wider_limits(
     assert small.limits.alert["tokens"] > large.limits.alert["tokens"]
 
 
-def test_a_reference_has_thresholds_for_windows_of_half_of_it_and_a_very_small_one_is_refused(
+def test_a_reference_smaller_than_two_of_the_largest_windows_is_refused(
     batch: pd.DataFrame, knobs: DriftParams
 ) -> None:
-    assert [each.size for each in calibrate(batch.head(299), knobs)] == [100]
-    with pytest.raises(UserError, match=r"has 199 notes, two of the smallest windows 200(?s:.*)remedy"):
-        calibrate(batch.head(199), knobs)
+    with pytest.raises(UserError, match=r"has 299 notes, two of the largest windows 300(?s:.*)remedy"):
+        calibrate(batch.head(299), knobs)
+
+
+@pytest.mark.parametrize(("notes", "windows"), [(300, (100, 150)), (299, (100,)), (200, (100,)), (199, (100,))])
+def test_a_smaller_reference_is_for_smaller_windows(knobs: DriftParams, notes: int, windows: tuple[int, ...]) -> None:
+    assert for_reference(knobs, notes).windows == windows
 
 
 @pytest.mark.parametrize(("notes", "size"), [(100, 100), (149, 100), (150, 150), (9000, 150)])

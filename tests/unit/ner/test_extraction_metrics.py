@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
-from clinical_ner.ner.extraction import Reading, interpret_spans
+from clinical_ner.ner.extraction import Mention, Reading, interpret_spans
 from clinical_ner.ner.extraction_metrics import (
     Annotated,
     Annotation,
@@ -75,12 +75,19 @@ def test_pairs_of_treatments_without_a_gold_pair_count_only_among_all() -> None:
     assert found["relations_of_linked"]["precision"] == 1.0
 
 
-def test_a_pair_is_right_whichever_mention_names_the_disease() -> None:
-    again = Span(30, 34, DISEASE)
-    wanted = annotated(*WANTED.annotations, (again, "present", "plan", "D1"), pairs={(20, 0)})
-    found = [wanted._replace(pairs=frozenset({(20, start)})) for start in (30, 10, 40)]
+def test_a_pair_is_right_whichever_mention_of_the_patients_disease_is_named() -> None:
+    spans = [Span(start, start + 4, DISEASE) for start in (0, 10, 30, 40)]
+    said = [("present", "D1"), ("present", "D2"), ("historical", "D1"), ("family", "D1")]
+    rows = [(span, assertion, None, concept) for span, (assertion, concept) in zip(spans, said, strict=True)]
+    gold = annotated(*rows, (GOLD, "present", None, "X"), pairs={(GOLD.start, 30)})
+    first = Mention(GOLD, 1.0, "present", None, None)
 
-    assert [extraction_scores([(wanted, each)])["relations"]["f1"] for each in found] == [1.0, 0.0, 0.0]
+    def scores(disease: Span) -> list[float]:
+        outputs = outputs_of("-" * 50, gold, Reading([first], [(GOLD, disease)]), None)
+        inside = within(outputs, lambda span: span == GOLD)  # of the treatment alone: its disease is still known
+        return [extraction_scores([(side.gold, side.end_to_end)])["relations"]["f1"] for side in (outputs, inside)]
+
+    assert [scores(span) for span in spans] == [[1.0, 1.0], [0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
 
 
 def test_nothing_scores_nothing() -> None:

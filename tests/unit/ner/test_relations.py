@@ -97,6 +97,7 @@ def test_without_a_disease_in_its_sentence_a_treatment_is_for_what_the_note_is_a
 def concepts() -> Concepts:
     """Of some diseases with a code, and of a brand."""
     coded = {"hypertension": "I10", "pneumonia": "J18.9", "gout": "M10.9", "asthma": "J45.909"}
+    coded |= {"colitis": "K52.9", "cellulitis": "L03.90", "pneumonitis": "J84.9", "rheumatoid arthritis": "M06.9"}
     forms = [Form(name, DISEASE, f"D{code}", name, "disease", code, 0) for name, code in coded.items()]
     return Concepts.build([*forms, Form("Zestril", TREATMENT, "MESH:D1", "lisinopril", "drug", None, 0)])
 
@@ -110,9 +111,18 @@ def concepts() -> Concepts:
         ("Has [hypertension].\n\n{Lisinopril} for [gout].", ["Lisinopril>gout"]),  # as it is said
         ("Has [hypertension].\n\n[Gout] treated with {lisinopril}.", ["lisinopril>Gout"]),
         ("Has [hypertension].\n\n[Gout] was seen by a doctor, {lisinopril}.", ["lisinopril>hypertension"]),
-        ("Has [gout]. Takes {lisinopril}.", []),  # it is for none of those diseases
+        ("Has [gout]. Takes {lisinopril}.", ["lisinopril>gout"]),  # what it is for is not in the note
         ("Has [gout]. Takes {zinc}.", ["zinc>gout"]),  # nothing is known of it
         ("PMH: [hypertension].\nNever took {lisinopril}.", []),
+        ("PMH: [hypertension].\nStopped {lisinopril}.", ["lisinopril>hypertension"]),
+        ("PMH: [hypertension].\nConsider {lisinopril}.", ["lisinopril>hypertension"]),
+        # It is no reason that it is given for such diseases too.
+        ("[Cellulitis] due to {clindamycin}.", []),
+        ("{Methotrexate} caused [pneumonitis].", []),
+        ("{Ceftriaxone} was discontinued because of [cellulitis].", []),
+        ("PMH: [rheumatoid arthritis].\n{Methotrexate} caused [pneumonitis].", ["Methotrexate>rheumatoid arthritis"]),
+        ("Has [gout]. Developed [asthma] due to {zinc}.", []),
+        ("PMH: [hypertension].\n\n[Gout] treated with {zinc}, {lisinopril}.", ["zinc>Gout", "lisinopril>Gout"]),
         ("No [hypertension].\nMeds: {lisinopril}.", []),
         ("PMH: [hypertension].\nFH: mother on {lisinopril}.", []),
         ("A: [pneumonia].\nP: {ceftriaxone} if febrile.", ["ceftriaxone>pneumonia"]),

@@ -38,6 +38,15 @@ def test_a_sentence_relates_every_treatment_to_every_disease_of_its_link(draws: 
     assert page.segments == [Stretch(0, 5, "x/0"), Stretch(5, 6, "x/1")]
 
 
+def test_what_is_denied_has_no_treatment(draws: Draws) -> None:
+    page = Page(draws)
+    page.mention("a", TREATMENT, "T1", "present", "a")
+    page.mention("b", DISEASE, "D1", "absent", "a")
+    page.close(0, "x/0")
+
+    assert page.relations == []
+
+
 def test_what_two_links_join_is_related_once(draws: Draws) -> None:
     page = Page(draws)
     for words, label, links in (("a", TREATMENT, "1a"), ("b", DISEASE, "1a"), ("c", DISEASE, "a")):
@@ -51,11 +60,11 @@ def test_a_treatment_of_the_record_is_related_to_where_its_disease_is_nearest(dr
     page = Page(draws)
     page.mention("a", DISEASE, "D1", "present", "")
     page.mention("b", DISEASE, "D1", "absent", "")
-    page.mention("c", TREATMENT, "T1", "present", "", "D1")
+    page.mention("c", TREATMENT, "T1", "present", "", {"D1"})
     page.mention("d", DISEASE, "D2", "present", "")
-    page.mention("e", TREATMENT, "T2", "present", "1", "D2")
+    page.mention("e", TREATMENT, "T2", "present", "1", {"D2"})
     page.mention("f", DISEASE, "D2", "historical", "1")
-    page.mention("g", TREATMENT, "T3", "present", "", "D3")
+    page.mention("g", TREATMENT, "T3", "present", "", {"D3", "D4"})
     page.close(0, "x/0")
 
     page.relate_to_record()
@@ -67,7 +76,7 @@ def test_a_copied_treatment_is_related_to_the_disease_of_its_new_text(draws: Dra
     source, page = Page(draws), Page(draws)
     source.mention("gout", DISEASE, "D1", "present", "")
     source.close_block(0, "assessment")
-    source.mention("rest", TREATMENT, "OWN:rest", "present", "", "D1")
+    source.mention("rest", TREATMENT, "OWN:rest", "present", "", {"D1"})
     source.close_block(4, "plan")
     source.relate_to_record()
     page.write("Again. ")
