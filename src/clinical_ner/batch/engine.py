@@ -23,11 +23,13 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
 from clinical_ner.core.errors import UserError
 
 AHEAD = 2  # jobs that each worker may be ahead
+LOOK_EVERY, PATIENCE = 10.0, 300.0  # seconds: who is there to work, and how long it may be nobody
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # a process works alone; threads that wait are slower
 
 JobType = TypeVar("JobType")
@@ -48,6 +50,9 @@ class Engine(Protocol):
     @property
     def width(self) -> int:
         """How many jobs it works on at once."""
+
+    def look(self) -> bool:
+        """See how many jobs that are now; whether anybody is there to work on one."""
 
     @property
     def lost(self) -> tuple[type[Exception], ...]:
@@ -72,6 +77,10 @@ class Processes:
 
     def _new(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self.width, multiprocessing.get_context("spawn"), initializer=_begin)
+
+    def look(self) -> bool:
+        """They are started as they are needed."""
+        return True
 
     def submit(self, work: Any, job: Any) -> Future[Any]:
         """The future of a job."""
@@ -121,8 +130,19 @@ class Cluster:
 
         self.lost: tuple[type[Exception], ...] = (KilledWorker,)
         self.dashboard = str(client.dashboard_link)
-        self.width = max(1, sum(client.nthreads().values()))
+        self.width = 1
+        self._client = client
         self._pool: Executor = client.get_executor(pure=False)
+        self.look()
+
+    def look(self) -> bool:
+        """Workers come and go; of a scheduler that does not answer the futures tell."""
+        try:
+            threads = int(sum(self._client.nthreads().values()))
+        except (OSError, TimeoutError):
+            return True
+        self.width = max(1, threads)
+        return threads > 0
 
     def submit(self, work: Any, job: Any) -> Future[Any]:
         """The future of a job."""
@@ -162,19 +182,25 @@ def results(engine: Engine, work: Any, jobs: Iterable[JobType]) -> Iterator[tupl
     """
     waiting = deque(jobs)
     while waiting:
-        for suspect in (yield from _until_broken(engine, work, waiting, engine.width * AHEAD)):
+        for suspect in (yield from _until_broken(engine, work, waiting)):
             again = yield from _until_broken(engine, work, deque([suspect]), 1)
             yield from ((job, Lost()) for job in again)
 
 
 def _until_broken(
-    engine: Engine, work: Any, waiting: deque[JobType], most: int
+    engine: Engine, work: Any, waiting: deque[JobType], most: int | None = None
 ) -> Generator[tuple[JobType, Any], None, list[JobType]]:
-    """Results until all is done or the engine breaks; the jobs that were under way when it broke."""
+    """Results until all is done or the engine breaks; the jobs that were under way when it broke.
+
+    Raises:
+        EngineDownError: nobody is there to work, or an error that is none of a job.
+    """
     running: dict[Future[Any], JobType] = {}
     suspects: list[JobType] = []
+    attendance = _Attendance(engine)
     while (waiting and not suspects) or running:
-        while waiting and len(running) < most and not suspects:
+        attendance.check()
+        while waiting and len(running) < (most or engine.width * AHEAD) and not suspects:
             try:
                 future = engine.submit(work, waiting[0])
             except BrokenExecutor:
@@ -182,7 +208,7 @@ def _until_broken(
                     engine.renew()
                 break  # what is running will tell it
             running[future] = waiting.popleft()
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
+        for future in wait(running, LOOK_EVERY, FIRST_COMPLETED).done:
             job = running.pop(future)
             try:
                 yield job, future.result()
@@ -197,3 +223,22 @@ def _until_broken(
     if suspects:
         engine.renew()
     return suspects
+
+
+class _Attendance:
+    """Looks now and then who is there to work: workers that are lost may be replaced, but not for ever."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._looked = self._seen = monotonic()
+
+    def check(self) -> None:
+        """Raises: EngineDownError: for a while there has been nobody."""
+        now = monotonic()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        if self._engine.look():
+            self._seen = now
+        elif now - self._seen >= PATIENCE:
+            raise EngineDownError(f"the cluster has had no worker for {now - self._seen:.0f} seconds")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
+from programs import wait_until
 from tests.unit.batch.running import DEADLINE, dask_cluster
 
+from clinical_ner.batch import engine
 from clinical_ner.batch.engine import EngineDownError, Lost, cluster, processes, results
 
 
@@ -78,3 +82,68 @@ def test_a_job_that_kills_the_worker_of_a_cluster_is_named_and_the_next_are_done
 
     assert (job, type(result)) == (1, Lost)
     assert after == {0: 0, 1: 1, 2: 2}
+
+
+# --- who is there ----------------------------------------------------------------------------------
+class Crew:
+    """An engine whose workers come and go: a number for each look at them, the last one for ever."""
+
+    lost: tuple[type[Exception], ...] = ()
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+        self.width, self.looks = max(1, numbers[0]), 0
+        self.running: list[Future[Any]] = []
+        self.most = 0
+
+    def look(self) -> bool:
+        """Once nobody has come for long, or everybody is there, the jobs are done."""
+        number = self.numbers[min(self.looks, len(self.numbers) - 1)]
+        self.width, self.looks = max(1, number), self.looks + 1
+        if number and self.looks > len(self.numbers):
+            while self.running:
+                self.running.pop().set_result("done")
+        return number > 0
+
+    def submit(self, work: Any, job: Any) -> Future[Any]:
+        del work, job
+        self.running.append(Future())
+        self.most = max(self.most, len(self.running))
+        return self.running[-1]
+
+    def renew(self) -> None:
+        """Never asked for."""
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(engine, "PATIENCE", 2.0)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_cluster_without_workers_is_waited_for_and_not_for_ever() -> None:
+    with pytest.raises(EngineDownError, match=r"^the cluster has had no worker for \d+ seconds$"):
+        dict(results(Crew(1, 0), doubled, range(4)))
+
+    assert len(dict(results(Crew(1, 0, 0, 1), doubled, range(4)))) == 4
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_workers_that_join_are_given_jobs() -> None:
+    crew = Crew(1, 1, 3)
+
+    assert len(dict(results(crew, doubled, range(40)))) == 40
+    assert crew.most == 3 * engine.AHEAD
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_cluster_that_loses_its_last_worker_is_told(tmp_path: Path) -> None:
+    with dask_cluster(1, tmp_path) as dask, cluster(dask.address, patience=f"{DEADLINE}s") as there:
+        wait_until(there.look, DEADLINE, "the worker is there")
+        dict(results(there, abs, range(3)))
+        dask.nannies[0].terminate()
+        dask.nannies[0].wait(timeout=DEADLINE)
+
+        with pytest.raises(EngineDownError, match="no worker"):
+            dict(results(there, abs, range(3)))
