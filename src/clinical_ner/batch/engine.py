@@ -139,7 +139,7 @@ class Cluster:
         """Workers come and go; of a scheduler that does not answer the futures tell."""
         try:
             threads = int(sum(self._client.nthreads().values()))
-        except (OSError, TimeoutError):
+        except OSError:
             return True
         self.width = max(1, threads)
         return threads > 0
@@ -233,7 +233,11 @@ class _Attendance:
         self._looked = self._seen = monotonic()
 
     def check(self) -> None:
-        """Raises: EngineDownError: for a while there has been nobody."""
+        """See whether it is time to look, and look.
+
+        Raises:
+            EngineDownError: there has been nobody for too long.
+        """
         now = monotonic()
         if now - self._looked < LOOK_EVERY:
             return

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from clinical_ner.ner.concepts import LONGEST_NAME
 from clinical_ner.ner.gazetteer import CACHED
 
 RESOURCE = Path(__file__).with_name("resources") / "indications.yaml"
 WORD = re.compile(r"[^\W_](?:[\w']|-(?=\w))*")
 RANGE = re.compile(r"([A-Z])(\d\d)-[A-Z](\d\d)")
 MOST_WORDS = 4  # of a name of the resource
-LONGEST = 120  # characters of a treatment or disease of which anything is known
 OPERATION = re.compile(
     r"\b([a-z]{6,}?)(?:ectomy|otomy|ostomy|oplasty|plasty|pexy|orrhaphy|odesis|desis|osynthesis)\b"
     r"|\b(hernia|abscess|aneurysm|fistula|fracture|cataract|haematoma|hematoma)s? (?:\w+ )?"
@@ -60,7 +60,7 @@ def uses(treatment: str) -> Uses:
     >>> uses("appendectomy").roots, "I10" in uses("lisinopril").categories, uses("aloe") == NOTHING_KNOWN
     (('append',), True, True)
     """
-    return _uses(treatment.lower()) if len(treatment) <= LONGEST else NOTHING_KNOWN
+    return _uses(treatment.lower()) if len(treatment) <= LONGEST_NAME else NOTHING_KNOWN
 
 
 def is_for(known: Uses, disease: str, code: str | None) -> bool | None:

@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 from clinical_ner.core.span import DISEASE, TREATMENT, Span
 from clinical_ner.ner.assertion import Trigger
-from clinical_ner.ner.concepts import Concept
-from clinical_ner.ner.indications import LONGEST, NOTHING_KNOWN, Uses, is_for, uses
+from clinical_ner.ner.concepts import LONGEST_NAME, Concept
+from clinical_ner.ner.indications import NOTHING_KNOWN, Uses, is_for, uses
 
 FAMILY = "family"
 NEVER_TREATED = frozenset({"absent", FAMILY})  # in the patient
@@ -170,7 +170,6 @@ class _Note:
     def __init__(self, sentences: Sequence[Sequence[Labelled]], text: str) -> None:
         self.text = text
         self._diseases = [mention for sentence in sentences for mention in sentence if mention.span.label == DISEASE]
-        self._starts = [disease.span.start for disease in self._diseases]
         self._names = {disease.span.start: self._name(disease).lower() for disease in self._diseases}
 
     def usual(self, treatment: Labelled, barred: Sequence[Labelled]) -> Labelled | None:
@@ -178,12 +177,11 @@ class _Note:
         known = self._uses(treatment)
         if known == NOTHING_KNOWN or treatment.assertion == "absent":
             return None
-        start = treatment.span.start
-        place = bisect_left(self._starts, start)
+        start, left_out = treatment.span.start, {self._meant(disease) for disease in barred}
+        place = bisect_left(self._diseases, start, key=lambda disease: disease.span.start)
         around = self._diseases[max(0, place - NEIGHBOURS) : place + NEIGHBOURS]
         usual = [each for each in around if _fits(treatment, each) and self._is_for(known, each)]
-        meant = {self._meant(disease) for disease in barred}
-        free = [disease for disease in usual if self._meant(disease) not in meant]
+        free = [disease for disease in usual if self._meant(disease) not in left_out]
         return min(free, key=lambda disease: abs(disease.span.start - start), default=None)
 
     def is_usual(self, treatment: Labelled, disease: Labelled) -> bool | None:
@@ -207,7 +205,7 @@ class _Note:
     def _name(self, mention: Labelled) -> str:
         """What the text calls it, with the name of its concept after it; nothing if that is too long for a name."""
         start, end, _ = mention.span
-        if end - start > LONGEST // 2:
+        if end - start > LONGEST_NAME // 2:
             return ""
         return f"{self.text[start:end]}; {mention.concept.name}" if mention.concept else self.text[start:end]
 

@@ -250,8 +250,7 @@ class _Reader:
             return words.group()
         if slot := self._take(SLOT):
             name, marks = slot.groups()
-            assertion, link, pairs = _meant(name.lower(), marks)
-            return Slot(name.lower(), name[0].isupper(), assertion, link, pairs)
+            return Slot(name.lower(), name[0].isupper(), *_meant(name.lower(), marks))
         if opening := self._take(OPENING):
             return self._mention(*opening.groups())
         if self._take(CHOICE):

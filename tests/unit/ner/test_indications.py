@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical_ner.ner.indications import LONGEST, NOTHING_KNOWN, RESOURCE, is_for, uses
+from clinical_ner.ner.concepts import LONGEST_NAME
+from clinical_ner.ner.indications import NOTHING_KNOWN, RESOURCE, is_for, uses
 
 CONTENT: list[dict[str, Any]] = yaml.safe_load(RESOURCE.read_text(encoding="utf-8"))
 
@@ -88,7 +89,7 @@ def test_an_operation_is_for_what_it_is_named_after(treatment: str, disease: str
 
 def test_of_the_words_of_a_long_mention_nothing_is_known_or_kept() -> None:
     assert uses("lisinopril " * 10).categories
-    assert uses("lisinopril " * LONGEST) == NOTHING_KNOWN
+    assert uses("lisinopril " * LONGEST_NAME) == NOTHING_KNOWN
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.none() | st.from_regex(r"[A-Z]\d\w(\.\w+)?", fullmatch=True))
