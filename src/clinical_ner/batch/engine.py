@@ -29,7 +29,10 @@ from typing import Any, Protocol, TypeVar
 from clinical_ner.core.errors import UserError
 
 AHEAD = 2  # jobs that each worker may be ahead
-LOOK_EVERY, PATIENCE = 10.0, 300.0  # seconds: who is there to work, and how long it may be nobody
+LOOK_EVERY = 10.0  # seconds, for who is there to work
+GIVE_UP_AFTER = 30  # looks that find nobody, one after the other
+ANSWER_WITHIN = 10.0  # seconds, that a scheduler has to tell
+GONE = "the scheduler is gone"
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # a process works alone; threads that wait are slower
 
 JobType = TypeVar("JobType")
@@ -37,7 +40,7 @@ Result = TypeVar("Result")
 
 
 class EngineDownError(Exception):
-    """Nobody is there to work: what is done is done, and the rest can be done later."""
+    """Nobody is there to work, or the engine itself fails: what is done is done, the rest can be done later."""
 
 
 class Lost:
@@ -52,7 +55,7 @@ class Engine(Protocol):
         """How many jobs it works on at once."""
 
     def look(self) -> bool:
-        """See how many jobs that are now; whether anybody is there to work on one."""
+        """Bring `width` up to date; whether anybody is there to work."""
 
     @property
     def lost(self) -> tuple[type[Exception], ...]:
@@ -136,24 +139,30 @@ class Cluster:
         self.look()
 
     def look(self) -> bool:
-        """Workers come and go; of a scheduler that does not answer the futures tell."""
+        """Workers come and go; one that Dask has paused, as its memory is full, takes no job and is not there."""
+        self._see_that_it_is_open()
         try:
-            threads = int(sum(self._client.nthreads().values()))
-        except OSError:
-            return True
-        self.width = max(1, threads)
-        return threads > 0
+            threads = self._client.sync(self._client.scheduler.ncores_running, callback_timeout=ANSWER_WITHIN)
+        except OSError:  # a scheduler that does not answer; of one that is gone the futures tell
+            return False
+        self.width = max(1, sum(threads.values()))
+        return bool(threads)
 
     def submit(self, work: Any, job: Any) -> Future[Any]:
         """The future of a job."""
+        self._see_that_it_is_open()
         return self._pool.submit(work, job)
+
+    def _see_that_it_is_open(self) -> None:
+        if self._client.status in {"closing", "closed"}:
+            raise EngineDownError(GONE)
 
     def renew(self) -> None:
         """There is nothing that could be broken here."""
 
 
 @contextmanager
-def cluster(address: str, patience: str = "10s") -> Iterator[Cluster]:
+def cluster(address: str, timeout: str = "10s") -> Iterator[Cluster]:
     """The cluster of the scheduler at this address.
 
     Raises:
@@ -164,7 +173,7 @@ def cluster(address: str, patience: str = "10s") -> Iterator[Cluster]:
     except ImportError:
         raise UserError("--scheduler needs Dask", "install clinical-ner[scale]") from None
     try:
-        client: Any = Client(address, timeout=patience, set_as_default=False)  # type: ignore[no-untyped-call]
+        client: Any = Client(address, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise UserError(f"{address}: no scheduler answers ({type(error).__name__})", "see that it runs") from None
     for name in ("distributed.client", "tornado.application"):  # what they log as errors is told by who calls
@@ -179,6 +188,9 @@ def results(engine: Engine, work: Any, jobs: Iterable[JobType]) -> Iterator[tupl
 
     When a pool breaks, any of the jobs that were under way may have broken it: they are tried again one at a time, and
     the one that breaks the pool again has lost its worker twice.
+
+    Raises:
+        EngineDownError: nobody is there to work, the scheduler is gone, or an error that is none of a job.
     """
     waiting = deque(jobs)
     while waiting:
@@ -190,11 +202,7 @@ def results(engine: Engine, work: Any, jobs: Iterable[JobType]) -> Iterator[tupl
 def _until_broken(
     engine: Engine, work: Any, waiting: deque[JobType], most: int | None = None
 ) -> Generator[tuple[JobType, Any], None, list[JobType]]:
-    """Results until all is done or the engine breaks; the jobs that were under way when it broke.
-
-    Raises:
-        EngineDownError: nobody is there to work, or an error that is none of a job.
-    """
+    """Results until all is done or the engine breaks; the jobs that were under way when it broke."""
     running: dict[Future[Any], JobType] = {}
     suspects: list[JobType] = []
     attendance = _Attendance(engine)
@@ -217,7 +225,7 @@ def _until_broken(
             except engine.lost:
                 yield job, Lost()
             except CancelledError:
-                raise EngineDownError("the scheduler is gone") from None
+                raise EngineDownError(GONE) from None
             except Exception as error:
                 raise EngineDownError(f"the engine failed ({type(error).__name__})") from None
     if suspects:
@@ -230,7 +238,7 @@ class _Attendance:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._looked = self._seen = monotonic()
+        self._looked, self._missed = monotonic(), 0
 
     def check(self) -> None:
         """See whether it is time to look, and look.
@@ -238,11 +246,10 @@ class _Attendance:
         Raises:
             EngineDownError: there has been nobody for too long.
         """
-        now = monotonic()
-        if now - self._looked < LOOK_EVERY:
+        if monotonic() - self._looked < LOOK_EVERY:
             return
-        self._looked = now
-        if self._engine.look():
-            self._seen = now
-        elif now - self._seen >= PATIENCE:
-            raise EngineDownError(f"the cluster has had no worker for {now - self._seen:.0f} seconds")
+        self._looked = monotonic()
+        self._missed = 0 if self._engine.look() else self._missed + 1
+        if self._missed >= GIVE_UP_AFTER:
+            seconds = self._missed * LOOK_EVERY
+            raise EngineDownError(f"the cluster has had no worker that takes jobs for {seconds:.0f} seconds")
