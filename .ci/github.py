@@ -3,6 +3,7 @@
     python .ci/github.py comment NUMBER FOLDER    write or rewrite the one comment of a pull request
     python .ci/github.py accepted NUMBER FOLDER   fail if its verdict is worse and nobody has accepted that
     python .ci/github.py issue LABEL TITLE BODY   open the one open issue with this label, or rewrite it
+    python .ci/github.py news LABEL TITLE BODY    rewrite the open issue with this label, if there is one
     python .ci/github.py propose BRANCH TITLE FOLDER   open or renew a pull request: FOLDER/files over the checkout
 
 The repository is GITHUB_REPOSITORY, and `gh` finds its token in GH_TOKEN.
@@ -121,13 +122,13 @@ def accepted(number: str, folder: Path) -> None:
 
 
 # --- issues and pull requests ------------------------------------------------------------------------
-def issue(label: str, title: str, body: Path) -> None:
-    """Open an issue, or rewrite the open one with this label: there is one at most."""
+def issue(label: str, title: str, body: Path, *, opens: bool = True) -> None:
+    """Rewrite the open issue with this label; there is one at most, and none is opened unless `opens`."""
     text = {"title": title, "body": body.read_text("utf-8")[:LONGEST]}
     opened = [found["number"] for found in pages(f"issues?labels={label}&state=open") if "pull_request" not in found]
     if opened:
         gh("PATCH", f"issues/{opened[0]}", text)
-    else:
+    elif opens:
         gh("POST", "issues", text | {"labels": [label]})
 
 
@@ -164,6 +165,7 @@ def main(command: str, *words: str) -> None:
         "comment": lambda number, folder: comment(number, Path(folder)),
         "accepted": lambda number, folder: accepted(number, Path(folder)),
         "issue": lambda label, title, body: issue(label, title, Path(body)),
+        "news": lambda label, title, body: issue(label, title, Path(body), opens=False),
         "propose": lambda branch, title, folder: propose(branch, title, Path(folder)),
     }
     commands[command](*words)

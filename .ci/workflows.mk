@@ -45,8 +45,10 @@ say-comment:
 say-verdict:
 	@$(PYTHON) .ci/github.py accepted "$(PR)" build/comment
 
+# An issue that is open learns of quiet days too; whether to close it, people decide. DECISION is that of `watch`.
 say-issue:
-	@$(PYTHON) .ci/github.py issue drift "Monitoring: the notes have changed" $(MONITORING)/summary.md
+	@$(PYTHON) .ci/github.py $(if $(filter 0,$(DECISION)),news,issue) drift "Monitoring: the notes have changed" \
+		$(MONITORING)/summary.md
 
 say-proposal:
 	@$(PYTHON) .ci/github.py propose retraining "Retrain on request of the monitoring" build/proposal

@@ -122,21 +122,24 @@ def files_on(stage: Stage, branch: str) -> set[str]:
 
 def test_monitoring_opens_nothing_one_issue_and_on_request_one_pull_request(project: Path, stage: Stage) -> None:
     quiet = looked(stage, project, 0)
-    nothing = stage.github.exists()
+    nothing = stage.state()["issues"]
     watched = looked(stage, project, 10)
     asked = looked(stage, project, 20, retrain=True)
     (unchanged,) = stage.state()["pulls"]
     set_params(project, {"train": {"max_iterations": 20}})
     commit(project, "this commit will bring an input that nothing has been trained on")
     again = looked(stage, project, 20, retrain=True)
+    (alarm,) = stage.state()["issues"]
+    over = looked(stage, project, 0)
 
-    assert quiet.jobs == {"watch": "success"}, quiet.printed
-    assert not nothing
-    assert watched.jobs == {"watch": "success", "issue": "success"}, watched.printed
+    spoken = {"watch": "success", "issue": "success"}
+    assert (quiet.jobs, watched.jobs, over.jobs) == (spoken, spoken, spoken), quiet.printed
+    assert nothing == []
     everything = dict.fromkeys(("watch", "issue", "retrain", "propose"), "success")
     assert (asked.jobs, again.jobs) == (everything, everything), asked.printed
     (issue,), (proposed,) = stage.state()["issues"], stage.state()["pulls"]
-    assert (issue["labels"], issue["body"]) == (["drift"], "The notes have changed: 20\n")
+    assert (issue["labels"], alarm["body"]) == (["drift"], "The notes have changed: 20\n")
+    assert issue["body"] == "The notes have changed: 0\n"
     assert proposed["head"] == "retraining"
     assert "No input has changed since the last training" in unchanged["body"]
     assert "## Verdict: the same within noise" in unchanged["body"]

@@ -14,12 +14,13 @@ from clinical_ner.commands.store import STORE, StoreUrl, opened
 from clinical_ner.core.errors import UserError
 from clinical_ner.core.figures import AGES
 from clinical_ner.serving.clock import now
+from clinical_ner.serving.places import MODEL, MODEL_VARIABLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from clinical_ner.monitoring.drift import Thresholds
-    from clinical_ner.monitoring.feedback import Agreement
+    from clinical_ner.monitoring.feedback import Judged
     from clinical_ner.monitoring.policy import Window
 
 app = typer.Typer(no_args_is_help=True, help="Watch for drift, of the notes and of the model.")
@@ -27,18 +28,20 @@ app = typer.Typer(no_args_is_help=True, help="Watch for drift, of the notes and 
 Since = Annotated[str | None, typer.Option(help="From then on, such as 2026-03-01 or 2026-03-01T08:00; UTC.")]
 Until = Annotated[str | None, typer.Option(help="To before then; default: now.")]
 Last = Annotated[str | None, typer.Option(help="Instead of --since: 24h or 7d.")]
+Profiles = Annotated[Path | None, typer.Option(help="A Parquet file of `monitor profile`, instead of the store.")]
 ParamsFile = Annotated[Path, typer.Option("--params")]
 PARAMS = Path("params.yaml")
 REPORT, PAGE, GAUGES, REQUEST = "monitor.json", "monitor.html", "monitor.prom", "retraining_request.json"
 RUNS = UUID("6e0c1f1e-3a3f-4b8e-9d55-0f6c1d1b7a10")  # the ids of runs are made from it
 EVIDENTLY, THRESHOLDS, REFERENCE_FILE = "evidently.html", "thresholds.json", "reference.parquet"
+PROFILES_FILE = "profiles.parquet"
 
 
 @app.command("run")
 def run_monitor(
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     url: StoreUrl = STORE,
-    profiles: Annotated[Path | None, typer.Option(help="A Parquet file of profiles, instead of the store.")] = None,
+    profiles: Profiles = None,
     since: Since = None,
     until: Until = None,
     last: Last = None,
@@ -51,13 +54,9 @@ def run_monitor(
 
     section, at = params.load(params_file).drift, now()
     known = _calibrated(reference)
-    if profiles is None:
-        window, current, agreement = _from_store(url, *_span(since, until, last, at), known.model_version)
-    else:
-        asked = _span(since, until, last, at) if since or until or last else None
-        window, current, agreement = _from_file(profiles, asked)
+    window, current, judged = _taken(url, profiles, (since, until, last, at), known.model_version)
     comparison = drift.compare(known.reference, current, known.thresholds, section.seed)
-    assessment = policy.assess(window, (known.reference, current), comparison, agreement, section)
+    assessment = policy.assess(window, (known.reference, current), comparison, judged, section)
     request = policy.retraining_request(assessment)
     if profiles is None:
         _remember(url, assessment, at)  # first: a store that takes nothing leaves no reports that it does not know of
@@ -90,18 +89,19 @@ def summary(folder: Annotated[Path, typer.Argument(help="That `monitor run` wrot
 def calibrate(
     out: Annotated[Path, typer.Option(help="The folder to write reference and thresholds to.")],
     url: StoreUrl = STORE,
+    profiles: Profiles = None,
     since: Since = None,
     until: Until = None,
     last: Last = None,
     params_file: ParamsFile = PARAMS,
 ) -> None:
-    """Take a stretch of the service's own history, known to be good, as the reference; of the newest model in it."""
+    """Take a stretch of your own history, known to be good, as the reference; of the store, its newest model's."""
     from clinical_ner.core import files, io, params
     from clinical_ner.core.schema import REFERENCE
     from clinical_ner.monitoring import drift
 
     section = params.load(params_file).drift
-    window, history, _ = _from_store(url, *_span(since, until, last, now()))
+    window, history, _ = _taken(url, profiles, (since, until, last, now()))
     fitting = drift.for_reference(section, len(history))
     thresholds = drift.to_json(drift.calibrate(history, fitting), window.model_version or "")
     out.mkdir(parents=True, exist_ok=True)
@@ -110,8 +110,39 @@ def calibrate(
         told = thresholds | io.digests([REFERENCE], partial)  # before the reference itself: a kill between is noticed
         files.write_whole(out / THRESHOLDS, files.as_json(told), files.READABLE)
     span = f"from {window.since.isoformat()} to {window.until.isoformat()}"
-    typer.echo(f"{out}: {window.notes} notes {span}, read by model {window.model_version}; {window.left_out} left out")
+    reader = f", read by model {window.model_version}" if window.model_version else ""
+    typer.echo(f"{out}: {window.notes} notes {span}{reader}; {window.left_out} left out")
     typer.echo(f"it tells of windows of {', '.join(thresholds['windows'])} notes and more")
+
+
+@app.command()
+def profile(
+    folder: Annotated[Path, typer.Argument(help="Of `clinical-ner ingest`, with its notes.")],
+    out: Annotated[Path, typer.Option(help="The folder to write profiles.parquet to.")],
+    model: Annotated[Path, typer.Option(envvar=MODEL_VARIABLE, help="The model, *.crfsuite.")] = MODEL,
+) -> None:
+    """Read notes that were taken in and keep a row of figures of each, for `run` and `calibrate --profiles`.
+
+    Notes and patients are numbered: none of the words, and no id of the sender.
+    """
+    import pandas as pd
+
+    from clinical_ner.core import files, io
+    from clinical_ner.core.schema import PROFILES
+    from clinical_ner.intake.folder import stored
+    from clinical_ner.monitoring import drift
+    from clinical_ner.ner.tagger import Tagger
+
+    notes, tagger = stored(folder), Tagger.load(model)
+    if notes is None:
+        raise UserError(f"no notes were taken in to {folder}", "run 'clinical-ner ingest FILE --out DIR' first")
+    patients, _ = pd.factorize(notes["patient_id"])
+    notes["patient_id"] = pd.Series([str(number) for number in patients], dtype=object).where(patients >= 0, None)
+    notes["note_id"] = [str(number) for number in range(len(notes))]
+    out.mkdir(parents=True, exist_ok=True)
+    with files.whole_file_of_folder(out / PROFILES_FILE, files.READABLE) as partial:
+        io.write(PROFILES, drift.profile_notes(tagger, notes), partial)
+    typer.echo(f"{out / PROFILES_FILE}: {len(notes)} notes, read by model {tagger.manifest.version}")
 
 
 def _furthest_first(assessment: dict[str, Any]) -> dict[str, Any]:
@@ -141,15 +172,27 @@ def _time(option: str, written: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+Asked = tuple[str | None, str | None, str | None, datetime]  # since, until, last; and now
+
+
+def _taken(
+    url: str, profiles: Path | None, asked: Asked, version: str | None = None
+) -> tuple[Window, pd.DataFrame, list[Judged]]:
+    """`_from_store`, or `_from_file` where one is given: of all of it, if no time is asked for."""
+    if profiles is None:
+        return _from_store(url, *_span(*asked), version)
+    return _from_file(profiles, _span(*asked) if any(asked[:3]) else None)
+
+
 def _from_store(
     url: str, since: datetime, until: datetime, version: str | None = None
-) -> tuple[Window, pd.DataFrame, Agreement]:
-    """The window, its PROFILES and the agreement with the feedback that came in it, of one model: the newest, or this.
+) -> tuple[Window, pd.DataFrame, list[Judged]]:
+    """The window, its PROFILES and what feedback that came in it has judged, of one model: the newest, or this.
 
     Raises:
         UserError: other models alone have read the notes; what they are sure of and what they find differs.
     """
-    from clinical_ner.monitoring.feedback import agreement, judged_notes
+    from clinical_ner.monitoring.feedback import judged_notes
     from clinical_ner.monitoring.policy import Window
 
     with opened(url) as store:
@@ -165,7 +208,7 @@ def _from_store(
     whole = [row for row in own if row["concepts"] is not None and row["ages"].keys() <= set(AGES)]
     window = Window(since, until, len(whole), len(rows) - len(whole), version)
     of_version = [row for row in judged if row["model_version"] == version]
-    return window, stored_profiles(whole), agreement(judged_notes(of_version))
+    return window, stored_profiles(whole), judged_notes(of_version)
 
 
 def stored_profiles(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -180,11 +223,10 @@ def stored_profiles(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return profile_table(labels, rows)
 
 
-def _from_file(path: Path, asked: tuple[datetime, datetime] | None) -> tuple[Window, pd.DataFrame, Agreement]:
+def _from_file(path: Path, asked: tuple[datetime, datetime] | None) -> tuple[Window, pd.DataFrame, list[Judged]]:
     """The same of a file of PROFILES, of those written in the time that is asked for; nobody has corrected anything."""
     from clinical_ner.core import io
     from clinical_ner.core.schema import PROFILES
-    from clinical_ner.monitoring.feedback import agreement
     from clinical_ner.monitoring.policy import Window
 
     current = io.read_file(PROFILES, path)
@@ -195,7 +237,7 @@ def _from_file(path: Path, asked: tuple[datetime, datetime] | None) -> tuple[Win
         raise UserError(f"{path} has no notes{' of that time' if asked else ''}", "choose a longer window")
     days = [current["written_on"].min(), current["written_on"].max() + timedelta(days=1)]
     first, past = asked or [day.to_pydatetime().replace(tzinfo=UTC) for day in days]
-    return Window(first, past, len(current), 0, None), current, agreement([])
+    return Window(first, past, len(current), 0, None), current, []
 
 
 class Calibrated(NamedTuple):

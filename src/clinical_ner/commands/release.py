@@ -76,10 +76,13 @@ def promote(
     if champion and not dry_run:
         raise UserError("--champion: a release is compared with the one in prod", "add --dry-run, or leave it out")
     settings = params.load(params_file)
+    inputs = Inputs(dataset, vocabulary, notes, golden, annotated)
     versions = registry.Registry.open(HERE, remote)
     commit = "" if dry_run else release.require_committed(HERE)
     if not dry_run:
         release.require_locked(HERE, commit, challenger)
+        pointers = (pointer for folder in (annotated, held_back) for pointer in folder.glob("*.dvc"))
+        release.require_unchanged(HERE, [dataset, vocabulary, notes, *pointers])
         release.require_pushed(HERE)
     tagger = Tagger.load(challenger)
     with tempfile.TemporaryDirectory(prefix="clinical-ner-") as scratch:
@@ -93,7 +96,6 @@ def promote(
         if not dry_run:
             _refuse_what_was_taken_back(versions, commit, stage)
         corpora = _corpora(corpus or [], corpus_format or [], label_map or [], held_back)
-        inputs = Inputs(dataset, vocabulary, notes, golden, annotated)
         judged = _judge(tagger, rival, corpora, inputs, settings, {"stage": stage, "commit": commit})
     _write(report, judged)
     typer.echo(json.dumps(judged.as_json, indent=2) if as_json else judged.as_markdown)

@@ -154,13 +154,16 @@ class DriftParams(Section):
     windows: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         min_length=1, strict=False, description="sizes, in notes; smaller ones are refused"
     )
-    resamples: int = Field(ge=20, description="pairs of batches drawn from the reference, for the distances' limits")
+    resamples: int = Field(
+        ge=20, description="draws of pairs of batches, for the distances' limits, and of judged notes"
+    )
     splits: int = Field(ge=3, description="cuts of the reference, for the limits of the classifier's partial AUC")
     watch_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows watched, or worse")
     alert_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows that are an alert")
     min_judged: int = Field(gt=0, description="notes with corrections, for agreement to be judged")
-    watch_agreement: Share = Field(description="strict F1 against corrections below which the model is watched")
-    alert_agreement: Share = Field(description="the same below which there is an alert")
+    agreement_confidence: float = Field(gt=0.5, lt=1, description="of the interval of their strict F1")
+    watch_agreement: Share = Field(description="the model is watched if all of that interval is below")
+    alert_agreement: Share = Field(description="the same of an alert")
     policy: DriftPolicy
 
     @model_validator(mode="after")

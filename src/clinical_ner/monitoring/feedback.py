@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinical_ner.ner.bootstrap import Interval, f1, interval, resampled_sums
 
 
 class Judged(NamedTuple):
@@ -44,6 +49,18 @@ def judged_notes(feedback: Iterable[Mapping[str, Any]]) -> list[Judged]:
             found = set(map(tuple, row["predicted"]))
             last[row["prediction_id"]] = Judged(row["created_at"], len(gold & found), len(found), len(gold))
     return sorted(last.values())
+
+
+def counts(judged: Sequence[Judged]) -> NDArray[np.int64]:
+    """A row a note of true positives, predicted and gold."""
+    return np.array([note[1:] for note in judged], dtype=np.int64)
+
+
+def f1_interval(judged: Sequence[Judged], seed: int, resamples: int, confidence: float) -> Interval:
+    """The strict F1 over all notes, one at least, and what it may as well be by chance of the notes (bootstrap)."""
+    own = counts(judged)
+    resampled = f1(resampled_sums(own, seed, "accuracy", resamples))
+    return interval(float(f1(own.sum(axis=0))), resampled, confidence)
 
 
 def agreement(judged: Iterable[Judged]) -> Agreement:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinical_ner.core.params import KpiParams
-from clinical_ner.monitoring.feedback import Judged, judged_notes
+from clinical_ner.monitoring.feedback import Judged, counts, f1_interval, judged_notes
 from clinical_ner.monitoring.gauges import ALERT
 from clinical_ner.ner.bootstrap import f1, interval, resampled_sums
 
@@ -121,10 +121,8 @@ def _accuracy(judged: Sequence[Judged], params: KpiParams) -> list[Figure]:
     source = f"{STORE}, corrections"
     if not judged:
         return [missing(name, "", source) for name in ("F1", "precision", "recall")]
-    counts = _counts(judged)
-    resampled = f1(resampled_sums(counts, params.seed, "accuracy", params.resamples))
-    value, low, high = interval(float(f1(counts.sum(axis=0))), resampled, params.confidence)
-    precision, recall = _shares(counts)
+    value, low, high = f1_interval(judged, params.seed, params.resamples, params.confidence)
+    precision, recall = _shares(counts(judged))
     return [
         Figure("F1", value, "", MEASURED, source, len(judged), low, high),
         Figure("precision", precision, "", MEASURED, source, len(judged)),
@@ -140,8 +138,8 @@ def _by_week(judged: Sequence[Judged]) -> list[Figure]:
         weeks.setdefault((note.at - timedelta(days=note.at.weekday())).date().isoformat(), []).append(note)
     found = []
     for monday, notes in sorted(weeks.items()):
-        counts = _counts(notes)
-        shares = (float(f1(counts.sum(axis=0))), *_shares(counts))
+        own = counts(notes)
+        shares = (float(f1(own.sum(axis=0))), *_shares(own))
         found += [
             Figure(f"{name}, week of {monday}", share, "", MEASURED, source, len(notes))
             for name, share in zip(("F1", "precision", "recall"), shares, strict=True)
@@ -149,13 +147,9 @@ def _by_week(judged: Sequence[Judged]) -> list[Figure]:
     return found or [missing("F1 by week", "", source)]
 
 
-def _counts(judged: Sequence[Judged]) -> NDArray[np.int64]:
-    return np.array([note[1:] for note in judged], dtype=np.int64)
-
-
-def _shares(counts: NDArray[np.int64]) -> tuple[float, float]:
-    """Precision and recall; 0/0 is 0.0."""
-    right, predicted, gold = (int(column) for column in counts.sum(axis=0))
+def _shares(own: NDArray[np.int64]) -> tuple[float, float]:
+    """Precision and recall of such counts; 0/0 is 0.0."""
+    right, predicted, gold = (int(column) for column in own.sum(axis=0))
     return right / max(predicted, 1), right / max(gold, 1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import pandas as pd
 from clinical_ner.core.figures import FIGURES
 from clinical_ner.core.params import DriftParams
 from clinical_ner.monitoring.drift import Comparison
-from clinical_ner.monitoring.feedback import Agreement
+from clinical_ner.monitoring.feedback import Judged, agreement, f1_interval
 from clinical_ner.monitoring.gauges import ALERT, NONE, VERDICTS, WATCH
 
 EXIT_CODES = {WATCH: 10, ALERT: 20}  # of the actions that somebody has to hear of
@@ -33,12 +33,12 @@ def assess(
     window: Window,
     batches: tuple[pd.DataFrame, pd.DataFrame],
     comparison: Comparison,
-    agreement: Agreement,
+    judged: Sequence[Judged],
     params: DriftParams,
 ) -> dict[str, Any]:
-    """What the witnesses say of reference and window, and the agreement, for JSON: the graver verdict holds."""
+    """What the witnesses say of reference and window, and the corrections, for JSON: the graver verdict holds."""
     free = label_free(batches, comparison)
-    labelled = with_labels(agreement, params)
+    labelled = with_labels(judged, params)
     verdict = gravest([free["verdict"], labelled["verdict"]])
     return {
         "window": {**window._asdict(), "since": window.since.isoformat(), "until": window.until.isoformat()},
@@ -94,17 +94,23 @@ def drift_reasons(comparison: Comparison) -> list[str]:
     return found
 
 
-def with_labels(agreement: Agreement, params: DriftParams) -> dict[str, Any]:
-    """What people's corrections show; too few of them show nothing."""
-    f1 = agreement.f1 if agreement.notes >= params.min_judged else None
-    bars = (params.watch_agreement, params.alert_agreement)
-    verdict = NONE if f1 is None else VERDICTS[sum(f1 < bar for bar in bars)]
-    reasons = [f"predictions agree less with corrections: F1 {f1:.3f}"] if verdict != NONE else []
-    counts = {"judged": agreement.notes, **{name: getattr(agreement, name) for name in agreement._fields[1:]}}
+def with_labels(judged: Sequence[Judged], params: DriftParams) -> dict[str, Any]:
+    """What people's corrections show; too few of them show nothing, nor does an F1 that chance may have put below."""
+    agreed, bars = agreement(judged), (params.watch_agreement, params.alert_agreement)
+    f1 = low = high = None
+    verdict, reasons = NONE, []
+    if agreed.f1 is not None and agreed.notes >= params.min_judged:
+        f1, low, high = f1_interval(judged, params.seed, params.resamples, params.agreement_confidence)
+        verdict = VERDICTS[sum(high < bar for bar in bars)]
+        less = f"predictions agree less with corrections: F1 {f1:.3f} ({low:.3f} to {high:.3f})"
+        reasons = [less] if verdict != NONE else []
+    counts = {"judged": agreed.notes, **{name: getattr(agreed, name) for name in agreed._fields[1:]}}
     return {
         "verdict": verdict,
         "reasons": reasons,
         "f1": f1,
+        "f1_low": low,
+        "f1_high": high,
         "needed": params.min_judged,
         "watch_below": bars[0],
         "alert_below": bars[1],

@@ -72,14 +72,19 @@ def _labelled(labelled: dict[str, Any]) -> str:
     told = (
         f"too few corrections to judge: {labelled['judged']} notes, {labelled['needed']} are needed"
         if labelled["f1"] is None
-        else f"strict F1 of the predictions against corrections of {labelled['judged']} notes: {labelled['f1']:.3f}; "
-        f"watched below {labelled['watch_below']:.2f}, an alert below {labelled['alert_below']:.2f}"
+        else f"strict F1 of the predictions against corrections of {labelled['judged']} notes: {_agreed(labelled)}; "
+        f"watched if all of that is below {labelled['watch_below']:.2f}, "
+        f"an alert if it is below {labelled['alert_below']:.2f}"
     )
     return (
         f"<h2>With labels: people's corrections ({TITLES[labelled['verdict']]})</h2>\n<p>{told}. "
         f"Entities confirmed {labelled['confirmed']}, taken back {labelled['invented']}, "
         f"missed {labelled['missed']}.</p>\n"
     )
+
+
+def _agreed(labelled: dict[str, Any]) -> str:
+    return f"{labelled['f1']:.3f} ({labelled['f1_low']:.3f} to {labelled['f1_high']:.3f})"
 
 
 def summary(assessment: dict[str, Any]) -> str:
@@ -89,7 +94,7 @@ def summary(assessment: dict[str, Any]) -> str:
         f"| {name} | {of['reference']:.4g} | {of['window']:.4g} | {of['share_of_limit']:.2f} |"
         for name, of in list(free["figures"].items())[:10]
     ]
-    agreed = "too few corrections" if labelled["f1"] is None else f"{labelled['f1']:.3f}"
+    agreed = "too few corrections" if labelled["f1"] is None else _agreed(labelled)
     return "\n".join(
         [
             f"## {TITLES[assessment['verdict']]}",

@@ -110,6 +110,20 @@ def test_there_is_one_open_issue_with_a_label(state: dict[str, Any], tmp_path: P
     assert (issue["body"], issue["labels"]) == ("second", ["drift"])
 
 
+def test_news_rewrite_an_open_issue_and_open_none(state: dict[str, Any], tmp_path: Path) -> None:
+    body = tmp_path / "body.md"
+    body.write_text("quiet", "utf-8")
+    github.main("news", "drift", "Drift", str(body))
+    before = list(state["issues"])
+    body.write_text("alarm", "utf-8")
+    github.main("issue", "drift", "Drift", str(body))
+    body.write_text("quiet again", "utf-8")
+    github.main("news", "drift", "Drift", str(body))
+
+    assert before == []
+    assert [issue["body"] for issue in state["issues"]] == ["quiet again"]
+
+
 def test_a_proposal_is_one_pull_request_whose_branch_begins_anew_from_the_default_branch(
     state: dict[str, Any], folder: Path
 ) -> None:

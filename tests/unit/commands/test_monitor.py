@@ -18,6 +18,7 @@ from click.testing import Result
 from tests.killing import was_killed_after, was_killed_at
 from typer.testing import CliRunner
 
+from clinical_ner import cli
 from clinical_ner.commands import monitor
 from clinical_ner.core import io
 from clinical_ner.core.errors import UserError
@@ -148,7 +149,7 @@ def test_a_window_that_is_watched_ends_with_10_and_asks_for_nothing(
 ) -> None:
     predictions = rows(tiny, USUAL, 60, NOON - timedelta(hours=2))
     add(url, predictions)
-    for each, missed in zip(predictions[:2], ([], [{"start": 0, "end": 3, "label": "DISEASE"}]), strict=True):
+    for each, missed in zip(predictions, [[], [{"start": 0, "end": 3, "label": "DISEASE"}]] * 30, strict=True):
         found = [{"start": start, "end": end, "label": label} for start, end, label in each["spans"]]
         correct(url, [each], found[1:] + missed)
 
@@ -157,7 +158,9 @@ def test_a_window_that_is_watched_ends_with_10_and_asks_for_nothing(
     last = store.Store.open(url).last_run()
     assert done.exit_code == 10, done.output
     assert done.output.startswith("watch: ")
-    assert written(tmp_path)["labelled"]["f1"] == 0.8  # between drift.alert_agreement and watch_agreement
+    labelled = written(tmp_path)["labelled"]
+    assert labelled["alert_below"] < labelled["f1_low"] < labelled["f1"] == 0.8 < labelled["f1_high"]
+    assert labelled["f1_high"] < labelled["watch_below"]
     assert (written(tmp_path)["verdict"], written(tmp_path)["actions"]) == ("watch", ["log", "watch"])
     assert not (tmp_path / "out/retraining_request.json").exists()
     assert last is not None
@@ -325,6 +328,60 @@ def test_a_file_of_profiles_is_compared_and_nothing_is_stored(
     assert done.exit_code == 20, done.output
     assert written(tmp_path)["window"]["notes"] == notes
     assert store.Store.open(url).last_run() is None
+
+
+def taken_in(folder: Path, template: str, count: int) -> str:
+    """A folder of `clinical-ner ingest` with notes of ten patients and of nobody known."""
+    file = folder.with_suffix(".jsonl")
+    days = [f"2026-02-{1 + n % 20:02}" for n in range(count)]
+    texts = [template.format(37 * n % 90, ("some", "many", "we")[n % 3], "so " * (n % 7)) for n in range(count)]
+    notes = [
+        {"note_id": f"MRN-{n}", "patient_id": f"Doe-{n % 10}" if n % 2 else None, "written_on": day, "text": text}
+        for n, (day, text) in enumerate(zip(days, texts, strict=True))
+    ]
+    file.write_text("".join(json.dumps(note) + "\n" for note in notes), encoding="utf-8")
+    done = CliRunner().invoke(
+        cli.app, ["ingest", str(file), "--out", str(folder), "--params", str(ROOT / "params.yaml")]
+    )
+    assert done.exit_code == 0, done.output
+    return str(folder)
+
+
+def test_notes_that_were_taken_in_are_a_history_and_a_window_without_any_store(
+    run: Run, tiny_model: Path, tiny: Tagger, tmp_path: Path
+) -> None:
+    def profiled(name: str, template: str, count: int) -> str:
+        notes, out = taken_in(tmp_path / name, template, count), tmp_path / f"{name}-profiles"
+        words = ["profile", notes, "--out", str(out), "--model", str(tiny_model)]
+        done = CliRunner().invoke(monitor.app, words)
+        assert done.exit_code == 0, done.output
+        return str(out / "profiles.parquet")
+
+    reference = {"--out": str(tmp_path / "reference")}
+    history = profiled("history", USUAL, 120)
+    calibration = run("calibrate", "--profiles", history, **reference)
+    usual = run("run", "--profiles", profiled("usual", USUAL, 60))
+    broken = run("run", "--profiles", profiled("broken", BROKEN, 60))
+
+    profiles = io.read_file(PROFILES, Path(history))
+    ingested = pd.read_parquet(tmp_path / "history/ingested.parquet")
+    read = profile_notes(tiny, ingested).sort_values("characters", kind="stable", ignore_index=True)
+    assert "120 notes from 2026-02-01" in calibration.output
+    assert (usual.exit_code, broken.exit_code) == (0, 20), usual.output
+    assert profiles["patient_id"].nunique() == ingested["patient_id"].nunique() == 5
+    assert not profiles[["note_id", "patient_id"]].astype(str).stack().str.contains("MRN|Doe").any()
+    assert sorted(profiles["characters"]) == list(read["characters"])
+    assert profiles[list(FIGURES)].sum().to_dict() == pytest.approx(read[list(FIGURES)].sum().to_dict())
+
+
+def test_a_folder_without_notes_has_no_profiles(tiny_model: Path, tmp_path: Path) -> None:
+    words = ["profile", str(tmp_path), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
+
+    done = CliRunner().invoke(monitor.app, words)
+
+    assert isinstance(done.exception, UserError)
+    assert "no notes were taken in" in str(done.exception)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_history_too_short_to_be_told_from_a_window_of_it_is_refused(

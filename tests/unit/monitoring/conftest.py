@@ -25,6 +25,7 @@ def knobs() -> DriftParams:
         watch_false_alarms=0.05,
         alert_false_alarms=0.005,
         min_judged=3,
+        agreement_confidence=0.95,
         watch_agreement=0.85,
         alert_agreement=0.75,
         policy=DriftPolicy.model_validate(policy),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from clinical_ner.core.span import DISEASE, TREATMENT
-from clinical_ner.monitoring.feedback import Agreement, agreement, judged_notes
+from clinical_ner.monitoring.feedback import Agreement, Judged, agreement, f1_interval, judged_notes
 
 GOUT, INSULIN = [0, 4, DISEASE], [10, 17, TREATMENT]
 
@@ -47,6 +48,17 @@ def test_counts_are_added_before_they_are_divided() -> None:
     many, none = said([GOUT, INSULIN], [GOUT, INSULIN], "a"), said([], [GOUT], "b")
 
     assert agreement_of(many, none).f1 == 0.8
+
+
+def test_an_f1_has_an_interval_by_chance_of_the_notes() -> None:
+    right, wrong = Judged(datetime(2026, 1, 1), 1, 1, 1), Judged(datetime(2026, 1, 1), 0, 1, 1)  # noqa: DTZ001
+
+    same, few, many = (f1_interval(notes, 1, 500, 0.95) for notes in ([right] * 4, [right, wrong], [right, wrong] * 50))
+
+    assert same == (1.0, 1.0, 1.0)
+    assert few == (0.5, 0.0, 1.0)
+    assert few.low < many.low < many.value == 0.5 < many.high < few.high
+    assert many.high - many.low == pytest.approx(2 * 1.96 * 0.05, rel=0.15)  # of the share of 100 notes
 
 
 def test_of_notes_in_which_nothing_is_to_be_found_there_is_no_f1() -> None:

@@ -17,6 +17,7 @@ from clinical_ner.ner.training import train
 from clinical_ner.promotion import release
 
 Models = dict[str, Path]
+DATA = ("data/dataset", "data/notes", "data/vocabulary")  # that models are judged by
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +109,9 @@ def template(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     dvc(clone, "remote", "add", "--quiet", "--default", "storage", "../storage")
     stage = {"cmd": "mkdir -p models && cp source/* models/", "deps": ["source"], "outs": list(release.FILES)}
     artifact = {"path": "models", "type": "model"}
-    pipeline = {"artifacts": {"clinical-ner": artifact}, "stages": {"train": stage}}
+    rows = " ".join(f"{name}/rows" for name in DATA)
+    made = {"cmd": f"mkdir -p {' '.join(DATA)} && touch {rows}", "outs": list(DATA)}
+    pipeline = {"artifacts": {"clinical-ner": artifact}, "stages": {"data": made, "train": stage}}
     (clone / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
     (clone / "metrics").mkdir()
     (clone / "metrics/evaluate.json").write_text('{"f1": 1}\n')

@@ -226,6 +226,39 @@ def test_a_model_that_dvc_lock_does_not_name_stops_a_promotion(project, judge: J
     assert "is not the file that dvc.lock names" in problem(promoted())
 
 
+def test_test_data_that_dvc_lock_does_not_name_stops_a_promotion(project, judge: Judge) -> None:
+    judge(True)
+    path = project.root / "data/notes/rows"
+    path.unlink()
+    path.write_text("easier\n")
+
+    refused = promoted()
+
+    assert "data/notes is not as this commit has it" in problem(refused)
+    assert promoted("--dry-run").exit_code == 0
+    project.dvc("checkout", "--quiet", "--force", "data/notes")
+    assert promoted().exit_code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_test_data_of_another_folder_is_not_promoted_by(judge: Judge, tmp_path: Path) -> None:
+    judge(True)
+
+    assert "DVC does not know the test data" in problem(promoted("--dataset", str(tmp_path)))
+
+
+def test_what_was_held_back_and_changed_since_stops_a_promotion(project, judge: Judge) -> None:
+    judge(True)
+    notes = Path(write_notes(project.root / "data/held_back/2026-05/notes.jsonl", "Gout, again."))
+    project.dvc("add", "--quiet", str(notes.parent))
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Hold back")
+    notes.unlink()
+    notes.write_text("{}\n")
+
+    assert "data/held_back/2026-05 is not as this commit has it" in problem(promoted())
+
+
 @pytest.mark.usefixtures("project")
 def test_a_model_that_lies_elsewhere_is_not_promoted(judge: Judge, models) -> None:
     judge(True)
