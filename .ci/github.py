@@ -3,7 +3,7 @@
     python .ci/github.py comment NUMBER FOLDER    write or rewrite the one comment of a pull request
     python .ci/github.py accepted NUMBER FOLDER   fail if its verdict is worse and nobody has accepted that
     python .ci/github.py issue LABEL TITLE BODY   open the one open issue with this label, or rewrite it
-    python .ci/github.py news LABEL TITLE BODY    rewrite the open issue with this label, if there is one
+    python .ci/github.py news LABEL TITLE BODY    put it before the last alarm of the open issue, if there is one
     python .ci/github.py propose BRANCH TITLE FOLDER   open or renew a pull request: FOLDER/files over the checkout
 
 The repository is GITHUB_REPOSITORY, and `gh` finds its token in GH_TOKEN.
@@ -24,6 +24,7 @@ from typing import Any
 MARK = "<!-- figures of this pull request -->"
 ACCEPTED = "worse-accepted"  # the label that lets a worse model pass
 PROPOSED = "Proposed by the workflow"  # how its commits end
+ALARM = "\n---\n\nBefore that:\n\n"  # the last alarm
 LONGEST = 65_000  # characters that a comment may have, less a margin
 FILE, PICTURES = "100644", re.compile(r"\]\(plots/([\w.-]+\.png)\)")
 
@@ -123,11 +124,17 @@ def accepted(number: str, folder: Path) -> None:
 
 # --- issues and pull requests ------------------------------------------------------------------------
 def issue(label: str, title: str, body: Path, *, opens: bool = True) -> None:
-    """Rewrite the open issue with this label; there is one at most, and none is opened unless `opens`."""
-    text = {"title": title, "body": body.read_text("utf-8")[:LONGEST]}
-    opened = [found["number"] for found in pages(f"issues?labels={label}&state=open") if "pull_request" not in found]
+    """Open an issue, or rewrite the open one with this label: there is one at most.
+
+    What `opens` none is no alarm: it stands before the last one.
+    """
+    told = body.read_text("utf-8")
+    opened = [found for found in pages(f"issues?labels={label}&state=open") if "pull_request" not in found]
+    if opened and not opens:
+        told += ALARM + str(opened[0]["body"]).rpartition(ALARM)[2]
+    text = {"title": title, "body": told[:LONGEST]}
     if opened:
-        gh("PATCH", f"issues/{opened[0]}", text)
+        gh("PATCH", f"issues/{opened[0]['number']}", text)
     elif opens:
         gh("POST", "issues", text | {"labels": [label]})
 

@@ -82,7 +82,11 @@ def summary(folder: Annotated[Path, typer.Argument(help="That `monitor run` wrot
     file = folder / REPORT
     if not file.is_file():
         raise UserError(f"{file} does not exist", "run 'clinical-ner monitor run --out DIR' first")
-    typer.echo(report.summary(_furthest_first(files.read_json(file))), nl=False)
+    try:
+        told = report.summary(_furthest_first(files.read_json(file)))
+    except KeyError as error:
+        raise UserError(f"{file} says nothing of {error}", "another version wrote it: run the monitor again") from None
+    typer.echo(told, nl=False)
 
 
 @app.command()
@@ -133,9 +137,10 @@ def profile(
     from clinical_ner.monitoring import drift
     from clinical_ner.ner.tagger import Tagger
 
-    notes, tagger = stored(folder), Tagger.load(model)
-    if notes is None:
+    notes = stored(folder)
+    if notes is None or notes.empty:
         raise UserError(f"no notes were taken in to {folder}", "run 'clinical-ner ingest FILE --out DIR' first")
+    tagger = Tagger.load(model)
     patients, _ = pd.factorize(notes["patient_id"])
     notes["patient_id"] = pd.Series([str(number) for number in patients], dtype=object).where(patients >= 0, None)
     notes["note_id"] = [str(number) for number in range(len(notes))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -32,11 +32,15 @@ HERE = Path()
 class Inputs(NamedTuple):
     """The folders that the test sets are read from."""
 
-    dataset: Path
-    vocabulary: Path
-    notes: Path
-    golden: Path
-    annotated: Path
+    dataset: Path = Path("data/dataset")
+    vocabulary: Path = Path("data/vocabulary")
+    notes: Path = Path("data/notes")
+    golden: Path = Path("tests/golden")
+    annotated: Path = Path("data/annotated")
+    held_back: Path = Path("data/held_back")
+
+
+OWN = Inputs()  # of the pipeline
 
 
 class Judged(NamedTuple):
@@ -60,12 +64,12 @@ def promote(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write decision.json and decision.md into this folder.")] = None,
     remote: Remote = "origin",
-    dataset: Annotated[Path, typer.Option()] = Path("data/dataset"),
-    vocabulary: Annotated[Path, typer.Option()] = Path("data/vocabulary"),
-    notes: Annotated[Path, typer.Option()] = Path("data/notes"),
-    golden: Annotated[Path, typer.Option()] = Path("tests/golden"),
-    annotated: Annotated[Path, typer.Option(help="What was trained on.")] = Path("data/annotated"),
-    held_back: Annotated[Path, typer.Option(help="Corpora, beside any --corpus.")] = Path("data/held_back"),
+    dataset: Annotated[Path, typer.Option()] = OWN.dataset,
+    vocabulary: Annotated[Path, typer.Option()] = OWN.vocabulary,
+    notes: Annotated[Path, typer.Option()] = OWN.notes,
+    golden: Annotated[Path, typer.Option()] = OWN.golden,
+    annotated: Annotated[Path, typer.Option(help="What was trained on.")] = OWN.annotated,
+    held_back: Annotated[Path, typer.Option(help="Corpora, beside any --corpus.")] = OWN.held_back,
     params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
 ) -> None:
     """Let a model go out if it is better than the one in prod; exits 1, with reasons, if it is not."""
@@ -76,13 +80,12 @@ def promote(
     if champion and not dry_run:
         raise UserError("--champion: a release is compared with the one in prod", "add --dry-run, or leave it out")
     settings = params.load(params_file)
-    inputs = Inputs(dataset, vocabulary, notes, golden, annotated)
+    inputs = Inputs(dataset, vocabulary, notes, golden, annotated, held_back)
     versions = registry.Registry.open(HERE, remote)
     commit = "" if dry_run else release.require_committed(HERE)
     if not dry_run:
         release.require_locked(HERE, commit, challenger)
-        pointers = (pointer for folder in (annotated, held_back) for pointer in folder.glob("*.dvc"))
-        release.require_unchanged(HERE, [dataset, vocabulary, notes, *pointers])
+        release.require_unchanged(HERE, _read(inputs))
         release.require_pushed(HERE)
     tagger = Tagger.load(challenger)
     with tempfile.TemporaryDirectory(prefix="clinical-ner-") as scratch:
@@ -95,7 +98,7 @@ def promote(
             return typer.echo(f"{rival[0]} is this model, and in prod already{_told(pushed)}")
         if not dry_run:
             _refuse_what_was_taken_back(versions, commit, stage)
-        corpora = _corpora(corpus or [], corpus_format or [], label_map or [], held_back)
+        corpora = _corpora(corpus or [], corpus_format or [], label_map or [], inputs.held_back)
         judged = _judge(tagger, rival, corpora, inputs, settings, {"stage": stage, "commit": commit})
     _write(report, judged)
     typer.echo(json.dumps(judged.as_json, indent=2) if as_json else judged.as_markdown)
@@ -104,6 +107,28 @@ def promote(
     if not dry_run:
         typer.echo(_release(versions, commit, version, stage, judged), err=as_json)
     return None
+
+
+def _read(inputs: Inputs) -> Iterator[Path]:
+    """What of the pipeline's own folders is read, golden notes apart, which git tracks; tracked by DVC, here or not.
+
+    Raises:
+        UserError: a folder is another one.
+    """
+    from clinical_ner.corrections.acceptance import NOTES
+    from clinical_ner.ner.annotated import corpora_in
+
+    for name, own, given in zip(Inputs._fields, OWN, inputs, strict=True):
+        if given != own:
+            raise UserError(
+                f"--{name.replace('_', '-')}: a release is judged by {own}", "leave it out, or only compare: --dry-run"
+            )
+    yield from (inputs.dataset, inputs.vocabulary, inputs.notes)
+    for folder in (inputs.annotated, inputs.held_back):
+        yield from (pointer.with_suffix("") for pointer in sorted(folder.glob("*.dvc")))
+    if inputs.annotated.is_dir():
+        yield from (place.path for place in corpora_in(inputs.annotated))
+    yield from sorted(inputs.held_back.glob(f"*/{NOTES}"))
 
 
 def _refuse_what_was_taken_back(versions: Registry, commit: str, stage: Stage) -> None:

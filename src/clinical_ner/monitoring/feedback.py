@@ -29,12 +29,6 @@ class Agreement(NamedTuple):
     invented: int
     missed: int
 
-    @property
-    def f1(self) -> float | None:
-        """The strict F1 of the predictions against the corrections; none, if there is nothing to be right about."""
-        marked = 2 * self.confirmed + self.invented + self.missed
-        return round(2 * self.confirmed / marked, 4) if marked else None
-
 
 def judged_notes(feedback: Iterable[Mapping[str, Any]]) -> list[Judged]:
     """The notes of which both the predicted and the corrected spans are known; the last word on a prediction counts.
@@ -51,13 +45,18 @@ def judged_notes(feedback: Iterable[Mapping[str, Any]]) -> list[Judged]:
     return sorted(last.values())
 
 
+def telling(judged: Iterable[Judged]) -> list[Judged]:
+    """The notes in which something was found or is to be found: the others say nothing of F1."""
+    return [note for note in judged if note.predicted or note.gold]
+
+
 def counts(judged: Sequence[Judged]) -> NDArray[np.int64]:
     """A row a note of true positives, predicted and gold."""
     return np.array([note[1:] for note in judged], dtype=np.int64)
 
 
 def f1_interval(judged: Sequence[Judged], seed: int, resamples: int, confidence: float) -> Interval:
-    """The strict F1 over all notes, one at least, and what it may as well be by chance of the notes (bootstrap)."""
+    """The strict F1 over `telling` notes, one at least, and what it may as well be by chance of the notes."""
     own = counts(judged)
     resampled = f1(resampled_sums(own, seed, "accuracy", resamples))
     return interval(float(f1(own.sum(axis=0))), resampled, confidence)

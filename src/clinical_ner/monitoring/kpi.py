@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinical_ner.core.params import KpiParams
-from clinical_ner.monitoring.feedback import Judged, counts, f1_interval, judged_notes
+from clinical_ner.monitoring.feedback import Judged, counts, f1_interval, judged_notes, telling
 from clinical_ner.monitoring.gauges import ALERT
 from clinical_ner.ner.bootstrap import f1, interval, resampled_sums
 
@@ -119,6 +119,7 @@ def _times(evidence: Evidence, params: KpiParams) -> list[Figure]:
 # --- 2 and 6 --------------------------------------------------------------------------------------
 def _accuracy(judged: Sequence[Judged], params: KpiParams) -> list[Figure]:
     source = f"{STORE}, corrections"
+    judged = telling(judged)
     if not judged:
         return [missing(name, "", source) for name in ("F1", "precision", "recall")]
     value, low, high = f1_interval(judged, params.seed, params.resamples, params.confidence)

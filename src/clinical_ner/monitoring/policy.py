@@ -11,7 +11,7 @@ import pandas as pd
 from clinical_ner.core.figures import FIGURES
 from clinical_ner.core.params import DriftParams
 from clinical_ner.monitoring.drift import Comparison
-from clinical_ner.monitoring.feedback import Judged, agreement, f1_interval
+from clinical_ner.monitoring.feedback import Judged, agreement, f1_interval, telling
 from clinical_ner.monitoring.gauges import ALERT, NONE, VERDICTS, WATCH
 
 EXIT_CODES = {WATCH: 10, ALERT: 20}  # of the actions that somebody has to hear of
@@ -95,11 +95,15 @@ def drift_reasons(comparison: Comparison) -> list[str]:
 
 
 def with_labels(judged: Sequence[Judged], params: DriftParams) -> dict[str, Any]:
-    """What people's corrections show; too few of them show nothing, nor does an F1 that chance may have put below."""
+    """What people's corrections show; too few of them show nothing, nor does an F1 that chance may have put below.
+
+    Notes count in which something was found or corrected.
+    """
+    judged = telling(judged)
     agreed, bars = agreement(judged), (params.watch_agreement, params.alert_agreement)
     f1 = low = high = None
     verdict, reasons = NONE, []
-    if agreed.f1 is not None and agreed.notes >= params.min_judged:
+    if agreed.notes >= params.min_judged:
         f1, low, high = f1_interval(judged, params.seed, params.resamples, params.agreement_confidence)
         verdict = VERDICTS[sum(high < bar for bar in bars)]
         less = f"predictions agree less with corrections: F1 {f1:.3f} ({low:.3f} to {high:.3f})"

@@ -17,7 +17,6 @@ MODEL: Final = "models/tagger.crfsuite"
 METRICS: Final = "metrics/evaluate.json"
 VERSION_FILE: Final = "version.json"
 IN_REMOTE_ALONE: Final = "deleted"  # in DVC's words: of its cache
-UNCACHED: Final = "not in cache"  # in DVC's words: as it was made, but only in the working tree
 SUFFIXES = (*model.PARTS, model.MANIFEST)
 FILES = tuple(model.part(Path(MODEL), suffix).as_posix() for suffix in SUFFIXES)
 
@@ -65,29 +64,31 @@ def holds(path: Path, content: str) -> bool:
         return md5(file) == content
 
 
-def require_unchanged(root: Path, outputs: Iterable[Path]) -> None:
-    """Refuse what is not as DVC made or added it: models would be judged by other texts than those of the commit.
+def require_unchanged(root: Path, paths: Iterable[Path]) -> None:
+    """Refuse what is not as the commit that is checked out has it: models would be judged by other texts than its own.
 
     Args:
-        root: of the clone, whose tracked files are as committed.
-        outputs: files and folders of DVC's stages, and its `.dvc` files.
+        root: of the clone.
+        paths: what DVC's stages made or `dvc add` took in, or lies in that.
 
     Raises:
-        UserError: one is missing or changed, or DVC does not know of it.
+        UserError: one is missing or changed, its pointer is not committed, or DVC does not track it.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
         with Repo(str(root)) as repo:
-            states = repo.status(targets=[str((root / path).resolve()) for path in outputs])
+            unchanged = [root.absolute() / name for name in repo.data_status()["unchanged"]]
     except DvcException as error:
-        raise UserError(f"DVC does not know the test data: {error}", "let it make them, or use --dry-run") from None
-    parts = (part for stage in states.values() for part in stage if isinstance(part, dict))
-    found = {path: state for part in parts for path, state in part.get("changed outs", {}).items()}
-    changed = sorted(path for path, state in found.items() if state != UNCACHED)
-    if changed:
-        raise UserError(f"{changed[0]} is not as this commit has it", "run 'dvc repro' or 'dvc checkout', commit")
+        raise UserError(f"DVC cannot tell what has changed: {error}", "see 'dvc data status'") from None
+    for path in paths:
+        place = (root / path).absolute()  # not resolved: a file may be a link into DVC's cache
+        if not {place, *place.parents}.intersection(unchanged):
+            raise UserError(
+                f"{path} is not as this commit has it",
+                "bring it back ('dvc checkout', 'dvc pull'), or let DVC track it and commit; see 'dvc data status'",
+            )
 
 
 def require_pushed(root: Path) -> None:

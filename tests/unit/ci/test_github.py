@@ -110,18 +110,23 @@ def test_there_is_one_open_issue_with_a_label(state: dict[str, Any], tmp_path: P
     assert (issue["body"], issue["labels"]) == ("second", ["drift"])
 
 
-def test_news_rewrite_an_open_issue_and_open_none(state: dict[str, Any], tmp_path: Path) -> None:
-    body = tmp_path / "body.md"
-    body.write_text("quiet", "utf-8")
-    github.main("news", "drift", "Drift", str(body))
-    before = list(state["issues"])
-    body.write_text("alarm", "utf-8")
-    github.main("issue", "drift", "Drift", str(body))
-    body.write_text("quiet again", "utf-8")
-    github.main("news", "drift", "Drift", str(body))
+def test_news_open_no_issue_and_stand_before_the_last_alarm_of_an_open_one(
+    state: dict[str, Any], tmp_path: Path
+) -> None:
+    body, bodies = tmp_path / "body.md", []
+    for command, text in (
+        ("news", "quiet"),
+        ("issue", "alarm"),
+        ("news", "quiet again"),
+        ("news", "quiet still"),
+        ("issue", "alarm again"),
+    ):
+        body.write_text(text, "utf-8")
+        github.main(command, "drift", "Drift", str(body))
+        bodies.append([issue["body"] for issue in state["issues"]])
 
-    assert before == []
-    assert [issue["body"] for issue in state["issues"]] == ["quiet again"]
+    quiet = [f"{text}{github.ALARM}alarm" for text in ("quiet again", "quiet still")]
+    assert bodies == [[], ["alarm"], quiet[:1], quiet[1:], ["alarm again"]]
 
 
 def test_a_proposal_is_one_pull_request_whose_branch_begins_anew_from_the_default_branch(

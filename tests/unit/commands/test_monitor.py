@@ -375,13 +375,35 @@ def test_notes_that_were_taken_in_are_a_history_and_a_window_without_any_store(
 
 
 def test_a_folder_without_notes_has_no_profiles(tiny_model: Path, tmp_path: Path) -> None:
-    words = ["profile", str(tmp_path), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
+    (tmp_path / "bad.jsonl").write_text('{"note_id": "1", "text": ""}\n')
+    options = ["--out", str(tmp_path / "none"), "--params", str(ROOT / "params.yaml")]
+    CliRunner().invoke(cli.app, ["ingest", str(tmp_path / "bad.jsonl"), *options])
 
-    done = CliRunner().invoke(monitor.app, words)
+    for folder in ("none", "absent"):
+        words = ["profile", str(tmp_path / folder), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
+        done = CliRunner().invoke(monitor.app, words)
+
+        assert isinstance(done.exception, UserError)
+        assert f"no notes were taken in to {tmp_path / folder}" in str(done.exception)
+    assert (tmp_path / "none/ingested.parquet").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_of_another_version_is_refused_with_a_remedy(
+    calibrated: Run, url: str, tiny: Tagger, tmp_path: Path
+) -> None:
+    predictions = rows(tiny, USUAL, 60, NOON - timedelta(hours=2))
+    add(url, predictions)
+    correct(url, predictions[:5], [{"start": 0, "end": 3, "label": "DISEASE"}])
+    calibrated("run", "--last", "24h")
+    old = written(tmp_path)
+    del old["labelled"]["f1_low"]
+    (tmp_path / "out/monitor.json").write_text(json.dumps(old))
+
+    done = CliRunner().invoke(monitor.app, ["summary", str(tmp_path / "out")])
 
     assert isinstance(done.exception, UserError)
-    assert "no notes were taken in" in str(done.exception)
-    assert not (tmp_path / "out").exists()
+    assert "monitor.json says nothing of 'f1_low'" in str(done.exception)
 
 
 def test_a_history_too_short_to_be_told_from_a_window_of_it_is_refused(

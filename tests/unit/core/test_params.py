@@ -30,7 +30,7 @@ train:
    gazetteer_dropout: 0.1, feature_groups: [word, shape]}
 evaluate: {seed: 5, ablation_iterations: 4, ablation_sentences: 30, sample_texts: 9, typo_rate: 0.1}
 drift: {seed: 6, reference_patients: 3, windows: [2], resamples: 20, splits: 3, watch_false_alarms: 0.05,
-        alert_false_alarms: 0.05, min_judged: 1, watch_agreement: 0.8, alert_agreement: 0.7,
+        alert_false_alarms: 0.05, min_judged: 1, agreement_confidence: 0.9, watch_agreement: 0.8, alert_agreement: 0.7,
         policy: {none: [log], watch: [log], alert: [retrain]}}
 ingest: {max_note_characters: 10, earliest: "1900-01-01"}
 promote: {seed: 9, resamples: 100, confidence: 0.9, least_gain: 0.01, most_loss: 0.01, most_loss_of_slice: 0.02,
@@ -136,6 +136,7 @@ def test_an_unknown_section_is_refused_with_the_likely_one(tmp_path: Path) -> No
         ("drift__watch_false_alarms", 1),
         ("drift__alert_false_alarms", 0),
         ("drift__policy", {"none": ["log"], "watch": ["panic"], "alert": []}),
+        ("drift__agreement_confidence", 1),
         ("drift__seed", None),
         ("ingest__max_note_characters", 0),
         ("ingest__earliest", "once"),

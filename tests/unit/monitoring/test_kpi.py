@@ -85,9 +85,11 @@ def test_the_interval_of_the_accuracy_holds_within_0_and_1(readings: list[tuple[
 
     f1 = figures(given_that(feedback=feedback), "Accuracy")["F1"]
 
-    assert f1.low is not None
-    assert f1.high is not None
-    assert 0 <= f1.low <= f1.high <= 1
+    assert f1.n == (sum(any(both) for both in readings) or None)
+    if f1.n:
+        assert f1.low is not None
+        assert f1.high is not None
+        assert 0 <= f1.low <= f1.high <= 1
 
 
 def test_weeks_are_named_by_their_mondays_and_scored_by_themselves() -> None:

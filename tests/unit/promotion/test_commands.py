@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.promotion.conftest import DATA
 from typer.testing import CliRunner, Result
 
 from clinical_ner.cli import app
@@ -226,37 +227,72 @@ def test_a_model_that_dvc_lock_does_not_name_stops_a_promotion(project, judge: J
     assert "is not the file that dvc.lock names" in problem(promoted())
 
 
-def test_test_data_that_dvc_lock_does_not_name_stops_a_promotion(project, judge: Judge) -> None:
+@pytest.mark.parametrize("folder", DATA)
+@pytest.mark.parametrize("with_cache", [True, False])
+def test_test_data_that_dvc_lock_does_not_name_stops_a_promotion(
+    project, judge: Judge, folder: str, with_cache: bool
+) -> None:
     judge(True)
-    path = project.root / "data/notes/rows"
-    path.unlink()
-    path.write_text("easier\n")
+    rows = project.root / folder / "rows"
+    if not with_cache:
+        shutil.rmtree(project.root / ".dvc/cache")
+    shutil.rmtree(project.root / folder)
 
-    refused = promoted()
+    deleted = promoted()
+    rows.parent.mkdir()
+    rows.write_text("easier\n")
+    changed = promoted()
 
-    assert "data/notes is not as this commit has it" in problem(refused)
+    for refused in (deleted, changed):
+        assert f"{folder} is not as this commit has it" in problem(refused)
+    assert project.remote_tags() == set()
     assert promoted("--dry-run").exit_code == 0
-    project.dvc("checkout", "--quiet", "--force", "data/notes")
+
+
+def test_test_data_that_are_brought_back_let_a_promotion_go_on(project, judge: Judge) -> None:
+    judge(True)
+    shutil.rmtree(project.root / "data")
+    shutil.rmtree(project.root / ".dvc/cache")
+
+    project.git("restore", "data")
+    project.dvc("pull", "--quiet")
+
     assert promoted().exit_code == 0
 
 
 @pytest.mark.usefixtures("project")
-def test_test_data_of_another_folder_is_not_promoted_by(judge: Judge, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["dataset", "vocabulary", "notes", "golden", "annotated", "held-back"])
+def test_a_release_is_judged_by_the_pipelines_own_folders(judge: Judge, tmp_path: Path, option: str) -> None:
     judge(True)
 
-    assert "DVC does not know the test data" in problem(promoted("--dataset", str(tmp_path)))
+    refused = promoted(f"--{option}", str(tmp_path))
+
+    assert f"--{option}: a release is judged by" in problem(refused)
+    assert promoted(f"--{option}", str(tmp_path), "--dry-run").exit_code == 0
 
 
-def test_what_was_held_back_and_changed_since_stops_a_promotion(project, judge: Judge) -> None:
+@pytest.mark.parametrize("kind", ["annotated", "held_back"])
+def test_annotated_notes_that_are_not_as_committed_stop_a_promotion(project, judge: Judge, kind: str) -> None:
     judge(True)
-    notes = Path(write_notes(project.root / "data/held_back/2026-05/notes.jsonl", "Gout, again."))
+    notes = Path(write_notes(project.root / f"data/{kind}/2026-05/notes.jsonl", "Gout, again."))
+    untracked = promoted()
     project.dvc("add", "--quiet", str(notes.parent))
+    uncommitted = promoted()
     project.git("add", "--all")
-    project.git("commit", "--quiet", "--message", "Hold back")
+    project.git("commit", "--quiet", "--message", "Take in")
+    project.dvc("push", "--quiet")
+    text = notes.read_text("utf-8")
     notes.unlink()
-    notes.write_text("{}\n")
+    notes.write_text(text * 2)
+    changed = promoted()
+    project.dvc("checkout", "--quiet", "--force")
+    shutil.rmtree(project.root / ".dvc/cache")
+    committed = promoted()
 
-    assert "data/held_back/2026-05 is not as this commit has it" in problem(promoted())
+    for refused in (untracked, uncommitted, changed):
+        assert f"data/{kind}/2026-05" in problem(refused)
+        assert "is not as this commit has it" in problem(refused)
+    assert committed.exit_code == 0, committed.output
 
 
 @pytest.mark.usefixtures("project")
