@@ -298,13 +298,23 @@ def _after(reading: Reading, number: int, label: str) -> Iterator[Decision]:
 
 
 def _list_end(reading: Reading, number: int) -> tuple[int, int]:
-    """Where the list that starts with the entity ends, and where the next entity after it, or nothing, begins."""
-    past = reading.places[number][1]
+    """Where the list that starts with the entity ends, and where the next entity after it, or nothing, begins.
+
+    Another name in parentheses is part of the list: "pulmonary embolism (PE) was ruled out".
+    """
+    words, (start, past) = reading.words, reading.places[number]
+    past += _in_parentheses(words, start, past)
     for first, next_past in reading.places[number + 1 :]:
-        if not JOINED.issuperset(reading.words[past:first]):
+        is_other_name = first == past + 1 and _in_parentheses(words, first, next_past)
+        if not is_other_name and not JOINED.issuperset(words[past:first]):
             return past, first
-        past = next_past
-    return past, len(reading.words)
+        past = next_past + is_other_name
+    return past, len(words)
+
+
+def _in_parentheses(words: Sequence[str], first: int, past: int) -> bool:
+    """Whether these tokens are all that a pair of parentheses holds."""
+    return first > 0 and words[first - 1] == "(" and words[past : past + 1] == [")"]
 
 
 def _says(cue: Cue, label: str, distance: int, *, forward: bool) -> Rule | None:
