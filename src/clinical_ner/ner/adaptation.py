@@ -10,7 +10,7 @@ words must not make unknown words of other texts look like its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 Rows = Sequence[Sequence[str]]  # the feature strings of each word of a sentence
 
 
-PARTS: Final = 3  # that the sentences are dealt to; what is learnt without one is tried on it
+PARTS: Final = 3  # that sentences are dealt to; what is learnt without one is tried on it
 BLOCK: Final = 25  # neighbours that stay in one part, as they may be of one note
 BIASES: Final = (0.0, 0.3, -0.3, 0.6, -0.6, 0.9)  # tried; of the logarithm of the odds that an entity starts
 ENOUGH: Final = 60  # entities, for parts to say anything
@@ -113,20 +113,21 @@ def adapt_pool(
 ) -> tuple[Weights, list[Step]]:
     """The pool of experts that `adapt` to all but a part of the sentences each, and the steps of one after the other.
 
-    It starts entities as readily as suits the parts that the experts have not seen. Of fewer than ENOUGH entities there
-    is one expert, which adapts to all sentences.
+    The parts are those of `lines`. The pool starts entities as readily as suits the parts that the experts have not
+    seen. Of fewer than ENOUGH entities there is one expert, which adapts to all sentences.
 
     Args:
         annotates: the labels that each sentence is annotated with; its tags of others are guesses, by which nothing is
             judged, and no bias is given to a label that no sentence is annotated with.
     """
     gold = [[bio.coarser(tag) for tag in sentence] for sentence in tags]
-    if len(rows) < PARTS or sum(map(len, map(_judged, gold, annotates))) < ENOUGH:
+    if len(rows) < PARTS**2 or sum(map(len, map(_judged, gold, annotates))) < ENOUGH:
         return adapt(before, rows, tags, settings, rehearsed)
     grown = with_attributes(before, rows, settings.min_frequency)  # so that all experts have the same attributes
-    fits = [adapt(grown, without(rows, part), without(tags, part), settings, rehearsed) for part in parts(len(rows))]
+    unseen = lines(len(rows))
+    fits = [adapt(grown, without(rows, part), without(tags, part), settings, rehearsed) for part in unseen]
     experts = [expert for expert, _ in fits]
-    bias, labels = best_bias(rows, gold, annotates, experts), set().union(*annotates)
+    bias, labels = best_bias(rows, gold, annotates, unseen, experts), set().union(*annotates)
     return with_bias(pooled(experts), bias, labels), [step for _, own in fits for step in own]
 
 
@@ -177,12 +178,13 @@ def best_bias(
     rows: Sequence[Rows],
     tags: Sequence[Sequence[str]],
     annotates: Sequence[Collection[str]],
+    unseen: Sequence[Sequence[int]],
     experts: Sequence[Weights],
 ) -> float:
-    """The bias with which experts read best the part that each has not seen."""
+    """The bias with which experts read best the part, numbers of sentences, that each has not seen."""
     labels = set().union(*annotates)
     learnt = ((with_bias(expert, bias, labels) for bias in BIASES) for expert in experts)
-    f1 = held_out_f1(rows, tags, annotates, learnt)
+    f1 = held_out_f1(rows, tags, annotates, unseen, learnt)
     return BIASES[f1.index(max(f1))]
 
 
@@ -193,8 +195,30 @@ def parts(count: int) -> list[list[int]]:
     >>> parts(8)
     [[0, 1, 6, 7], [2, 3], [4, 5]]
     """
-    block = max(1, min(BLOCK, count // PARTS))
-    return [[number for number in range(count) if number // block % PARTS == part] for part in range(PARTS)]
+    return _dealt(max(1, min(BLOCK, count // PARTS)), count, [lambda place: place])
+
+
+def lines(count: int) -> list[list[int]]:
+    """The parts that the experts of a pool do without, of so many sentences: no two alike, and each a third.
+
+    Blocks of neighbours are the points of the affine plane of order PARTS, again and again, and a part is a line: of
+    each nine blocks any two lie together on one line, in one of the four directions. So each expert lacks others, and
+    the pool depends little on who lacks what.
+
+    >>> [len(lines(9)), *lines(9)[3:6]]
+    [12, [0, 5, 7], [1, 3, 8], [2, 4, 6]]
+    """
+    slanting = [lambda place, slope=slope: place + slope * (place // PARTS) for slope in range(PARTS)]
+    return _dealt(max(1, min(BLOCK, count // PARTS**2)), count, [*slanting, lambda place: place // PARTS])
+
+
+def _dealt(block: int, count: int, ways: Sequence[Callable[[int], int]]) -> list[list[int]]:
+    """The numbers of so many sentences in PARTS for each way, which says by the place of a block in which it is."""
+    return [
+        [number for number in range(count) if way(number // block) % PARTS == part]
+        for way in ways
+        for part in range(PARTS)
+    ]
 
 
 def without(items: Sequence[T], part: Collection[int]) -> list[T]:
@@ -207,6 +231,7 @@ def held_out_f1(
     rows: Sequence[Rows],
     tags: Sequence[Sequence[str]],
     annotates: Sequence[Collection[str]],
+    unseen: Sequence[Sequence[int]],
     learnt: Iterable[Iterable[Weights]],
 ) -> list[float]:
     """Strict entity F1 over all parts together, a figure a candidate.
@@ -215,10 +240,11 @@ def held_out_f1(
         rows: the features of the sentences, none of which is empty.
         tags: their BIO tags.
         annotates: the labels of each sentence that count.
+        unseen: the parts, numbers of sentences.
         learnt: for each part the candidates that were learnt without it, in the same order.
     """
     counts = []
-    for part, candidates in zip(parts(len(rows)), learnt, strict=True):
+    for part, candidates in zip(unseen, learnt, strict=True):
         own = [rows[number] for number in part]
         wanted = [_judged(tags[number], annotates[number]) for number in part]
         known = [annotates[number] for number in part]

@@ -144,8 +144,9 @@ def tuned(examples: Sequence[Example], gazetteer: Gazetteer, params: TrainParams
     rows = [example_features(example, gazetteer, params.feature_groups) for example in examples]
     tags = [example.tags for example in examples]
     tried = [params.model_copy(update={"c2": c2}) for c2 in ALONE_C2]
-    learnt = ([fitted(without(examples, part), gazetteer, own) for own in tried] for part in parts(len(examples)))
-    f1 = held_out_f1(rows, tags, [example.annotates for example in examples], learnt)
+    unseen = parts(len(examples))
+    learnt = ([fitted(without(examples, part), gazetteer, own) for own in tried] for part in unseen)
+    f1 = held_out_f1(rows, tags, [example.annotates for example in examples], unseen, learnt)
     return tried[f1.index(max(f1))]
 
 

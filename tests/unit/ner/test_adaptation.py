@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from collections import Counter
+from collections.abc import Callable
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
@@ -13,12 +15,14 @@ from scipy.optimize import check_grad
 from clinical_ner.core.span import DISEASE, LABELS, TREATMENT
 from clinical_ner.ner import adaptation, bio
 from clinical_ner.ner.adaptation import (
+    PARTS,
     Settings,
     adapt,
     adapt_pool,
     best_bias,
     best_tags,
     held_out_f1,
+    lines,
     parts,
     pooled,
     refined,
@@ -151,15 +155,15 @@ def test_every_part_is_read_by_what_was_learnt_without_it() -> None:
     ready = (BEFORE, SILENT)  # of which the one finds gout, and the other nothing
 
     assert parts(6) == [[0, 1], [2, 3], [4, 5]]
-    assert held_out_f1(rows, tags, annotates, [ready] * 3) == [2 * 3 / (3 + 6), 0]
-    assert held_out_f1(rows, tags, annotates, [[BEFORE], [SILENT], [SILENT]]) == [2 * 2 / (3 + 2)]
+    assert held_out_f1(rows, tags, annotates, parts(6), [ready] * 3) == [2 * 3 / (3 + 6), 0]
+    assert held_out_f1(rows, tags, annotates, parts(6), [[BEFORE], [SILENT], [SILENT]]) == [2 * 2 / (3 + 2)]
 
 
 def test_what_a_sentence_is_not_annotated_with_is_not_judged() -> None:
     rows, tags = [[["w=gout"]]] * 6, [["B-DISEASE"]] * 3 + [["O"]] * 3
     annotates = [LABELS] * 3 + [(TREATMENT,)] * 3
 
-    assert held_out_f1(rows, tags, annotates, [[BEFORE]] * 3) == [1.0]
+    assert held_out_f1(rows, tags, annotates, parts(6), [[BEFORE]] * 3) == [1.0]
 
 
 def test_a_crf_with_a_bias_starts_an_entity_where_the_odds_were_almost_even() -> None:
@@ -177,7 +181,9 @@ def test_a_crf_with_a_bias_starts_an_entity_where_the_odds_were_almost_even() ->
 def test_the_bias_is_what_suits_the_sentences_that_a_crf_has_not_seen(
     gold: str, annotates: tuple[str, ...], bias: float
 ) -> None:
-    assert best_bias([IN_DOUBT, SURE] * 6, [[gold], ["B-DISEASE"]] * 6, [annotates] * 12, [DOUBTFUL] * 3) == bias
+    rows, tags = [IN_DOUBT, SURE] * 6, [[gold], ["B-DISEASE"]] * 6
+
+    assert best_bias(rows, tags, [annotates] * 12, lines(12), [DOUBTFUL] * 12) == bias
 
 
 def pool_of(rows: list[list[list[str]]], tags: list[list[str]], enough: int) -> Weights:
@@ -192,7 +198,7 @@ def test_a_pool_is_made_of_experts_that_learn_without_a_part_each_and_is_biased_
     monkeypatch.setattr(adaptation, "best_bias", lambda *_: 0.6)
     rows, tags = ROWS * 4, GOLD * 4
     grown = with_attributes(BEFORE, rows, 0)
-    experts = [adapt(grown, without(rows, part), without(tags, part), settled(c2=0.5))[0] for part in parts(12)]
+    experts = [adapt(grown, without(rows, part), without(tags, part), settled(c2=0.5))[0] for part in lines(12)]
     expected = with_bias(pooled(experts), 0.6, [DISEASE])
 
     pool = pool_of(rows, tags, enough=8)
@@ -225,19 +231,30 @@ def test_a_pool_gives_every_reading_the_mean_of_the_experts_scores() -> None:
     assert np.allclose(pool.transitions, np.mean([expert.transitions for expert in experts], axis=0))
 
 
-@given(st.integers(3, 500))
-def test_every_sentence_is_in_one_part_and_no_part_is_empty(count: int) -> None:
-    cut = parts(count)
+@given(st.integers(9, 500))
+def test_every_sentence_is_in_one_part_of_each_way_to_deal_and_no_part_is_empty(count: int) -> None:
+    cut = [*parts(count), *lines(count)]
 
-    assert sorted(number for part in cut for number in part) == list(range(count))
+    for first in range(0, len(cut), PARTS):
+        assert sorted(number for part in cut[first : first + PARTS] for number in part) == list(range(count))
     assert all(cut)
     assert all(sorted([*part, *without(range(count), part)]) == list(range(count)) for part in cut)
 
 
-def test_every_expert_sees_every_corpus_of_several_notes() -> None:
+@pytest.mark.parametrize(("count", "block"), [(9, 1), (100, 11), (225, 25), (2000, 25)])
+def test_of_each_nine_blocks_any_two_are_left_out_together_once(count: int, block: int) -> None:
+    for first in range(0, count - 9 * block + 1, 9 * block):
+        nine = range(first, first + 9 * block, block)
+        together = Counter(pair for part in lines(count) for pair in combinations(sorted({*part} & {*nine}), 2))
+
+        assert together == Counter(combinations(nine, 2))
+
+
+@pytest.mark.parametrize("dealt", [parts, lines])
+def test_every_expert_sees_every_corpus_of_several_notes(dealt: Callable[[int], list[list[int]]]) -> None:
     corpora = ["public"] * 400 + ["march"] * 60 + ["april"] * 200
 
-    assert all(set(without(corpora, part)) == set(corpora) for part in parts(len(corpora)))
+    assert all(set(without(corpora, part)) == set(corpora) for part in dealt(len(corpora)))
 
 
 def test_the_loss_falls_and_the_log_says_so() -> None:

@@ -156,7 +156,8 @@ def test_of_enough_annotated_sentences_experts_learn_without_a_part_each_and_are
     log = train([*synthetic, *REAL], lexicon, params, tmp_path / "m.crfsuite", {})
 
     alike = [expert.attributes == experts[0][0].attributes for expert, _ in experts]
-    assert (read, alike) == ([2 * len(REAL) // 3] * 3, [True] * 3)
+    assert read == [len(REAL) - len(part) for part in adaptation.lines(len(REAL))]
+    assert alike == [True] * 12
     assert [row.iteration for row in log] == list(range(1, len(log) + 1))
     assert len(log) > sum(len(steps) for _, steps in experts) > 3
     assert read_with(tmp_path / "m.crfsuite", "Gout is a diet.") == [("diet", TREATMENT)]
