@@ -131,7 +131,8 @@ def issue(label: str, title: str, body: Path, *, opens: bool = True) -> None:
     told = body.read_text("utf-8")
     opened = [found for found in pages(f"issues?labels={label}&state=open") if "pull_request" not in found]
     if opened and not opens:
-        told += ALARM + str(opened[0]["body"]).rpartition(ALARM)[2]
+        before = (opened[0]["body"] or "").replace("\r\n", "\n")  # as GitHub's editor writes, or nothing
+        told += ALARM + before.rpartition(ALARM)[2]
     text = {"title": title, "body": told[:LONGEST]}
     if opened:
         gh("PATCH", f"issues/{opened[0]['number']}", text)

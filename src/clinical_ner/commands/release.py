@@ -40,7 +40,7 @@ class Inputs(NamedTuple):
     held_back: Path = Path("data/held_back")
 
 
-OWN = Inputs()  # of the pipeline
+OWN, PARAMS = Inputs(), Path("params.yaml")  # of the pipeline
 
 
 class Judged(NamedTuple):
@@ -70,7 +70,7 @@ def promote(
     golden: Annotated[Path, typer.Option()] = OWN.golden,
     annotated: Annotated[Path, typer.Option(help="What was trained on.")] = OWN.annotated,
     held_back: Annotated[Path, typer.Option(help="Corpora, beside any --corpus.")] = OWN.held_back,
-    params_file: Annotated[Path, typer.Option("--params")] = Path("params.yaml"),
+    params_file: Annotated[Path, typer.Option("--params")] = PARAMS,
 ) -> None:
     """Let a model go out if it is better than the one in prod; exits 1, with reasons, if it is not."""
     from clinical_ner.core import params
@@ -85,7 +85,7 @@ def promote(
     commit = "" if dry_run else release.require_committed(HERE)
     if not dry_run:
         release.require_locked(HERE, commit, challenger)
-        release.require_unchanged(HERE, _read(inputs))
+        release.require_unchanged(HERE, _read(inputs, params_file))
         release.require_pushed(HERE)
     tagger = Tagger.load(challenger)
     with tempfile.TemporaryDirectory(prefix="clinical-ner-") as scratch:
@@ -109,14 +109,15 @@ def promote(
     return None
 
 
-def _read(inputs: Inputs) -> Iterator[Path]:
-    """What of the pipeline's own folders is read, golden notes apart, which git tracks; tracked by DVC, here or not.
+def _read(inputs: Inputs, params_file: Path) -> Iterator[Path]:
+    """What of the pipeline's own folders is read; tracked by DVC, here or not, and so without what git tracks.
 
     Raises:
-        UserError: a folder is another one.
+        UserError: a folder, or the file of the rule's numbers, is another one.
     """
-    from clinical_ner.corrections.acceptance import NOTES
-    from clinical_ner.ner.annotated import corpora_in
+    if params_file != PARAMS:
+        raise UserError(f"--params: a release is judged by {PARAMS}", "leave it out, or only compare: --dry-run")
+    from clinical_ner.ner.corpora import is_aside
 
     for name, own, given in zip(Inputs._fields, OWN, inputs, strict=True):
         if given != own:
@@ -126,9 +127,7 @@ def _read(inputs: Inputs) -> Iterator[Path]:
     yield from (inputs.dataset, inputs.vocabulary, inputs.notes)
     for folder in (inputs.annotated, inputs.held_back):
         yield from (pointer.with_suffix("") for pointer in sorted(folder.glob("*.dvc")))
-    if inputs.annotated.is_dir():
-        yield from (place.path for place in corpora_in(inputs.annotated))
-    yield from sorted(inputs.held_back.glob(f"*/{NOTES}"))
+        yield from (file for file in sorted(folder.rglob("*")) if file.is_file() and not is_aside(file))
 
 
 def _refuse_what_was_taken_back(versions: Registry, commit: str, stage: Stage) -> None:

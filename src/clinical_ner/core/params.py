@@ -160,7 +160,7 @@ class DriftParams(Section):
     splits: int = Field(ge=3, description="cuts of the reference, for the limits of the classifier's partial AUC")
     watch_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows watched, or worse")
     alert_false_alarms: float = Field(gt=0, le=0.05, description="share of undrifted windows that are an alert")
-    min_judged: int = Field(gt=0, description="notes with corrections, for agreement to be judged")
+    min_judged: int = Field(gt=0, description="notes with entities to judge, for agreement to count")
     agreement_confidence: float = Field(gt=0.5, lt=1, description="of the interval of their strict F1")
     watch_agreement: Share = Field(description="the model is watched if all of that interval is below")
     alert_agreement: Share = Field(description="the same of an alert")

@@ -37,7 +37,7 @@ def run_gauges(run: Mapping[str, Any]) -> list[GaugeMetricFamily]:
         "clinical_ner_drift_partial_auc": ("Partial AUC of telling the window from the reference.", run["separation"]),
         "clinical_ner_monitored_notes": ("Notes in the window.", run["notes"]),
         "clinical_ner_monitored_confidence": ("Mean confidence of the window.", run["mean_confidence"]),
-        "clinical_ner_judged_notes": ("Notes of the window with corrections.", run["judged"]),
+        "clinical_ner_judged_notes": ("Notes of the window in which people judged entities.", run["judged"]),
         "clinical_ner_monitoring_last_run_timestamp_seconds": ("When it ended well.", run["created_at"].timestamp()),
         "clinical_ner_agreement_f1": ("Strict F1 against corrections.", run["agreement"]),
     }

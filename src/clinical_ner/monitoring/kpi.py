@@ -82,7 +82,7 @@ class Evidence:
 
 def indicators(evidence: Evidence, params: KpiParams) -> list[Indicator]:
     """All eight, in the order in which the project promised them."""
-    judged = judged_notes(evidence.feedback)
+    judged = telling(judged_notes(evidence.feedback))
     return [
         Indicator("Time to extract a note", _times(evidence, params)),
         Indicator("Accuracy against trained personnel", _accuracy(judged, params)),
@@ -119,7 +119,6 @@ def _times(evidence: Evidence, params: KpiParams) -> list[Figure]:
 # --- 2 and 6 --------------------------------------------------------------------------------------
 def _accuracy(judged: Sequence[Judged], params: KpiParams) -> list[Figure]:
     source = f"{STORE}, corrections"
-    judged = telling(judged)
     if not judged:
         return [missing(name, "", source) for name in ("F1", "precision", "recall")]
     value, low, high = f1_interval(judged, params.seed, params.resamples, params.confidence)

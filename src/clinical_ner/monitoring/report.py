@@ -70,7 +70,7 @@ def _row(name: str, of: dict[str, float], watch: float) -> str:
 
 def _labelled(labelled: dict[str, Any]) -> str:
     told = (
-        f"too few corrections to judge: {labelled['judged']} notes, {labelled['needed']} are needed"
+        f"too few corrections: {labelled['judged']} notes have judged entities, {labelled['needed']} are needed"
         if labelled["f1"] is None
         else f"strict F1 of the predictions against corrections of {labelled['judged']} notes: {_agreed(labelled)}; "
         f"watched if all of that is below {labelled['watch_below']:.2f}, "

@@ -29,7 +29,7 @@ Rows = Sequence[Sequence[str]]  # the feature strings of each word of a sentence
 
 
 PARTS: Final = 3  # that sentences are dealt to; what is learnt without one is tried on it
-BLOCK: Final = 25  # neighbours that stay in one part, as they may be of one note
+BLOCK: Final = 25  # neighbours at most that stay in one part, as they may be of one note
 BIASES: Final = (0.0, 0.3, -0.3, 0.6, -0.6, 0.9)  # tried; of the logarithm of the odds that an entity starts
 ENOUGH: Final = 60  # entities, for parts to say anything
 
@@ -193,13 +193,13 @@ def parts(count: int) -> list[list[int]]:
     """The numbers of so many sentences in PARTS, to which blocks of neighbours are dealt: each has some of all corpora.
 
     >>> parts(8)
-    [[0, 1, 6, 7], [2, 3], [4, 5]]
+    [[0, 1, 2], [3, 4, 5], [6, 7]]
     """
-    return _dealt(max(1, min(BLOCK, count // PARTS)), count, [lambda place: place])
+    return _dealt(count, PARTS, [lambda place: place])
 
 
 def lines(count: int) -> list[list[int]]:
-    """The parts that the experts of a pool do without, of so many sentences: no two alike, and each a third.
+    """The parts that the experts of a pool do without, of nine sentences or more: each a third, and no two alike.
 
     Blocks of neighbours are the points of the affine plane of order PARTS, again and again, and a part is a line: of
     each nine blocks any two lie together on one line, in one of the four directions. So each expert lacks others, and
@@ -209,13 +209,18 @@ def lines(count: int) -> list[list[int]]:
     [12, [0, 5, 7], [1, 3, 8], [2, 4, 6]]
     """
     slanting = [lambda place, slope=slope: place + slope * (place // PARTS) for slope in range(PARTS)]
-    return _dealt(max(1, min(BLOCK, count // PARTS**2)), count, [*slanting, lambda place: place // PARTS])
+    return _dealt(count, PARTS**2, [*slanting, lambda place: place // PARTS])
 
 
-def _dealt(block: int, count: int, ways: Sequence[Callable[[int], int]]) -> list[list[int]]:
-    """The numbers of so many sentences in PARTS for each way, which says by the place of a block in which it is."""
+def _dealt(count: int, round_of: int, ways: Sequence[Callable[[int], int]]) -> list[list[int]]:
+    """The numbers of so many sentences in PARTS for each way, which says by the place of a block in which it is.
+
+    There are as many blocks as make full rounds, of almost the same size, which is BLOCK at most.
+    """
+    blocks = round_of * -(-count // (round_of * BLOCK))
+    places = [number * blocks // count for number in range(count)]
     return [
-        [number for number in range(count) if way(number // block) % PARTS == part]
+        [number for number, place in enumerate(places) if way(place) % PARTS == part]
         for way in ways
         for part in range(PARTS)
     ]

@@ -192,6 +192,7 @@ class Reading(NamedTuple):
 
     words: list[str]
     places: list[tuple[int, int]]
+    labels: list[str]  # of its entities
     cues: list[Cue]
     purposes: list[int]  # the tokens "for" after a treatment: what is said of it is not said of the disease after them
 
@@ -206,9 +207,10 @@ def _reading(sentence: Sequence[Token], entities: Sequence[Labelled]) -> Reading
     starts = [token.start for token in sentence]
     places = [(bisect_right(starts, entity.start) - 1, bisect_left(starts, entity.end)) for entity in entities]
     taken = {position for first, past in places for position in range(first, past)}
-    treatments = [past for entity, (_, past) in zip(entities, places, strict=True) if entity.label == TREATMENT]
+    labels = [entity.label for entity in entities]
+    treatments = [past for label, (_, past) in zip(labels, places, strict=True) if label == TREATMENT]
     purposes = [past for past in treatments if words[past : past + 1] == ["for"]]
-    return Reading(words, places, list(_cues(words, taken)), purposes)
+    return Reading(words, places, labels, list(_cues(words, taken)), purposes)
 
 
 @lru_cache(maxsize=10_000)
@@ -302,19 +304,23 @@ def _list_end(reading: Reading, number: int) -> tuple[int, int]:
 
     Another name in parentheses is part of the list: "pulmonary embolism (PE) was ruled out".
     """
-    words, (start, past) = reading.words, reading.places[number]
-    past += _in_parentheses(words, start, past)
-    for first, next_past in reading.places[number + 1 :]:
-        is_other_name = first == past + 1 and _in_parentheses(words, first, next_past)
-        if not is_other_name and not JOINED.issuperset(words[past:first]):
+    past = reading.places[number][1] + _is_other_name(reading, number)
+    for other in range(number + 1, len(reading.places)):
+        first, next_past = reading.places[other]
+        is_other_name = _is_other_name(reading, other)
+        if not is_other_name and not JOINED.issuperset(reading.words[past:first]):
             return past, first
         past = next_past + is_other_name
-    return past, len(words)
+    return past, len(reading.words)
 
 
-def _in_parentheses(words: Sequence[str], first: int, past: int) -> bool:
-    """Whether these tokens are all that a pair of parentheses holds."""
-    return first > 0 and words[first - 1] == "(" and words[past : past + 1] == [")"]
+def _is_other_name(reading: Reading, number: int) -> bool:
+    """Whether an entity stands alone in parentheses, directly after one with its label."""
+    if number == 0 or reading.labels[number - 1] != reading.labels[number]:
+        return False
+    first, past = reading.places[number]
+    before = reading.places[number - 1][1]
+    return reading.words[before:first] == ["("] and reading.words[past : past + 1] == [")"]
 
 
 def _says(cue: Cue, label: str, distance: int, *, forward: bool) -> Rule | None:

@@ -110,6 +110,20 @@ def test_there_is_one_open_issue_with_a_label(state: dict[str, Any], tmp_path: P
     assert (issue["body"], issue["labels"]) == ("second", ["drift"])
 
 
+@pytest.mark.parametrize(("written", "kept"), [(None, ""), ("quiet\r\n---\r\n\r\nBefore that:\r\n\r\nalarm", "alarm")])
+def test_news_take_an_alarm_as_the_editor_left_it(
+    state: dict[str, Any], tmp_path: Path, written: str | None, kept: str
+) -> None:
+    body = tmp_path / "body.md"
+    body.write_text("alarm", "utf-8")
+    github.main("issue", "drift", "Drift", str(body))
+    state["issues"][0]["body"] = written
+
+    github.main("news", "drift", "Drift", str(body))
+
+    assert state["issues"][0]["body"] == f"alarm{github.ALARM}{kept}"
+
+
 def test_news_open_no_issue_and_stand_before_the_last_alarm_of_an_open_one(
     state: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -92,6 +92,12 @@ def test_the_interval_of_the_accuracy_holds_within_0_and_1(readings: list[tuple[
         assert 0 <= f1.low <= f1.high <= 1
 
 
+def test_a_week_of_notes_in_which_nothing_is_to_be_found_has_no_f1() -> None:
+    found = figures(given_that(feedback=[judged(1, [], [])]), "Precision")
+
+    assert [figure.value for figure in found.values()] == [None]
+
+
 def test_weeks_are_named_by_their_mondays_and_scored_by_themselves() -> None:
     monday, sunday, before = (datetime(2026, 2, day, 23, tzinfo=UTC) for day in (9, 15, 8))
     notes = [(monday, [GOUT], [GOUT]), (sunday, [ASTHMA], [GOUT]), (before, [], [GOUT])]

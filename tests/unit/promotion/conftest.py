@@ -17,6 +17,7 @@ from clinical_ner.ner.training import train
 from clinical_ner.promotion import release
 
 Models = dict[str, Path]
+ROOT = Path(__file__).parents[3]
 DATA = ("data/dataset", "data/notes", "data/vocabulary")  # that models are judged by
 
 
@@ -113,6 +114,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, models: Models) -> Path:
     made = {"cmd": f"mkdir -p {' '.join(DATA)} && touch {rows}", "outs": list(DATA)}
     pipeline = {"artifacts": {"clinical-ner": artifact}, "stages": {"data": made, "train": stage}}
     (clone / "dvc.yaml").write_text(yaml.safe_dump(pipeline))
+    shutil.copyfile(ROOT / "params.yaml", clone / "params.yaml")
     (clone / "metrics").mkdir()
     (clone / "metrics/evaluate.json").write_text('{"f1": 1}\n')
     Project(clone, models).train("first")

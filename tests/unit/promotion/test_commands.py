@@ -22,7 +22,7 @@ from clinical_ner.serving.build import RELEASED
 from clinical_ner.serving.endpoints import released_as
 
 ROOT = Path(__file__).parents[3]
-PARAMS, GOLDEN = str(ROOT / "params.yaml"), ROOT / "tests/golden"
+GOLDEN = ROOT / "tests/golden"
 FROZEN = ("--golden", str(GOLDEN))
 Judge = Callable[[bool], list[Any]]
 
@@ -32,7 +32,7 @@ def run(*arguments: str) -> Result:
 
 
 def promoted(*arguments: str) -> Result:
-    return run("promote", "--params", PARAMS, *arguments)
+    return run("promote", *arguments)
 
 
 def problem(done: Result) -> str:
@@ -264,11 +264,30 @@ def test_test_data_that_are_brought_back_let_a_promotion_go_on(project, judge: J
 @pytest.mark.parametrize("option", ["dataset", "vocabulary", "notes", "golden", "annotated", "held-back"])
 def test_a_release_is_judged_by_the_pipelines_own_folders(judge: Judge, tmp_path: Path, option: str) -> None:
     judge(True)
+    easier = tmp_path / "easier.yaml"
+    shutil.copyfile("params.yaml", easier)
+    assert "--params: a release is judged by params.yaml" in problem(promoted("--params", str(easier)))
 
     refused = promoted(f"--{option}", str(tmp_path))
 
     assert f"--{option}: a release is judged by" in problem(refused)
     assert promoted(f"--{option}", str(tmp_path), "--dry-run").exit_code == 0
+
+
+def test_annotated_notes_of_two_files_that_are_committed_let_a_promotion_go_on(project, judge: Judge) -> None:
+    judge(True)
+    folder = project.root / "data/annotated"
+    folder.mkdir()
+    for part, line in (("sent", "Gout"), ("label", "D")):
+        (folder / f"ours_{part}").write_text(f"{line}\n\n")
+    project.dvc("add", "--quiet", *map(str, folder.glob("ours_*")))
+    (folder / "README.md").write_text("Ours.\n")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Take in")
+
+    done = promoted()
+
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("kind", ["annotated", "held_back"])
