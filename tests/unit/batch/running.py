@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import indent
 from typing import NamedTuple
@@ -137,7 +137,16 @@ def dask_cluster(workers: int, folder: Path) -> Iterator[Dask]:
         yield Dask(address, scheduler, nannies, folder)
     finally:
         for process in [*nannies, scheduler]:
-            process.terminate()
-        for process in [*nannies, scheduler]:
-            process.wait(timeout=DEADLINE)
+            kill_with_all_it_started(process)
         log.close()
+
+
+def kill_with_all_it_started(process: Popen) -> None:
+    """How Dask ends is not what is tested; a nanny that is told to end while it starts its worker may wait for ever."""
+    if process.poll() is None:
+        started = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        for child in started:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        process.wait(timeout=DEADLINE)

@@ -190,6 +190,7 @@ def test_a_scheduler_that_does_not_answer_is_not_waited_for_for_ever(
     monkeypatch.setattr(engine, "ANSWER_WITHIN", 0.5)
 
     with dask_cluster(1, tmp_path) as dask, cluster(dask.address, timeout=f"{DEADLINE}s") as there:
+        wait_until(there.look, DEADLINE, "the worker is there")
         dask.scheduler.send_signal(signal.SIGSTOP)
         try:
             with pytest.raises(EngineDownError, match="no worker"):
