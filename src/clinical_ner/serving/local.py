@@ -99,7 +99,7 @@ def _is_ready(server: Server) -> bool:
         return False
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[Any]) -> None:
     """Ask the parent to end, then end what is left: each worker is a group of its own and outlives a killed parent."""
     if process.poll() is not None:
         return

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
 from typing import NamedTuple
@@ -16,7 +16,7 @@ import psutil
 import pytest
 from programs import wait_until
 
-from clinical_ner.serving.local import free_port
+from clinical_ner.serving.local import free_port, stop
 
 COMMAND = [sys.executable, "-c", "from clinical_ner.cli import main\nif __name__ == '__main__': main()"]
 DEADLINE = 120.0
@@ -137,16 +137,5 @@ def dask_cluster(workers: int, folder: Path) -> Iterator[Dask]:
         yield Dask(address, scheduler, nannies, folder)
     finally:
         for process in [*nannies, scheduler]:
-            kill_with_all_it_started(process)
+            stop(process)  # a nanny that is told to end while it starts its worker may wait for ever
         log.close()
-
-
-def kill_with_all_it_started(process: Popen) -> None:
-    """How Dask ends is not what is tested; a nanny that is told to end while it starts its worker may wait for ever."""
-    if process.poll() is None:
-        started = psutil.Process(process.pid).children(recursive=True)
-        process.kill()
-        for child in started:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        process.wait(timeout=DEADLINE)
